@@ -1,0 +1,342 @@
+/**
+ * One error class and one catalogue for the whole product.
+ *
+ * Branch on `code` or `kind`, never on text. The catalogue is the operator's manual in short:
+ * `docs/reference/errors.md` is held equal to it by a test.
+ */
+
+/** What the failure asks for: try again, a human, distrust of data, or a fix in this program. */
+export type ErrorKind = 'retry' | 'operator' | 'corrupt' | 'bug';
+
+interface CatalogueEntry {
+  readonly kind: ErrorKind;
+  /** Process exit code: see `ExitCode`. */
+  readonly exit: number;
+  /** HTTP status the API answers with. */
+  readonly status: number;
+  /** A sentence that says what to do. */
+  readonly hint: string;
+}
+
+/** The few exit codes of `afterimage`, documented in docs/reference/cli.md. */
+export const ExitCode = {
+  ok: 0,
+  /** Something compared, verified or restored did not match. */
+  mismatch: 1,
+  /** Arguments or configuration were wrong; nothing was done. */
+  usage: 2,
+  /** The set, point, path or job named does not exist. */
+  notFound: 3,
+  /** Broker, replica or agent could not be reached, or refused; worth trying again. */
+  unavailable: 4,
+  /** Stored data does not match its digests. */
+  damaged: 5,
+  /** A defect of this program. */
+  bug: 70,
+} as const;
+
+export const catalogue = {
+  // configuration and arguments
+  'config-invalid': {
+    kind: 'operator',
+    exit: 2,
+    status: 400,
+    hint: 'Correct the named key; docs/reference/config.md lists every key with its type.',
+  },
+  'config-unreadable': {
+    kind: 'operator',
+    exit: 2,
+    status: 400,
+    hint: 'Check that the file exists and that this user may read it.',
+  },
+  'argument-invalid': {
+    kind: 'operator',
+    exit: 2,
+    status: 400,
+    hint: 'See afterimage VERB --help for what the verb takes.',
+  },
+  'not-found': {
+    kind: 'operator',
+    exit: 3,
+    status: 404,
+    hint: 'List what exists with afterimage status, points or ls.',
+  },
+  'folder-in-use': {
+    kind: 'operator',
+    exit: 4,
+    status: 409,
+    hint: 'Another process holds this data folder; stop it or choose another folder.',
+  },
+  unauthorised: {
+    kind: 'operator',
+    exit: 4,
+    status: 401,
+    hint: 'Give the token that the replica wrote to its data folder, with --token-file or AFTERIMAGE_TOKEN.',
+  },
+  'target-not-empty': {
+    kind: 'operator',
+    exit: 2,
+    status: 409,
+    hint: 'Restore into a new folder, or say --in-place to rewrite what differs.',
+  },
+  // reachability
+  'broker-missing': {
+    kind: 'operator',
+    exit: 4,
+    status: 503,
+    hint: 'Install nats-server 2.10 or newer, or name a running broker in the configuration.',
+  },
+  'broker-unreachable': {
+    kind: 'retry',
+    exit: 4,
+    status: 503,
+    hint: 'Check the broker URL and that the broker runs; the agent keeps its journal and goes on by itself.',
+  },
+  'replica-unreachable': {
+    kind: 'retry',
+    exit: 4,
+    status: 503,
+    hint: 'Check that the replica runs and that its address is right.',
+  },
+  'agent-away': {
+    kind: 'retry',
+    exit: 4,
+    status: 503,
+    hint: 'The agent of this set is not connected; check that it runs.',
+  },
+  'permission-violation': {
+    kind: 'operator',
+    exit: 4,
+    status: 403,
+    hint: 'The broker refused this subject; enroll the agent again or correct its name.',
+  },
+  'timed-out': {
+    kind: 'retry',
+    exit: 4,
+    status: 504,
+    hint: 'The other side did not answer in time; it is tried again.',
+  },
+  cancelled: {
+    kind: 'operator',
+    exit: 4,
+    status: 499,
+    hint: 'The work was cancelled; start it again to go on.',
+  },
+  // identity
+  'identity-unknown': {
+    kind: 'operator',
+    exit: 4,
+    status: 403,
+    hint: 'Enroll this agent with afterimage enroll and give it the new enrolment file.',
+  },
+  'identity-in-use': {
+    kind: 'operator',
+    exit: 4,
+    status: 409,
+    hint: 'Two agents use one identity (a cloned machine?); stop one, then enroll the other under its own name.',
+  },
+  'set-owned': {
+    kind: 'operator',
+    exit: 4,
+    status: 409,
+    hint: 'Another agent owns a set of this name; rename the set in the configuration.',
+  },
+  'session-stale': {
+    kind: 'retry',
+    exit: 4,
+    status: 409,
+    hint: 'A newer session of this set exists; the agent says hello again.',
+  },
+  // wire
+  'frame-malformed': {
+    kind: 'corrupt',
+    exit: 5,
+    status: 400,
+    hint: 'A message did not decode; it was refused and counted. Check for a version mismatch between agent and replica.',
+  },
+  'frame-forged': {
+    kind: 'corrupt',
+    exit: 5,
+    status: 400,
+    hint: 'A message did not open under the session key; it was refused and counted.',
+  },
+  'record-refused': {
+    kind: 'corrupt',
+    exit: 5,
+    status: 400,
+    hint: 'The agent sent a record that the set cannot take; the sync was dropped, base and points stand.',
+  },
+  'parent-mismatch': {
+    kind: 'retry',
+    exit: 4,
+    status: 409,
+    hint: 'The sync builds on another point than the newest one; the agent compares states and plans anew.',
+  },
+  'digest-mismatch': {
+    kind: 'retry',
+    exit: 4,
+    status: 409,
+    hint: 'Received bytes do not have their digest; the agent sends the blocks again.',
+  },
+  diverged: {
+    kind: 'retry',
+    exit: 4,
+    status: 409,
+    hint: 'Agent and replica remember different histories; the agent compares everything once and goes on.',
+  },
+  'spool-full': {
+    kind: 'operator',
+    exit: 4,
+    status: 507,
+    hint: 'Raise spool_bytes_max, or make the replica reachable.',
+  },
+  // capture and quiesce
+  'root-missing': {
+    kind: 'operator',
+    exit: 3,
+    status: 409,
+    hint: 'A root is not there or is another file system than before; mount it, then the next sync reconciles.',
+  },
+  'file-unreadable': {
+    kind: 'operator',
+    exit: 4,
+    status: 409,
+    hint: 'The agent may not read this file; run it with the right to, or exclude the file.',
+  },
+  'quiesce-failed': {
+    kind: 'operator',
+    exit: 4,
+    status: 409,
+    hint: 'The application could not be held; see the cause. It has been released.',
+  },
+  'quiesce-deadline': {
+    kind: 'operator',
+    exit: 4,
+    status: 409,
+    hint: 'The hold took longer than its deadline and was released; raise the deadline or reduce what changes.',
+  },
+  // storage
+  'storage-full': {
+    kind: 'operator',
+    exit: 4,
+    status: 507,
+    hint: 'Free space on the replica; the sync goes on by itself, old points stay readable.',
+  },
+  'storage-failed': {
+    kind: 'operator',
+    exit: 4,
+    status: 500,
+    hint: 'The disk refused a read or write; see the cause and check the disk.',
+  },
+  'path-escapes': {
+    kind: 'corrupt',
+    exit: 5,
+    status: 400,
+    hint: 'A name would leave its folder; it was refused.',
+  },
+  damaged: {
+    kind: 'corrupt',
+    exit: 5,
+    status: 500,
+    hint: 'The stored bytes do not match their digest; other points and files are not affected. Run afterimage verify --data.',
+  },
+  mismatch: {
+    kind: 'corrupt',
+    exit: 1,
+    status: 409,
+    hint: 'What was compared is not equal; the differences are listed above.',
+  },
+  'database-version': {
+    kind: 'operator',
+    exit: 2,
+    status: 500,
+    hint: 'The data folder was written by another version; use that version or migrate.',
+  },
+  'native-missing': {
+    kind: 'operator',
+    exit: 4,
+    status: 501,
+    hint: 'Install a C++ compiler and run npm ci again to build the native part.',
+  },
+  // ours
+  internal: {
+    kind: 'bug',
+    exit: 70,
+    status: 500,
+    hint: 'This is a defect; please report it with the message and the log.',
+  },
+} as const satisfies Record<string, CatalogueEntry>;
+
+export type ErrorCode = keyof typeof catalogue;
+
+/** Facts about the failure (path, set, point, bytes …) that logs and JSON output carry as fields. */
+export type ErrorFacts = Readonly<Record<string, string | number | boolean | null>>;
+
+export class AfterimageError extends Error {
+  readonly code: ErrorCode;
+  readonly facts: ErrorFacts;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; facts?: ErrorFacts } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'AfterimageError';
+    this.code = code;
+    this.facts = options.facts ?? {};
+  }
+
+  get kind(): ErrorKind {
+    return catalogue[this.code].kind;
+  }
+  get exit(): number {
+    return catalogue[this.code].exit;
+  }
+  get status(): number {
+    return catalogue[this.code].status;
+  }
+  get hint(): string {
+    return catalogue[this.code].hint;
+  }
+}
+
+/** The error itself when it is ours, else a storage or internal error that wraps it. */
+export function asAfterimageError(error: unknown): AfterimageError {
+  if (error instanceof AfterimageError) return error;
+  const errno = errnoOf(error);
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') {
+    return new AfterimageError('storage-full', messageOf(error), { cause: error });
+  }
+  if (errno !== undefined) {
+    return new AfterimageError('storage-failed', messageOf(error), { cause: error });
+  }
+  return new AfterimageError('internal', messageOf(error), { cause: error });
+}
+
+/** The errno name ('ENOENT' …) of a system error, or undefined. */
+export function errnoOf(error: unknown): string | undefined {
+  if (
+    error instanceof Error &&
+    'code' in error &&
+    'errno' in error &&
+    typeof error.code === 'string'
+  ) {
+    return error.code;
+  }
+  return undefined;
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Our own invariants; never for input from wire, disk or operator. */
+export function invariant(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new AfterimageError('internal', `invariant broken: ${message}`);
+}
+
+/** Makes a switch over a union exhaustive: a missing case does not compile. */
+export function unreachable(value: never): never {
+  throw new AfterimageError('internal', `unreachable value: ${String(value)}`);
+}

@@ -1,0 +1,76 @@
+/**
+ * The system calls Node lacks, as one interface: `native/` when it is built, a portable version
+ * otherwise. Paths are Buffers; `/proc/self/fd/N/name` is used by callers to stay below a folder
+ * descriptor, and no call follows a symbolic link in the last component. Failures throw a system
+ * error with `code`, `errno`, `syscall` and `path` like Node's own.
+ */
+
+/** One entry of a folder with its status, from `scanFolder`. Times are ns since the epoch. */
+export interface ScanEntry {
+  readonly name: Buffer;
+  readonly status: FileStatus;
+}
+
+export interface FileStatus {
+  /** st_mode: type and permission bits. */
+  readonly mode: number;
+  readonly nlink: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly rdev: number;
+  /** Identity is (dev, ino, btime): inode numbers are reused at once, birth times are not. */
+  readonly dev: number;
+  readonly ino: bigint;
+  readonly size: number;
+  readonly blocks: number;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  readonly btimeNs: bigint;
+}
+
+export interface Xattr {
+  readonly name: Buffer;
+  readonly value: Buffer;
+}
+
+/** A stretch [start, end) of a file that holds data; what lies between is a hole. */
+export interface DataRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface Posix {
+  /** True when the native addon serves. */
+  readonly native: boolean;
+  /** What this version cannot carry, as words for the operator; empty when native. */
+  readonly missing: readonly string[];
+  lstat(path: Buffer): FileStatus;
+  fstat(fd: number): FileStatus;
+  /** Entries of a folder without `.` and `..`, sorted by name bytes. Entries that vanish while scanning are left out. */
+  scanFolder(path: Buffer): ScanEntry[];
+  /**
+   * The same as one packed buffer, sorted by name, for fingerprinting a folder cheaply: equal
+   * buffers mean equal names and equal status fields except atime, nlink of folders and blocks.
+   */
+  scanFolderPacked(path: Buffer): Buffer;
+  unpackScan(packed: Buffer): ScanEntry[];
+  /** Extended attributes (ACLs are `system.posix_acl_access` and `…_default`), sorted by name. */
+  getXattrs(path: Buffer): Xattr[];
+  setXattr(path: Buffer, name: Buffer, value: Buffer): void;
+  removeXattr(path: Buffer, name: Buffer): void;
+  /** Sets mtime (and atime to the same) with ns, on the link itself. */
+  setMtime(path: Buffer, mtimeNs: bigint): void;
+  /** FIFO, socket, character and block nodes; `mode` with type bits. */
+  mknod(path: Buffer, mode: number, rdev: number): void;
+  /** Flushes the whole file system that holds `fd`; resolves when durable. */
+  syncfs(fd: number): Promise<void>;
+  syncfsSync(fd: number): void;
+  /** Data ranges by SEEK_DATA/SEEK_HOLE within [0, size). One range when the file system cannot tell. */
+  dataRanges(fd: number, size: number): DataRange[];
+  /** Opaque file handle (type + bytes, holds the inode generation), or undefined when unsupported. */
+  handleOf(path: Buffer): Buffer | undefined;
+  /** An unnamed file in `folder` (O_TMPFILE), or undefined when the file system has none. */
+  openTemporary(folder: Buffer, mode: number): number | undefined;
+  /** Gives an unnamed file a name (linkat). */
+  linkTemporary(fd: number, path: Buffer): void;
+}
