@@ -1,0 +1,64 @@
+/**
+ * The manifest digest: SHA-256 over a sync's records without their literal bytes, which their
+ * digests already name. Agent and replica compute it independently, record by record; the chain of
+ * a set's points is built on it (R13). `begin` starts it; `end`'s outcome is part of it.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import { ByteWriter } from './bytes.js';
+import { encodeRecord, type SyncRecord } from './records.js';
+
+const FLUSH_BYTES = 64 * 1024;
+const nothing = Buffer.alloc(0);
+
+export class ManifestDigest {
+  #hash: Hash = createHash('sha256');
+  readonly #writer = new ByteWriter(2 * FLUSH_BYTES);
+
+  add(record: SyncRecord): void {
+    if (record.type === 'begin') this.#restart();
+    encodeRecord(this.#writer, withoutLiterals(record));
+    if (this.#writer.length >= FLUSH_BYTES) this.#absorb();
+  }
+
+  /** The digest so far, 32 bytes; adding may go on. */
+  digest(): Buffer {
+    this.#absorb();
+    return this.#hash.copy().digest();
+  }
+
+  #restart(): void {
+    this.#hash = createHash('sha256');
+    this.#writer.reset();
+  }
+
+  #absorb(): void {
+    this.#hash.update(this.#writer.view());
+    this.#writer.reset();
+  }
+}
+
+function withoutLiterals(record: SyncRecord): SyncRecord {
+  switch (record.type) {
+    case 'block':
+    case 'pages':
+      return { ...record, bytes: nothing };
+    case 'splice':
+      return {
+        ...record,
+        segments: record.segments.map((segment) =>
+          segment.type === 'literal' ? { type: 'literal', bytes: nothing } : segment,
+        ),
+      };
+    default:
+      return record;
+  }
+}
+
+/** chain(n) = SHA-256(chain(n−1), manifest digest, incarnation). */
+export function nextChain(
+  parent: Uint8Array,
+  manifest: Uint8Array,
+  incarnation: Uint8Array,
+): Buffer {
+  return createHash('sha256').update(parent).update(manifest).update(incarnation).digest();
+}
