@@ -1,0 +1,134 @@
+/**
+ * What the faces (HTTP API, command line, console, mount) ask of a set: a few functions over its
+ * points. Everything read is checked against its digest; what cannot be is an error of code
+ * `damaged`, for exactly the file and point asked for (promise 2). Readers never wait for a sync
+ * under way, and a sync never waits for them (R9).
+ */
+import type { NodeKind } from '../../shared/protocol/records.js';
+import type { SyncOutcome } from '../../shared/protocol/sync-outcome.js';
+import type { Xattr } from '../../shared/posix/posix.js';
+
+export interface PointSummary {
+  readonly point: number;
+  /** Replica's clock at the cut, ms since the epoch (R20). */
+  readonly timeMs: number;
+  /** Agent's sync number. */
+  readonly sync: number;
+  readonly chain: Buffer;
+  readonly manifest: Buffer;
+  readonly outcome: SyncOutcome;
+  /** Live after this point: names other than folders, and their bytes. */
+  readonly files: number;
+  readonly bytes: number;
+  /** What the sync changed: nodes written or removed, and bytes of blocks received new. */
+  readonly changedNodes: number;
+  readonly changedBytes: number;
+}
+
+/** A node as it is at one point. */
+export interface NodeVersion {
+  readonly node: number;
+  readonly kind: NodeKind;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  readonly mtimeNs: bigint;
+  readonly rdev: number;
+  readonly target: Buffer;
+  readonly xattrs: readonly Xattr[];
+  /** First point at which the node was exactly this. */
+  readonly born: number;
+}
+
+export interface TreeEntry {
+  readonly parent: number;
+  readonly name: Buffer;
+  readonly version: NodeVersion;
+}
+
+export interface WalkedEntry extends TreeEntry {
+  /** From the set's root, components joined by `/`, no leading slash. */
+  readonly path: Buffer;
+}
+
+export interface BlockDigestRun {
+  /** First block of the run. */
+  readonly block: number;
+  /** 32 bytes a block. */
+  readonly digests: Buffer;
+}
+
+export interface PointView {
+  readonly set: string;
+  readonly point: number;
+  /** The node at a path (`''` is the set itself), or undefined. No symlink is followed. */
+  resolve(path: Uint8Array): NodeVersion | undefined;
+  version(node: number): NodeVersion | undefined;
+  /** Entries of a folder by name bytes, after `after`, at most `limit`. */
+  list(folder: number, page: { readonly after?: Uint8Array; readonly limit: number }): TreeEntry[];
+  /** Every entry below a folder, parents before children, by name bytes within a folder. */
+  walk(folder: number, prefix?: Buffer): Generator<WalkedEntry>;
+  /** Digests of a file's blocks [first, first + count), in runs; holes and zero blocks included. */
+  digests(
+    node: number,
+    range: { readonly first: number; readonly count: number },
+  ): BlockDigestRun[];
+  /**
+   * Bytes [offset, offset + length) of a file, cut at its size, in pieces of at most 1 MiB.
+   * Throws `damaged` (with set, point, path or node, block) when a block does not match.
+   */
+  read(
+    node: number,
+    range: { readonly offset: number; readonly length: number },
+  ): AsyncGenerator<Buffer>;
+  /** One whole block, checked. Empty past the end. */
+  readBlock(node: number, block: number): Promise<Buffer>;
+  close(): void;
+}
+
+export interface FoundVersion {
+  readonly path: Buffer;
+  readonly version: NodeVersion;
+  /** Points [from, to] at which this version stood at this path; `to` is the newest when it still does. */
+  readonly from: number;
+  readonly to: number;
+  readonly live: boolean;
+}
+
+export type DiffEntry = {
+  readonly path: Buffer;
+  readonly change: 'added' | 'removed' | 'content' | 'metadata' | 'kind';
+  readonly before?: NodeVersion;
+  readonly after?: NodeVersion;
+  /** Set when the node stood at another path at the first point. */
+  readonly movedFrom?: Buffer;
+};
+
+export interface SpaceUse {
+  readonly baseBytes: number;
+  readonly atticBytes: number;
+  readonly packBytes: number;
+  readonly indexBytes: number;
+}
+
+export interface SetReader {
+  readonly set: string;
+  /** All points, oldest first. */
+  points(): PointSummary[];
+  newest(): PointSummary | undefined;
+  /** A snapshot of one point; throws `not-found`. Close it. */
+  open(point: number): PointView;
+  /**
+   * Every version of every path whose name or path matches `glob` (`*`, `?`, `[…]`, `**`; without a
+   * slash it matches the last component), over points [from, to].
+   */
+  find(request: {
+    readonly glob: string;
+    readonly from: number;
+    readonly to: number;
+    readonly limit: number;
+  }): FoundVersion[];
+  diff(a: number, b: number): Generator<DiffEntry>;
+  space(): SpaceUse;
+}
