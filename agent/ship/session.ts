@@ -3,7 +3,7 @@
  * after every break, ships records in order under a credit window, and reports what became of them.
  */
 import type { AfterimageError } from '../../shared/errors.js';
-import type { SyncRecord } from '../../shared/protocol/records.js';
+import type { EndRecord, SyncRecord } from '../../shared/protocol/records.js';
 
 /** What the agent remembers of a set, for HELLO (R13). */
 export interface AgentPosition {
@@ -68,8 +68,11 @@ export interface SetSession {
   hold(held: boolean): void;
   /** Forgets unacknowledged frames of an ended or dropped sync. Sequences go on. */
   drop(): void;
-  /** The running manifest digest over the records since the last `begin` (see manifest.ts), before `end`. */
-  manifestDigest(): Buffer;
+  /**
+   * The running manifest digest over the records since the last `begin` (see manifest.ts). With
+   * `end`: what it will be once that record is written, so that it can be stored before (R13).
+   */
+  manifestDigest(end?: EndRecord): Buffer;
   /** Bytes handed to the transport so far, headers included. */
   readonly sentBytes: number;
   has(digests: Uint8Array): Promise<Uint8Array>;

@@ -13,7 +13,12 @@ export interface SetPosition {
   /** Point and chain before the newest, so that "one ahead with my sync" can be told; null at the first. */
   readonly parentChain: Buffer | null;
   /** Agent's sync number and manifest digest of the newest point; null for none. */
-  readonly newestSync: { readonly sync: number; readonly manifest: Buffer } | null;
+  readonly newestSync: {
+    readonly sync: number;
+    readonly manifest: Buffer;
+    /** When the point was cut (replica's clock, ms since the epoch); told to an agent that missed it. */
+    readonly timeMs: number;
+  } | null;
   /** The sync under way, when frames of it are staged or it is sealed but not yet committed. */
   readonly staged: {
     readonly boot: string;

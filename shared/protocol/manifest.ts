@@ -26,6 +26,14 @@ export class ManifestDigest {
     return this.#hash.copy().digest();
   }
 
+  /** What the digest will be when `record` is added; nothing is added. */
+  digestWith(record: SyncRecord): Buffer {
+    this.#absorb();
+    const writer = new ByteWriter();
+    encodeRecord(writer, withoutLiterals(record));
+    return this.#hash.copy().update(writer.view()).digest();
+  }
+
   #restart(): void {
     this.#hash = createHash('sha256');
     this.#writer.reset();
