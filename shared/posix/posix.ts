@@ -46,13 +46,18 @@ export interface Posix {
   readonly missing: readonly string[];
   lstat(path: Buffer): FileStatus;
   fstat(fd: number): FileStatus;
-  /** Entries of a folder without `.` and `..`, sorted by name bytes. Entries that vanish while scanning are left out. */
+  /**
+   * Entries of a folder without `.` and `..`, sorted by name bytes. Entries that vanish while
+   * scanning are left out. The names are views of one buffer. A folder's own descriptor is scanned
+   * as `/proc/self/fd/N/.` (the trailing dot, since the last component is never followed).
+   */
   scanFolder(path: Buffer): ScanEntry[];
   /**
    * The same as one packed buffer, sorted by name, for fingerprinting a folder cheaply: equal
    * buffers mean equal names and equal status fields except atime, nlink of folders and blocks.
    */
   scanFolderPacked(path: Buffer): Buffer;
+  /** Entries of a packed scan; `blocks`, and `nlink` of folders, read 0 there. */
   unpackScan(packed: Buffer): ScanEntry[];
   /** Extended attributes (ACLs are `system.posix_acl_access` and `…_default`), sorted by name. */
   getXattrs(path: Buffer): Xattr[];
@@ -60,7 +65,12 @@ export interface Posix {
   removeXattr(path: Buffer, name: Buffer): void;
   /** Sets mtime (and atime to the same) with ns, on the link itself. */
   setMtime(path: Buffer, mtimeNs: bigint): void;
-  /** FIFO, socket, character and block nodes; `mode` with type bits. */
+  /**
+   * Sets permission bits (0o7777) without following a symbolic link and without opening the file,
+   * so that it serves FIFOs and devices too. EOPNOTSUPP on a symbolic link, which has no mode.
+   */
+  setMode(path: Buffer, mode: number): void;
+  /** FIFO, socket, character and block nodes; `mode` with type bits, less the umask. */
   mknod(path: Buffer, mode: number, rdev: number): void;
   /** Flushes the whole file system that holds `fd`; resolves when durable. */
   syncfs(fd: number): Promise<void>;

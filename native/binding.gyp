@@ -1,0 +1,31 @@
+# The optional native part: system calls that Node lacks. Built by build.js, loaded by
+# shared/posix/load-posix.ts; everything works without it, minus what Posix.missing lists.
+{
+  'targets': [
+    {
+      'target_name': 'afterimage_native',
+      'sources': [
+        'src/addon.cc',
+        'src/arguments.cc',
+        'src/file.cc',
+        'src/metadata.cc',
+        'src/scan.cc',
+        'src/status.cc',
+        'src/system-error.cc',
+      ],
+      'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS', 'NODE_ADDON_API_CPP_EXCEPTIONS_ALL'],
+      'cflags!': ['-fno-exceptions'],
+      'cflags_cc!': ['-fno-exceptions', '-fno-rtti'],
+      'cflags_cc': [
+        '-std=c++17',
+        '-fvisibility=hidden',
+        '-Wall',
+        '-Wextra',
+        '-Werror',
+        '-isystem',
+        # as a system folder, so that -Werror judges our sources only; make runs in build/
+        '<!(node -p "path.relative(\'build\', require(\'node-addon-api\').include_dir)")',
+      ],
+    },
+  ],
+}

@@ -1,0 +1,39 @@
+// The addon's door: every exported function, and the layout version that the loader checks.
+#include <napi.h>
+
+#include "file.h"
+#include "metadata.h"
+#include "scan.h"
+#include "status.h"
+
+namespace afterimage {
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  const auto add = [&](const char* name, Napi::Value (*call)(const Napi::CallbackInfo&)) {
+    exports.Set(name, Napi::Function::New(env, call, name));
+  };
+  exports.Set("layoutVersion", Napi::Number::New(env, kLayoutVersion));
+  add("lstat", Lstat);
+  add("fstat", Fstat);
+  add("scanFolder", ScanFolder);
+  add("getXattrs", GetXattrs);
+  add("setXattr", SetXattr);
+  add("removeXattr", RemoveXattr);
+  add("setMtime", SetMtime);
+  add("mknod", Mknod);
+  add("syncfs", Syncfs);
+  add("syncfsSync", SyncfsSync);
+  add("dataRanges", DataRanges);
+  add("handleOf", HandleOf);
+  add("openTemporary", OpenTemporary);
+  add("linkTemporary", LinkTemporary);
+  return exports;
+}
+
+}  // namespace afterimage
+
+static Napi::Object InitAll(Napi::Env env, Napi::Object exports) {
+  return afterimage::Init(env, exports);
+}
+
+NODE_API_MODULE(afterimage_native, InitAll)
