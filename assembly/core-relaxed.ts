@@ -1,0 +1,2 @@
+/** The core for engines that also have relaxed SIMD. */
+export * from './core';
