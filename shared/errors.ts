@@ -110,6 +110,12 @@ export const catalogue = {
     status: 403,
     hint: 'The broker refused this subject; enroll the agent again or correct its name.',
   },
+  'answer-malformed': {
+    kind: 'corrupt',
+    exit: 4,
+    status: 502,
+    hint: 'The replica answered what this version does not understand, or broke off; use one version on both sides and try again.',
+  },
   'timed-out': {
     kind: 'retry',
     exit: 4,

@@ -1,0 +1,191 @@
+/**
+ * The batched read of contents: one request names many files and block ranges, one binary stream
+ * answers. The stream is a run of frames, each a 48-byte little-endian header and its bytes:
+ *
+ *   offset 0  u8   1 block, 2 run of zero blocks, 3 failed block, 4 end
+ *          4  u32  index of the item in the request
+ *          8  u32  block number
+ *         12  u32  bytes that follow (block: its length; failed: a problem as JSON); for a zero run,
+ *                  the number of blocks, and no bytes follow
+ *         16  32   BLAKE3 digest of a block's bytes, as the index has it; else zeros
+ *
+ * Frames come in the order of items and blocks. A failed block does not end the stream. A stream
+ * without an end frame was cut off.
+ */
+import { z } from 'zod';
+import { AfterimageError } from '../errors.js';
+import { BLOCK_BYTES, DIGEST_BYTES } from '../limits.js';
+import { fromProblem, problemSchema, type Problem } from './problem.js';
+
+export const CONTENT_TYPE = 'application/x-afterimage-content';
+export const ITEMS_MAX = 20_000;
+export const RANGES_MAX = 100_000;
+const HEADER_BYTES = 48;
+const PROBLEM_BYTES_MAX = 64 * 1024;
+
+const blockNumber = z.number().int().min(0).max(0xffff_ffff);
+
+export const contentRequestSchema = z.object({
+  items: z
+    .array(
+      z.object({
+        node: z.number().int().positive(),
+        /** [first block, number of blocks], ascending; the whole file when left out. */
+        ranges: z.array(z.tuple([blockNumber, blockNumber.min(1)])).optional(),
+      }),
+    )
+    .max(ITEMS_MAX)
+    .refine(
+      (items) => items.reduce((sum, item) => sum + (item.ranges?.length ?? 0), 0) <= RANGES_MAX,
+      `more than ${RANGES_MAX} ranges`,
+    ),
+});
+export type ContentRequest = z.infer<typeof contentRequestSchema>;
+
+export type ContentFrame =
+  | {
+      readonly type: 'block';
+      readonly item: number;
+      readonly block: number;
+      readonly digest: Buffer;
+      readonly bytes: Buffer;
+    }
+  | {
+      readonly type: 'zero';
+      readonly item: number;
+      readonly block: number;
+      readonly count: number;
+    }
+  | {
+      readonly type: 'failed';
+      readonly item: number;
+      readonly block: number;
+      readonly error: AfterimageError;
+    };
+
+const typeNumbers = { block: 1, zero: 2, failed: 3, end: 4 } as const;
+
+interface FrameHead {
+  readonly type: keyof typeof typeNumbers;
+  readonly item: number;
+  readonly block: number;
+  /** Length or count, as the type has it. */
+  readonly amount: number;
+}
+
+function encodeHead(head: FrameHead, digest?: Uint8Array): Buffer {
+  const bytes = Buffer.alloc(HEADER_BYTES);
+  bytes.writeUInt8(typeNumbers[head.type], 0);
+  bytes.writeUInt32LE(head.item, 4);
+  bytes.writeUInt32LE(head.block, 8);
+  bytes.writeUInt32LE(head.amount, 12);
+  if (digest !== undefined) bytes.set(digest, 16);
+  return bytes;
+}
+
+/** Header of a block; its bytes go after it. */
+export function encodeBlockHead(frame: {
+  readonly item: number;
+  readonly block: number;
+  readonly length: number;
+  readonly digest: Uint8Array;
+}): Buffer {
+  return encodeHead({ ...frame, type: 'block', amount: frame.length }, frame.digest);
+}
+
+export function encodeZeroRun(run: {
+  readonly item: number;
+  readonly block: number;
+  readonly count: number;
+}): Buffer {
+  return encodeHead({ ...run, type: 'zero', amount: run.count });
+}
+
+export function encodeFailed(failed: {
+  readonly item: number;
+  readonly block: number;
+  readonly problem: Problem;
+}): Buffer {
+  const body = Buffer.from(JSON.stringify(failed.problem));
+  const head = encodeHead({ ...failed, type: 'failed', amount: body.length });
+  return Buffer.concat([head, body]);
+}
+
+export function encodeEnd(): Buffer {
+  return encodeHead({ type: 'end', item: 0, block: 0, amount: 0 });
+}
+
+/**
+ * Frames of a stream of chunks. A block's bytes are a view, valid until the next frame is asked for.
+ * Throws `answer-malformed` when the stream breaks a bound or lacks its end.
+ */
+export async function* decodeContent(
+  chunks: AsyncIterable<Uint8Array>,
+): AsyncGenerator<ContentFrame> {
+  let held: Buffer = Buffer.alloc(0);
+  for await (const chunk of chunks) {
+    let rest = held.length === 0 ? asBuffer(chunk) : Buffer.concat([held, chunk]);
+    for (;;) {
+      const length = frameLength(rest);
+      if (length === undefined || rest.length < length) break;
+      const frame = decodeFrame(rest.subarray(0, length));
+      if (frame === 'end') return;
+      yield frame;
+      rest = rest.subarray(length);
+    }
+    held = rest;
+  }
+  throw malformed('the stream of contents ended early');
+}
+
+function asBuffer(chunk: Uint8Array): Buffer {
+  return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+}
+
+/** Bytes of the frame at the start of `bytes`; undefined while its header is not whole. */
+function frameLength(bytes: Buffer): number | undefined {
+  if (bytes.length < HEADER_BYTES) return undefined;
+  const type = bytes.readUInt8(0);
+  const amount = bytes.readUInt32LE(12);
+  const bytesMax =
+    type === typeNumbers.block ? BLOCK_BYTES : type === typeNumbers.failed ? PROBLEM_BYTES_MAX : 0;
+  if (bytesMax === 0) return HEADER_BYTES;
+  if (amount > bytesMax) throw malformed(`a frame of ${amount} bytes in a stream of contents`);
+  return HEADER_BYTES + amount;
+}
+
+function decodeFrame(bytes: Buffer): ContentFrame | 'end' {
+  const item = bytes.readUInt32LE(4);
+  const block = bytes.readUInt32LE(8);
+  const body = bytes.subarray(HEADER_BYTES);
+  switch (bytes.readUInt8(0)) {
+    case typeNumbers.block:
+      return {
+        type: 'block',
+        item,
+        block,
+        digest: bytes.subarray(16, 16 + DIGEST_BYTES),
+        bytes: body,
+      };
+    case typeNumbers.zero:
+      return { type: 'zero', item, block, count: bytes.readUInt32LE(12) };
+    case typeNumbers.failed:
+      return { type: 'failed', item, block, error: decodeProblem(body) };
+    case typeNumbers.end:
+      return 'end';
+    default:
+      throw malformed(`unknown frame type ${bytes.readUInt8(0)} in a stream of contents`);
+  }
+}
+
+function decodeProblem(body: Buffer): AfterimageError {
+  try {
+    return fromProblem(problemSchema.parse(JSON.parse(body.toString())));
+  } catch (cause) {
+    throw malformed('a failed block without a readable problem', cause);
+  }
+}
+
+function malformed(message: string, cause?: unknown): AfterimageError {
+  return new AfterimageError('answer-malformed', message, { cause });
+}

@@ -1,0 +1,39 @@
+/** Shapes of what the API says about points. Digests are in hex, times ms since the epoch. */
+import { z } from 'zod';
+import { consistencies, syncOutcomeSchema } from '../protocol/sync-outcome.js';
+
+export const pointSchema = z.object({
+  point: z.number().int().positive(),
+  timeMs: z.number(),
+  sync: z.number().int().nonnegative(),
+  consistency: z.enum(consistencies),
+  operation: z.string(),
+  recipe: z.string(),
+  heldMs: z.number(),
+  files: z.number().int().nonnegative(),
+  bytes: z.number().nonnegative(),
+  changedNodes: z.number().int().nonnegative(),
+  changedBytes: z.number().nonnegative(),
+});
+export type PointJson = z.infer<typeof pointSchema>;
+
+export const pointDetailSchema = pointSchema.extend({
+  set: z.string(),
+  chain: z.string(),
+  manifest: z.string(),
+  outcome: syncOutcomeSchema,
+});
+export type PointDetail = z.infer<typeof pointDetailSchema>;
+
+/** Newest last; `limit` counts from the newest. */
+export const pointsQuerySchema = z.object({
+  limit: z.coerce.number().int().min(1).max(100_000).default(1000),
+});
+
+export const pointsSchema = z.object({
+  set: z.string(),
+  points: z.array(pointSchema),
+  /** Older points that the limit left out. */
+  leftOut: z.number().int().nonnegative(),
+});
+export type PointsAnswer = z.infer<typeof pointsSchema>;

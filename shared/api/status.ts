@@ -1,0 +1,39 @@
+/** Shapes of what the API says about the replica and its sets right now. */
+import { z } from 'zod';
+import { pointSchema } from './points.js';
+
+export const setStates = ['idle', 'receiving', 'applying', 'stalled'] as const;
+/** `stalled`: storage is full or fails; points stay readable and the sync goes on by itself. */
+export type SetState = (typeof setStates)[number];
+
+export const spaceSchema = z.object({
+  baseBytes: z.number(),
+  atticBytes: z.number(),
+  packBytes: z.number(),
+  indexBytes: z.number(),
+});
+
+export const setStatusSchema = z.object({
+  set: z.string(),
+  agent: z.string().nullable(),
+  agentConnected: z.boolean(),
+  state: z.enum(setStates),
+  /** Why it is stalled, or why the last sync was refused. */
+  error: z.object({ code: z.string(), message: z.string(), hint: z.string() }).nullable(),
+  newest: pointSchema.nullable(),
+  points: z.number().int().nonnegative(),
+  /** Age of the newest point by the replica's clock; null without one. */
+  lagMs: z.number().nullable(),
+  /** How long the agent's journal has been without a gap; null when not known. */
+  continuityMs: z.number().nullable(),
+  space: spaceSchema,
+});
+export type SetStatusJson = z.infer<typeof setStatusSchema>;
+
+export const statusSchema = z.object({
+  version: z.string(),
+  startedMs: z.number(),
+  nowMs: z.number(),
+  sets: z.array(setStatusSchema),
+});
+export type StatusAnswer = z.infer<typeof statusSchema>;
