@@ -1,0 +1,124 @@
+/**
+ * Reads contents of a point as frames, block by block with the digests of the index: what the API
+ * streams and what a restore beside the history reads. Whole zero blocks are told by digest, not read.
+ */
+import type { ContentFrame } from '../../shared/api/content.js';
+import { AfterimageError, asAfterimageError, invariant } from '../../shared/errors.js';
+import type { HashCore } from '../../shared/hash/hash-core.js';
+import { zeroDigest } from '../../shared/hash/zero-digest.js';
+import { BLOCK_BYTES, blockCount, blockLength, DIGEST_BYTES } from '../../shared/limits.js';
+import type { PointView } from '../history/set-reader.js';
+import type { BlockRange, ReadItem } from './point-source.js';
+
+/** Blocks whose digests are looked up at once. */
+const LOOKUP_BLOCKS = 1024;
+
+export async function* readFrames(
+  view: PointView,
+  hash: HashCore,
+  items: readonly ReadItem[],
+): AsyncGenerator<ContentFrame> {
+  for (const [item, { node, ranges }] of items.entries()) {
+    const version = view.version(node);
+    if (version?.kind !== 'file') {
+      yield { type: 'failed', item, block: 0, error: missing(view, node) };
+      continue;
+    }
+    const blocks = blockCount(version.size);
+    const file = new FileFrames(view, hash, { item, node, size: version.size });
+    for (const range of ranges ?? [{ first: 0, count: blocks }]) {
+      const end = Math.min(blocks, range.first + range.count);
+      for (let first = range.first; first < end; first += LOOKUP_BLOCKS) {
+        yield* file.read({ first, count: Math.min(LOOKUP_BLOCKS, end - first) });
+      }
+    }
+    yield* file.flush();
+  }
+}
+
+function missing(view: PointView, node: number): AfterimageError {
+  return new AfterimageError('not-found', `node ${node} is no file in point ${view.point}`, {
+    facts: { set: view.set, point: view.point, node },
+  });
+}
+
+class FileFrames {
+  readonly #view: PointView;
+  readonly #hash: HashCore;
+  readonly #file: { readonly item: number; readonly node: number; readonly size: number };
+  #zeros: { block: number; count: number } | undefined;
+
+  constructor(
+    view: PointView,
+    hash: HashCore,
+    file: { readonly item: number; readonly node: number; readonly size: number },
+  ) {
+    this.#view = view;
+    this.#hash = hash;
+    this.#file = file;
+  }
+
+  async *read(range: BlockRange): AsyncGenerator<ContentFrame> {
+    const digests = digestsOf(this.#view, this.#file.node, range);
+    for (let index = 0; index < range.count; index += 1) {
+      const block = range.first + index;
+      const digest = digests.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
+      // A short last block is not worth the digest of as many zeros: it travels as bytes.
+      const whole = blockLength(this.#file.size, block) === BLOCK_BYTES;
+      if (whole && digest.equals(zeroDigest(this.#hash, BLOCK_BYTES))) {
+        yield* this.#zero(block);
+        continue;
+      }
+      yield* this.flush();
+      yield await this.#block(block, digest);
+    }
+  }
+
+  *flush(): Generator<ContentFrame> {
+    if (this.#zeros !== undefined) yield { type: 'zero', item: this.#file.item, ...this.#zeros };
+    this.#zeros = undefined;
+  }
+
+  *#zero(block: number): Generator<ContentFrame> {
+    if (this.#zeros !== undefined && this.#zeros.block + this.#zeros.count === block) {
+      this.#zeros.count += 1;
+      return;
+    }
+    yield* this.flush();
+    this.#zeros = { block, count: 1 };
+  }
+
+  async #block(block: number, digest: Buffer): Promise<ContentFrame> {
+    const { item, node } = this.#file;
+    try {
+      const bytes = await this.#view.readBlock(node, block);
+      return { type: 'block', item, block, digest, bytes };
+    } catch (error) {
+      return { type: 'failed', item, block, error: asAfterimageError(error) };
+    }
+  }
+}
+
+/** Digests of a range that lies inside the file, as one run. */
+export function digestsOf(view: PointView, node: number, range: BlockRange): Buffer {
+  const runs = view.digests(node, range);
+  const only = runs[0];
+  if (runs.length === 1 && only?.block === range.first) {
+    invariant(only.digests.length === range.count * DIGEST_BYTES, 'digests cover what is asked');
+    return only.digests;
+  }
+  const digests = Buffer.alloc(range.count * DIGEST_BYTES);
+  let covered = 0;
+  for (const run of runs) {
+    digests.set(run.digests, (run.block - range.first) * DIGEST_BYTES);
+    covered += run.digests.length;
+  }
+  invariant(covered === digests.length, `digests of node ${node} cover ${range.count} blocks`);
+  return digests;
+}
+
+/** Blocks that hold bytes [offset, offset + length). */
+export function blocksOf(offset: number, length: number): BlockRange {
+  const first = Math.floor(offset / BLOCK_BYTES);
+  return { first, count: length === 0 ? 0 : Math.ceil((offset + length) / BLOCK_BYTES) - first };
+}

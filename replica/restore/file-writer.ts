@@ -1,0 +1,154 @@
+/**
+ * Puts blocks of one file in their place. Every block is checked against its digest as it arrives;
+ * zero pages of a new file are not written, so that holes come back; in a file that is there only
+ * the pages that differ are written.
+ */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  writeSync,
+} from 'node:fs';
+import type { ContentFrame } from '../../shared/api/content.js';
+import { AfterimageError } from '../../shared/errors.js';
+import type { HashCore } from '../../shared/hash/hash-core.js';
+import { BLOCK_BYTES, blockLength, DIGEST_BYTES, PAGE_BYTES } from '../../shared/limits.js';
+
+const NEW_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+const PRESENT_FLAGS = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const zeroBlock = Buffer.alloc(BLOCK_BYTES);
+const present = Buffer.allocUnsafe(BLOCK_BYTES);
+
+export class FileWriter {
+  readonly fd: number;
+  readonly #hash: HashCore;
+  readonly #size: number;
+  readonly #state: 'new' | 'present';
+  #localSize: number;
+  #blocks = 0;
+  #bytesWritten = 0;
+  #failed: { first: AfterimageError; count: number } | undefined;
+
+  /** Throws system errors; a file that is there must be one. */
+  constructor(
+    hash: HashCore,
+    file: { readonly path: Buffer; readonly size: number; readonly state: 'new' | 'present' },
+  ) {
+    this.#hash = hash;
+    this.#size = file.size;
+    this.#state = file.state;
+    this.fd = openSync(file.path, file.state === 'new' ? NEW_FLAGS : PRESENT_FLAGS, 0o600);
+    const status = fstatSync(this.fd);
+    this.#localSize = status.size;
+    if (!status.isFile()) {
+      closeSync(this.fd);
+      throw new AfterimageError('storage-failed', 'the file became something else meanwhile');
+    }
+  }
+
+  get bytesWritten(): number {
+    return this.#bytesWritten;
+  }
+
+  take(frame: ContentFrame): void {
+    switch (frame.type) {
+      case 'block':
+        this.#checkBlock(frame);
+        this.#blocks += 1;
+        this.#write(frame.bytes, frame.block);
+        return;
+      case 'zero':
+        this.#blocks += frame.count;
+        for (let block = frame.block; block < frame.block + frame.count; block += 1) {
+          if (block * BLOCK_BYTES >= this.#localSize) return;
+          this.#write(zeroBlock.subarray(0, blockLength(this.#size, block)), block);
+        }
+        return;
+      case 'failed':
+        this.#blocks += 1;
+        this.#failed = {
+          first: this.#failed?.first ?? frame.error,
+          count: (this.#failed?.count ?? 0) + 1,
+        };
+    }
+  }
+
+  /** Throws the first failed block's error, or `answer-malformed` when blocks are missing. */
+  checkWhole(blocks: number): void {
+    if (this.#failed !== undefined) {
+      const { first, count } = this.#failed;
+      const facts = { ...first.facts, failedBlocks: count };
+      throw new AfterimageError(first.code, first.message, { cause: first, facts });
+    }
+    if (this.#blocks === blocks) return;
+    throw new AfterimageError(
+      'answer-malformed',
+      `${this.#blocks} blocks came where ${blocks} were asked for`,
+    );
+  }
+
+  /** Gives the file its size: cuts it, or ends it in a hole. */
+  setSize(): void {
+    if (this.#localSize !== this.#size) ftruncateSync(this.fd, this.#size);
+    this.#localSize = this.#size;
+  }
+
+  close(): void {
+    closeSync(this.fd);
+  }
+
+  #checkBlock(frame: ContentFrame & { readonly type: 'block' }): void {
+    const { digests } = this.#hash.digestBlocks(frame.bytes);
+    const whole = frame.bytes.length === blockLength(this.#size, frame.block);
+    if (whole && frame.digest.equals(digests.subarray(0, DIGEST_BYTES))) return;
+    throw new AfterimageError('answer-malformed', `block ${frame.block} arrived broken`, {
+      facts: { block: frame.block, bytes: frame.bytes.length },
+    });
+  }
+
+  #write(bytes: Buffer, block: number): void {
+    const offset = block * BLOCK_BYTES;
+    const old = this.#oldBytes(bytes.length, offset);
+    let start = 0;
+    while (start < bytes.length) {
+      if (isSamePage(bytes, old, start)) {
+        start += PAGE_BYTES;
+        continue;
+      }
+      let end = start + PAGE_BYTES;
+      while (end < bytes.length && !isSamePage(bytes, old, end)) end += PAGE_BYTES;
+      this.#writeAll(bytes.subarray(start, end), offset + start);
+      start = end;
+    }
+  }
+
+  /** What the file reads as now: past its end, zeros. */
+  #oldBytes(length: number, offset: number): Buffer {
+    if (this.#state === 'new' || offset >= this.#localSize) return zeroBlock;
+    let filled = 0;
+    while (filled < length) {
+      const read = readSync(this.fd, present, filled, length - filled, offset + filled);
+      if (read === 0) break;
+      filled += read;
+    }
+    present.fill(0, filled);
+    return present;
+  }
+
+  #writeAll(bytes: Buffer, offset: number): void {
+    let written = 0;
+    while (written < bytes.length) {
+      written += writeSync(this.fd, bytes, written, bytes.length - written, offset + written);
+    }
+    this.#bytesWritten += bytes.length;
+    this.#localSize = Math.max(this.#localSize, offset + bytes.length);
+  }
+}
+
+function isSamePage(bytes: Buffer, old: Buffer, start: number): boolean {
+  const end = Math.min(bytes.length, start + PAGE_BYTES);
+  return bytes.compare(old, start, end, start, end) === 0;
+}

@@ -1,0 +1,198 @@
+/**
+ * Runs steps in order, and asks for the contents of many files at once, so that small files cost no
+ * round trip each. While one batch is written the next is planned; no more than two are in memory.
+ */
+import type { ContentFrame } from '../../shared/api/content.js';
+import { ITEMS_MAX, RANGES_MAX } from '../../shared/api/content.js';
+import { type AfterimageError, asAfterimageError } from '../../shared/errors.js';
+import { TimeSlice } from '../../shared/time-slice.js';
+import { rangeBytes } from './compare-file.js';
+import type { Outcome } from './outcome.js';
+import type { PointSource, ReadItem } from './point-source.js';
+import type { Step } from './step.js';
+import type { Frames, StepRunner } from './step-runner.js';
+import { throwIfCancelled } from './view-source.js';
+
+const BATCH_STEPS_MAX = Math.min(4096, ITEMS_MAX);
+/** Contents of a batch, unless one file alone is larger. */
+const BATCH_BYTES_MAX = 64 * 1024 * 1024;
+const BATCH_RANGES_MAX = RANGES_MAX / 2;
+
+export class StepQueue {
+  readonly #source: PointSource;
+  readonly #runner: StepRunner;
+  readonly #outcome: Outcome;
+  readonly #signal: AbortSignal;
+  #steps: Step[] = [];
+  #bytes = 0;
+  #ranges = 0;
+  #running: Promise<void> = Promise.resolve();
+  /** The last path that failed: what is at or below it is skipped. */
+  #failed: Buffer | undefined;
+
+  constructor(context: {
+    readonly source: PointSource;
+    readonly runner: StepRunner;
+    readonly outcome: Outcome;
+    readonly signal: AbortSignal;
+  }) {
+    this.#source = context.source;
+    this.#runner = context.runner;
+    this.#outcome = context.outcome;
+    this.#signal = context.signal;
+  }
+
+  /** Waits while a full batch is being written. Rejects when the restore has to stop. */
+  async push(step: Step): Promise<void> {
+    this.#steps.push(step);
+    if (step.type === 'file') this.#bytes += step.version.size;
+    if (step.type === 'patch') {
+      this.#bytes += rangeBytes(step.ranges, step.version.size);
+      this.#ranges += step.ranges.length;
+    }
+    const full =
+      this.#steps.length >= BATCH_STEPS_MAX ||
+      this.#bytes >= BATCH_BYTES_MAX ||
+      this.#ranges >= BATCH_RANGES_MAX;
+    if (full) await this.#next();
+  }
+
+  /** Resolves when every step was carried out. */
+  async drain(): Promise<void> {
+    await this.#next();
+    await this.#running;
+  }
+
+  /** Waits for the batch under way, whatever becomes of it. */
+  async settle(): Promise<void> {
+    await this.#running.catch(() => undefined);
+  }
+
+  async #next(): Promise<void> {
+    const steps = this.#steps;
+    this.#steps = [];
+    this.#bytes = 0;
+    this.#ranges = 0;
+    await this.#running;
+    this.#running = this.#run(steps);
+    // Whoever pushes or drains next gets the failure; nothing is lost by not listening here.
+    this.#running.catch(() => undefined);
+  }
+
+  async #run(steps: readonly Step[]): Promise<void> {
+    const items = steps.flatMap((step) => readItem(step) ?? []);
+    const reader = new ItemReader(
+      items.length === 0 ? noFrames() : this.#source.read(items, this.#signal),
+    );
+    const slice = new TimeSlice();
+    let item = 0;
+    try {
+      for (const step of steps) {
+        await slice.breathe();
+        throwIfCancelled(this.#signal);
+        const frames = readItem(step) === undefined ? noFrames() : reader.item(item++);
+        await this.#attempt(step, frames);
+        if (reader.failure !== undefined) throw reader.failure;
+      }
+    } finally {
+      await reader.close();
+    }
+  }
+
+  async #attempt(step: Step, frames: Frames): Promise<void> {
+    if (this.#failed !== undefined && isAtOrBelow(step.path, this.#failed)) return;
+    try {
+      await this.#carryOut(step, frames);
+    } catch (error) {
+      throwIfCancelled(this.#signal);
+      this.#failed = step.path;
+      this.#outcome.fail(step.path, error);
+    }
+  }
+
+  async #carryOut(step: Step, frames: Frames): Promise<void> {
+    switch (step.type) {
+      case 'remove':
+        this.#runner.remove(step);
+        return;
+      case 'folder':
+        this.#runner.folder(step);
+        return;
+      case 'make':
+        this.#runner.make(step);
+        return;
+      case 'link':
+        if (this.#runner.link(step) === 'copied') await this.#copy(step);
+        return;
+      case 'file':
+        await this.#runner.file(step, frames);
+        return;
+      case 'patch':
+        await this.#runner.patch(step, frames);
+        return;
+      case 'settle':
+        this.#runner.settle(step);
+    }
+  }
+
+  async #copy(step: Step & { readonly type: 'link' }): Promise<void> {
+    const { path, version } = step;
+    if (version.kind !== 'file') {
+      this.#runner.make({ type: 'make', path, version });
+      return;
+    }
+    const frames = this.#source.read([{ node: version.node }], this.#signal);
+    await this.#runner.file({ type: 'file', path, version }, frames);
+  }
+}
+
+function readItem(step: Step): ReadItem | undefined {
+  if (step.type === 'patch') return { node: step.version.node, ranges: step.ranges };
+  if (step.type === 'file' && step.version.size > 0) return { node: step.version.node };
+  return undefined;
+}
+
+function isAtOrBelow(path: Buffer, folder: Buffer): boolean {
+  if (!path.subarray(0, folder.length).equals(folder)) return false;
+  return path.length === folder.length || path[folder.length] === 0x2f;
+}
+
+async function* noFrames(): AsyncGenerator<ContentFrame> {
+  // No content was asked for.
+}
+
+/** Splits a stream of frames at its items; what a failed item left unread is skipped. */
+class ItemReader {
+  readonly #frames: AsyncIterator<ContentFrame>;
+  #ahead: ContentFrame | undefined;
+  /** Set when the stream itself broke, not one block: no later item will come. */
+  failure: AfterimageError | undefined;
+
+  constructor(frames: AsyncIterable<ContentFrame>) {
+    this.#frames = frames[Symbol.asyncIterator]();
+  }
+
+  async *item(index: number): AsyncGenerator<ContentFrame> {
+    for (;;) {
+      const frame = this.#ahead ?? (await this.#next());
+      this.#ahead = frame;
+      if (frame === undefined || frame.item > index) return;
+      this.#ahead = undefined;
+      if (frame.item === index) yield frame;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#frames.return?.();
+  }
+
+  async #next(): Promise<ContentFrame | undefined> {
+    try {
+      const result = await this.#frames.next();
+      return result.done === true ? undefined : result.value;
+    } catch (error) {
+      this.failure = asAfterimageError(error);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,56 @@
+/** A point as a source of restores, read straight from the history in this process. */
+import { AfterimageError } from '../../shared/errors.js';
+import type { ContentFrame } from '../../shared/api/content.js';
+import type { HashCore } from '../../shared/hash/hash-core.js';
+import { blockCount } from '../../shared/limits.js';
+import { TimeSlice } from '../../shared/time-slice.js';
+import type { PointView } from '../history/set-reader.js';
+import { digestsOf, readFrames } from './content-frames.js';
+import type { BlockRange, FolderPart, PointSource, ReadItem } from './point-source.js';
+import { walkFolders } from './tree-order.js';
+
+/** The view stays the caller's to close. */
+export class ViewSource implements PointSource {
+  readonly set: string;
+  readonly point: number;
+  readonly #view: PointView;
+  readonly #hash: HashCore;
+
+  constructor(view: PointView, hash: HashCore) {
+    this.set = view.set;
+    this.point = view.point;
+    this.#view = view;
+    this.#hash = hash;
+  }
+
+  async *walk(paths: readonly Buffer[], signal: AbortSignal): AsyncGenerator<FolderPart> {
+    const slice = new TimeSlice();
+    for (const part of walkFolders(this.#view, paths)) {
+      await slice.breathe();
+      throwIfCancelled(signal);
+      yield part;
+    }
+  }
+
+  digests(node: number, range: BlockRange): Promise<Buffer> {
+    const version = this.#view.version(node);
+    const end = Math.min(blockCount(version?.size ?? 0), range.first + range.count);
+    if (end <= range.first) return Promise.resolve(Buffer.alloc(0));
+    return Promise.resolve(
+      digestsOf(this.#view, node, { first: range.first, count: end - range.first }),
+    );
+  }
+
+  async *read(items: readonly ReadItem[], signal: AbortSignal): AsyncGenerator<ContentFrame> {
+    for await (const frame of readFrames(this.#view, this.#hash, items)) {
+      throwIfCancelled(signal);
+      yield frame;
+    }
+  }
+}
+
+export function throwIfCancelled(signal: AbortSignal): void {
+  if (signal.aborted) {
+    throw new AfterimageError('cancelled', 'the work was cancelled', { cause: signal.reason });
+  }
+}
