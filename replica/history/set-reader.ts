@@ -17,7 +17,7 @@ export interface PointSummary {
   readonly chain: Buffer;
   readonly manifest: Buffer;
   readonly outcome: SyncOutcome;
-  /** Live after this point: names other than folders, and their bytes. */
+  /** Live at this point: nodes other than folders, and the sum of their sizes. */
   readonly files: number;
   readonly bytes: number;
   /** What the sync changed: nodes written or removed, and bytes of blocks received new. */

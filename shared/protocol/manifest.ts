@@ -16,7 +16,7 @@ export class ManifestDigest {
 
   add(record: SyncRecord): void {
     if (record.type === 'begin') this.#restart();
-    encodeRecord(this.#writer, withoutLiterals(record));
+    encodeForManifest(this.#writer, record);
     if (this.#writer.length >= FLUSH_BYTES) this.#absorb();
   }
 
@@ -34,6 +34,13 @@ export class ManifestDigest {
     return this.#hash.copy().update(writer.view()).digest();
   }
 
+  /** Adds records that `encodeForManifest` wrote earlier; the first of a sync starts with `begin`. */
+  addEncoded(records: Uint8Array, options: { readonly begins: boolean }): void {
+    if (options.begins) this.#restart();
+    this.#absorb();
+    this.#hash.update(records);
+  }
+
   #restart(): void {
     this.#hash = createHash('sha256');
     this.#writer.reset();
@@ -43,6 +50,11 @@ export class ManifestDigest {
     this.#hash.update(this.#writer.view());
     this.#writer.reset();
   }
+}
+
+/** Appends a record as the manifest digest sees it: without its literal bytes. */
+export function encodeForManifest(writer: ByteWriter, record: SyncRecord): void {
+  encodeRecord(writer, withoutLiterals(record));
 }
 
 function withoutLiterals(record: SyncRecord): SyncRecord {

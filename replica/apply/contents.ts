@@ -1,0 +1,134 @@
+/** Writes staged pages into files at their final places, and moves ended bodies to the attic (R7). */
+import fs from 'node:fs';
+import path from 'node:path';
+import { AfterimageError } from '../../shared/errors.js';
+import { BLOCK_BYTES, PAGE_BYTES, PAGES_PER_BLOCK } from '../../shared/limits.js';
+import type { Posix } from '../../shared/posix/posix.js';
+import type { TimeSlice } from '../../shared/time-slice.js';
+import { atticPath } from '../history/body-files.js';
+import { writeFully } from '../history/packs.js';
+import type { IndexDb } from '../index/index-db.js';
+import type { PagesFile } from '../stage/pages-file.js';
+import type { TwoTrees } from '../stage/seal-tree.js';
+import type { StagedBlock } from '../stage/staged-content.js';
+import type { Durability } from './durability.js';
+import { below, existsAt, type FolderTree } from './folders.js';
+
+export interface ContentsDeps {
+  readonly intent: IndexDb;
+  readonly setFolder: string;
+  readonly parkFolder: string;
+  readonly pages: PagesFile;
+  readonly after: FolderTree;
+  readonly trees: TwoTrees;
+  readonly durability: Durability;
+  readonly slice: TimeSlice;
+  readonly posix: Posix;
+}
+
+const OPEN_PATCH = fs.constants.O_WRONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK;
+
+interface KeptFile {
+  readonly id: number;
+  readonly size: number;
+}
+
+/** Patches every file whose body is kept and whose content or size changed. */
+export async function patchFiles(deps: ContentsDeps): Promise<void> {
+  const files = deps.intent.all<KeptFile>(
+    'SELECT id, size FROM node WHERE body_word = 1 AND dead = 0 ORDER BY id',
+  );
+  for (const file of files) {
+    await patchFile(deps, file);
+    await deps.slice.breathe();
+  }
+}
+
+async function patchFile(deps: ContentsDeps, file: KeptFile): Promise<void> {
+  const name = deps.trees.newName(file.id);
+  if (name === undefined)
+    throw new AfterimageError('internal', `patched node ${file.id} has no name`);
+  const fd = fs.openSync(below(deps.after.open(name.parent), name.name), OPEN_PATCH);
+  try {
+    const rows = deps.intent.iterate<StagedBlock>(
+      'SELECT node, block, digest, bytes, mask, offset, length FROM block WHERE node = ? ORDER BY block',
+      file.id,
+    );
+    let changed = fs.fstatSync(fd).size !== file.size;
+    if (changed) fs.ftruncateSync(fd, file.size);
+    for (const row of rows) {
+      writeBlock(deps.pages, fd, row);
+      changed = true;
+      await deps.slice.breathe();
+    }
+    if (changed) deps.durability.touch(`file ${file.id}`, fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function writeBlock(pages: PagesFile, fd: number, row: StagedBlock): void {
+  const start = row.block * BLOCK_BYTES;
+  if (row.length === 0) {
+    if (row.mask !== 0) writeFully(fd, Buffer.alloc(row.bytes), start);
+    return;
+  }
+  const bytes = pages.read(row.offset, row.length);
+  let from = 0;
+  for (let page = 0; page < PAGES_PER_BLOCK;) {
+    if ((row.mask & (1 << page)) === 0) {
+      page += 1;
+      continue;
+    }
+    let end = page;
+    while (end < PAGES_PER_BLOCK && (row.mask & (1 << end)) !== 0) end += 1;
+    const length = Math.min(bytes.length - from, (end - page) * PAGE_BYTES);
+    writeFully(fd, bytes.subarray(from, from + length), start + page * PAGE_BYTES);
+    from += length;
+    page = end;
+  }
+}
+
+/** Ended bodies leave the park for the attic, unread. */
+export async function fillAttic(deps: ContentsDeps): Promise<void> {
+  const ended = deps.intent.all<{ id: number; old_body: number }>(
+    `SELECT id, old_body FROM node WHERE old_body IS NOT NULL AND (dead = 1 OR body_word = 2) ORDER BY id`,
+  );
+  const fans = new Set<string>();
+  for (const { id, old_body: body } of ended) {
+    const parked = path.join(deps.parkFolder, `${id}.0`);
+    const attic = atticPath(deps.setFolder, body);
+    const fan = path.dirname(attic);
+    if (!fans.has(fan)) {
+      fs.mkdirSync(fan, { recursive: true, mode: 0o700 });
+      fans.add(fan);
+      touchFolder(deps.durability, fan);
+      touchFolder(deps.durability, path.dirname(fan));
+    }
+    if (existsAt(Buffer.from(parked))) fs.renameSync(parked, attic);
+    await deps.slice.breathe();
+  }
+}
+
+function touchFolder(durability: Durability, folder: string): void {
+  const fd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+  durability.touch(folder, fd);
+  fs.closeSync(fd);
+}
+
+/**
+ * Gives files, links and folders of the base their times, folders last. Owners, modes, attributes
+ * and special kinds live in the index alone (R23): the base is a plain copy that nobody can run.
+ */
+export async function setTimes(deps: ContentsDeps): Promise<void> {
+  const rows = deps.intent.iterate<{ id: number; mtime_s: number; mtime_ns: number }>(
+    'SELECT id, mtime_s, mtime_ns FROM node WHERE dead = 0 AND kind IN (0, 1, 2) ORDER BY kind = 1, id',
+  );
+  for (const row of [...rows]) {
+    const mtimeNs = BigInt(row.mtime_s) * 1_000_000_000n + BigInt(row.mtime_ns);
+    for (const name of deps.trees.newNames(row.id).slice(0, 1)) {
+      deps.posix.setMtime(below(deps.after.open(name.parent), name.name), mtimeNs);
+    }
+    await deps.slice.breathe();
+  }
+}

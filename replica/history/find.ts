@@ -1,0 +1,115 @@
+/** Finds every version of every path that matches a glob, over a range of points. */
+import { SET_NODE } from '../../shared/protocol/records.js';
+import { toPathText } from '../../shared/path-text.js';
+import type { IndexDb } from '../index/index-db.js';
+import { candidateNames } from '../index/names.js';
+import { type EntryRow, joinPath, nodeAt, type NodeRow, toVersion } from '../index/nodes.js';
+import { LIVE } from '../index/schema.js';
+import { globToRegExp, longestLiteral } from './glob.js';
+import type { FoundVersion } from './set-reader.js';
+
+interface Interval {
+  readonly from: number;
+  /** Last point, inclusive. */
+  readonly to: number;
+}
+
+interface Placed extends Interval {
+  readonly parts: readonly Buffer[];
+}
+
+export interface FindRequest {
+  readonly glob: string;
+  readonly from: number;
+  readonly to: number;
+  readonly limit: number;
+  readonly newest: number;
+}
+
+export function findVersions(index: IndexDb, request: FindRequest): FoundVersion[] {
+  const byPath = request.glob.includes('/');
+  const lastPart = byPath ? request.glob.slice(request.glob.lastIndexOf('/') + 1) : request.glob;
+  const namePattern = globToRegExp(lastPart === '**' ? '*' : lastPart);
+  const pathPattern = byPath ? globToRegExp(request.glob.replace(/^\//, '')) : undefined;
+  const found: FoundVersion[] = [];
+  for (const name of [...candidateNames(index, longestLiteral(lastPart))]) {
+    if (!namePattern.test(toPathText(name))) continue;
+    for (const entry of entriesNamed(index, name, request)) {
+      collect(index, { entry, request, pathPattern }, found);
+      if (found.length >= request.limit) return found.slice(0, request.limit);
+    }
+  }
+  return found.sort((a, b) => a.path.compare(b.path) || a.from - b.from);
+}
+
+function entriesNamed(index: IndexDb, name: Buffer, range: Interval): EntryRow[] {
+  return index.all<EntryRow>(
+    'SELECT parent, name, born, died, node FROM entry WHERE name = ? AND born <= ? AND died > ? ORDER BY parent, born',
+    name,
+    range.to,
+    range.from,
+  );
+}
+
+function collect(
+  index: IndexDb,
+  at: { entry: EntryRow; request: FindRequest; pathPattern: RegExp | undefined },
+  found: FoundVersion[],
+): void {
+  const { entry, request, pathPattern } = at;
+  const within = overlap({ from: entry.born, to: entry.died - 1 }, request);
+  if (within === undefined) return;
+  for (const placed of pathsOf(index, entry.parent, within)) {
+    const path = joinPath([...placed.parts, entry.name]);
+    if (pathPattern !== undefined && !pathPattern.test(toPathText(path))) continue;
+    for (const row of versionsOf(index, entry.node, placed)) {
+      const interval = overlap(placed, { from: row.born, to: row.died - 1 });
+      if (interval === undefined) continue;
+      const live = row.died === LIVE && entry.died === LIVE && placed.to >= request.newest;
+      found.push({
+        path,
+        version: toVersion(row),
+        from: interval.from,
+        to: Math.min(interval.to, request.newest),
+        live,
+      });
+    }
+  }
+}
+
+/** Where a folder stood over an interval: one row for each stretch in which its path was the same. */
+function pathsOf(index: IndexDb, folder: number, interval: Interval): Placed[] {
+  if (folder === SET_NODE) return [{ ...interval, parts: [] }];
+  const rows = index.all<EntryRow>(
+    'SELECT parent, name, born, died, node FROM entry WHERE node = ? AND born <= ? AND died > ? ORDER BY born',
+    folder,
+    interval.to,
+    interval.from,
+  );
+  return rows.flatMap((row) => {
+    const within = overlap({ from: row.born, to: row.died - 1 }, interval);
+    if (within === undefined) return [];
+    return pathsOf(index, row.parent, within).map((above) => ({
+      ...above,
+      parts: [...above.parts, row.name],
+    }));
+  });
+}
+
+function versionsOf(index: IndexDb, node: number, interval: Interval): NodeRow[] {
+  const first = nodeAt(index, node, interval.from);
+  const later = index.all<{ born: number }>(
+    'SELECT born FROM node WHERE id = ? AND born > ? AND born <= ? ORDER BY born',
+    node,
+    interval.from,
+    interval.to,
+  );
+  const rows = later.map(({ born }) => nodeAt(index, node, born));
+  return [first, ...rows].filter((row) => row !== undefined);
+}
+
+function overlap(a: Interval, b: Interval): Interval | undefined {
+  const from = Math.max(a.from, b.from);
+  const to = Math.min(a.to, b.to);
+  return from <= to ? { from, to } : undefined;
+}

@@ -1,0 +1,177 @@
+/**
+ * Packs: append-only files of before-images. A record is what some pages of one block held; it is
+ * named by (pack, offset) from the index and carries its own CRC, so that a torn or rotten record
+ * is found when it is read. docs/design/pack.md has the layout.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { AfterimageError } from '../../shared/errors.js';
+import type { HashCore } from '../../shared/hash/hash-core.js';
+import { compressBytes, decompressBytes } from './pack-compression.js';
+
+const MAGIC = 0x4b50_4641; // "AFPK"
+const HEADER_BYTES = 32;
+/** A pack is closed and a new one begun past this. */
+const PACK_BYTES_MAX = 256 * 1024 * 1024;
+
+export interface PackPlace {
+  readonly pack: number;
+  readonly offset: number;
+  /** Bytes of the record, header included. */
+  readonly length: number;
+}
+
+export interface PackRecord {
+  readonly body: number;
+  readonly block: number;
+  readonly bytes: Uint8Array;
+}
+
+export interface PackTail {
+  /** Highest pack that any index row names; 0 for none. */
+  readonly newest: number;
+  /** End of the last record in it, in bytes. */
+  readonly end: number;
+}
+
+export class Packs {
+  readonly #folder: string;
+  readonly #core: HashCore;
+  #pack: number;
+  #fd: number | undefined;
+  #end = 0;
+  readonly #readers = new Map<number, number>();
+
+  /** Opens the packs of a set; what lies beyond `tail` is cut off. */
+  constructor(folder: string, core: HashCore, tail: PackTail) {
+    this.#folder = folder;
+    this.#core = core;
+    this.#pack = Math.max(1, tail.newest);
+    this.#sweep(tail);
+  }
+
+  /** Appends one record. It is durable after `flush`. */
+  append(record: PackRecord): PackPlace {
+    if (this.#end > PACK_BYTES_MAX) this.#next();
+    const fd = this.#writer();
+    const compressed = compressBytes(record.bytes);
+    const body = compressed ?? record.bytes;
+    const header = Buffer.alloc(HEADER_BYTES);
+    header.writeUInt32LE(MAGIC, 0);
+    header.writeUInt32LE(compressed === undefined ? 0 : 1, 4);
+    header.writeUInt32LE(record.bytes.length, 8);
+    header.writeUInt32LE(body.length, 12);
+    header.writeUInt32LE(record.block, 16);
+    header.writeUIntLE(record.body, 20, 6);
+    header.writeUInt32LE(this.#core.crc32c(body, this.#core.crc32c(header.subarray(0, 28))), 28);
+    const place = { pack: this.#pack, offset: this.#end, length: HEADER_BYTES + body.length };
+    writeFully(fd, header, this.#end);
+    writeFully(fd, body, this.#end + HEADER_BYTES);
+    this.#end += place.length;
+    return place;
+  }
+
+  /** The newest pack and where its last record ends: what transaction A notes, for the sweep at start. */
+  tail(): PackTail {
+    return { newest: this.#end === 0 ? this.#pack - 1 : this.#pack, end: this.#end };
+  }
+
+  /** Makes everything appended so far durable. */
+  flush(): void {
+    if (this.#fd !== undefined) fs.fdatasyncSync(this.#fd);
+  }
+
+  /** The record's bytes. Throws `damaged` when it is not what was appended. */
+  read(place: PackPlace, expected: { body: number; block: number }): Buffer {
+    const record = Buffer.allocUnsafe(place.length);
+    const read = fs.readSync(this.#reader(place.pack), record, 0, place.length, place.offset);
+    const header = record.subarray(0, HEADER_BYTES);
+    const body = record.subarray(HEADER_BYTES);
+    const sound =
+      read === place.length &&
+      place.length > HEADER_BYTES &&
+      header.readUInt32LE(0) === MAGIC &&
+      header.readUInt32LE(12) === body.length &&
+      header.readUInt32LE(16) === expected.block &&
+      header.readUIntLE(20, 6) === expected.body &&
+      header.readUInt32LE(28) ===
+        this.#core.crc32c(body, this.#core.crc32c(header.subarray(0, 28)));
+    if (!sound) {
+      throw new AfterimageError(
+        'damaged',
+        `record at ${place.offset} of pack ${place.pack} is damaged`,
+        {
+          facts: { pack: place.pack, offset: place.offset, block: expected.block },
+        },
+      );
+    }
+    const rawBytes = header.readUInt32LE(8);
+    return header.readUInt32LE(4) === 1 ? decompressBytes(body, rawBytes) : body;
+  }
+
+  /** Bytes of all packs on disk. */
+  bytes(): number {
+    let total = 0;
+    for (const name of fs.readdirSync(this.#folder)) {
+      total += fs.statSync(path.join(this.#folder, name)).size;
+    }
+    return total;
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) fs.closeSync(this.#fd);
+    this.#fd = undefined;
+    for (const fd of this.#readers.values()) fs.closeSync(fd);
+    this.#readers.clear();
+  }
+
+  #file(pack: number): string {
+    return path.join(this.#folder, `${String(pack).padStart(8, '0')}.pack`);
+  }
+
+  #writer(): number {
+    this.#fd ??= fs.openSync(
+      this.#file(this.#pack),
+      fs.constants.O_RDWR | fs.constants.O_CREAT,
+      0o600,
+    );
+    return this.#fd;
+  }
+
+  #reader(pack: number): number {
+    let fd = this.#readers.get(pack);
+    if (fd === undefined) {
+      fd = fs.openSync(this.#file(pack), 'r');
+      this.#readers.set(pack, fd);
+    }
+    return fd;
+  }
+
+  #next(): void {
+    this.flush();
+    if (this.#fd !== undefined) fs.closeSync(this.#fd);
+    this.#fd = undefined;
+    this.#pack += 1;
+    this.#end = 0;
+  }
+
+  /** Cuts what no row names: the tail of the newest pack, and packs after it (R4). */
+  #sweep(tail: PackTail): void {
+    fs.mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    for (const name of fs.readdirSync(this.#folder)) {
+      const pack = Number.parseInt(name, 10);
+      if (pack > tail.newest) fs.unlinkSync(path.join(this.#folder, name));
+    }
+    if (tail.newest > 0) {
+      fs.truncateSync(this.#file(tail.newest), tail.end);
+      this.#end = tail.end;
+    }
+  }
+}
+
+export function writeFully(fd: number, bytes: Uint8Array, offset: number): void {
+  let done = 0;
+  while (done < bytes.length) {
+    done += fs.writeSync(fd, bytes, done, bytes.length - done, offset + done);
+  }
+}

@@ -1,0 +1,249 @@
+/** Reads one point of a set: the implementation of `PointView` over the index, packs and bodies. */
+import { AfterimageError } from '../../shared/errors.js';
+import { blockCount, BLOCK_BYTES, blockLength } from '../../shared/limits.js';
+import { SET_NODE } from '../../shared/protocol/records.js';
+import { TimeSlice } from '../../shared/time-slice.js';
+import { zeroRow } from '../index/digest-rows.js';
+import {
+  entryAt,
+  listAt,
+  nodeAt,
+  type NodeRow,
+  setVersion,
+  splitPath,
+  toVersion,
+} from '../index/nodes.js';
+import { DIGESTS_PER_ROW } from '../index/schema.js';
+import { readBlockAt, readFully } from './read-block.js';
+import type {
+  BlockDigestRun,
+  NodeVersion,
+  PointView,
+  TreeEntry,
+  WalkedEntry,
+} from './set-reader.js';
+import type { SetStore } from './set-store.js';
+
+const LIST_PAGE = 1000;
+const empty = Buffer.alloc(0);
+const slash = Buffer.from('/');
+
+export class StoredPointView implements PointView {
+  readonly set: string;
+  readonly point: number;
+  readonly #store: SetStore;
+
+  constructor(store: SetStore, point: number) {
+    this.#store = store;
+    this.set = store.set;
+    this.point = point;
+  }
+
+  resolve(path: Uint8Array): NodeVersion | undefined {
+    let at: NodeVersion = setVersion;
+    for (const name of splitPath(path)) {
+      if (at.kind !== 'folder') return undefined;
+      const entry = entryAt(this.#store.index, { parent: at.node, name, point: this.point });
+      const next = entry === undefined ? undefined : this.version(entry.node);
+      if (next === undefined) return undefined;
+      at = next;
+    }
+    return at;
+  }
+
+  version(node: number): NodeVersion | undefined {
+    if (node === SET_NODE) return setVersion;
+    const row = nodeAt(this.#store.index, node, this.point);
+    return row === undefined ? undefined : toVersion(row);
+  }
+
+  list(folder: number, page: { readonly after?: Uint8Array; readonly limit: number }): TreeEntry[] {
+    return listAt(this.#store.index, {
+      folder,
+      point: this.point,
+      after: page.after ?? empty,
+      limit: page.limit,
+    });
+  }
+
+  *walk(folder: number, prefix: Buffer = empty): Generator<WalkedEntry> {
+    // An explicit stack: trees may be thousands deep. It holds one page of entries a level.
+    const stack = [this.#children(folder, prefix)];
+    for (;;) {
+      const top = stack.at(-1);
+      if (top === undefined) return;
+      const next = top.next();
+      if (next.done === true) {
+        stack.pop();
+        continue;
+      }
+      yield next.value;
+      if (next.value.version.kind === 'folder') {
+        stack.push(this.#children(next.value.version.node, next.value.path));
+      }
+    }
+  }
+
+  *#children(folder: number, prefix: Buffer): Generator<WalkedEntry> {
+    let after: Uint8Array = empty;
+    for (;;) {
+      const page = this.list(folder, { after, limit: LIST_PAGE });
+      for (const entry of page) {
+        const path = prefix.length === 0 ? entry.name : Buffer.concat([prefix, slash, entry.name]);
+        yield { ...entry, path };
+      }
+      const last = page.at(-1);
+      if (last === undefined || page.length < LIST_PAGE) return;
+      after = last.name;
+    }
+  }
+
+  digests(
+    node: number,
+    range: { readonly first: number; readonly count: number },
+  ): BlockDigestRun[] {
+    const row = this.#file(node);
+    const end = Math.min(blockCount(row.size), range.first + range.count);
+    const runs: BlockDigestRun[] = [];
+    for (let block = range.first; block < end;) {
+      const first = block - (block % DIGESTS_PER_ROW);
+      const stop = Math.min(end, first + DIGESTS_PER_ROW);
+      const digests = this.#digestRow(row, first);
+      runs.push({ block, digests: digests.subarray((block - first) * 32, (stop - first) * 32) });
+      block = stop;
+    }
+    return runs;
+  }
+
+  /** Digests of up to 128 blocks from `first`, as they were at the point. */
+  #digestRow(row: NodeRow & { body: number }, first: number): Buffer {
+    const { index, source } = this.#store;
+    const digests = zeroRow(source.core, row.size, first);
+    const stored = index.get<{ digests: Buffer }>(
+      'SELECT digests FROM digests WHERE body = ? AND first = ?',
+      row.body,
+      first,
+    );
+    stored?.digests.copy(digests, 0, 0, Math.min(stored.digests.length, digests.length));
+    const older = index.all<{ block: number; digest: Buffer }>(
+      `SELECT block, digest FROM before WHERE body = ? AND block >= ? AND block < ? AND hi >= ?
+       ORDER BY block, hi DESC`,
+      row.body,
+      first,
+      first + DIGESTS_PER_ROW,
+      this.point,
+    );
+    // The smallest hi comes last for each block and wins.
+    for (const { block, digest } of older) {
+      if ((block - first) * 32 < digests.length) digest.copy(digests, (block - first) * 32);
+    }
+    return digests;
+  }
+
+  async *read(
+    node: number,
+    range: { readonly offset: number; readonly length: number },
+  ): AsyncGenerator<Buffer> {
+    const row = this.#file(node);
+    const end = Math.min(row.size, range.offset + range.length);
+    const slice = new TimeSlice();
+    let offset = range.offset;
+    while (offset < end) {
+      const block = Math.floor(offset / BLOCK_BYTES);
+      const from = offset - block * BLOCK_BYTES;
+      const run = from === 0 ? this.#readRun(row, { block, end }) : undefined;
+      const bytes = run ?? (await this.#readOne(row, block));
+      const piece = bytes.subarray(from, Math.min(bytes.length, from + end - offset));
+      yield piece;
+      offset += piece.length;
+      await slice.breathe();
+    }
+  }
+
+  async readBlock(node: number, block: number): Promise<Buffer> {
+    const row = this.#file(node);
+    return blockLength(row.size, block) === 0 ? empty : this.#readOne(row, block);
+  }
+
+  close(): void {
+    // Descriptors belong to the store; nothing here is held open.
+  }
+
+  async #readOne(row: NodeRow & { body: number }, block: number): Promise<Buffer> {
+    try {
+      return await readBlockAt(this.#store.source, {
+        body: row.body,
+        block,
+        point: this.point,
+        size: row.size,
+      });
+    } catch (error) {
+      if (!(error instanceof AfterimageError) || error.code !== 'damaged') throw error;
+      throw new AfterimageError(
+        'damaged',
+        `${this.set}@${this.point}: block ${block} of node ${row.id} is damaged`,
+        {
+          cause: error,
+          facts: { set: this.set, point: this.point, node: row.id, block },
+        },
+      );
+    }
+  }
+
+  /** The usual case, many blocks at once: unchanged since the point, straight from the body. */
+  #readRun(
+    row: NodeRow & { body: number },
+    at: { block: number; end: number },
+  ): Buffer | undefined {
+    const { index, source } = this.#store;
+    const start = at.block * BLOCK_BYTES;
+    const length = Math.min(source.core.batchBytes, at.end - start);
+    const blocks = Math.ceil(length / BLOCK_BYTES);
+    if (blocks < 2) return undefined;
+    const whole = Math.min(row.size - start, blocks * BLOCK_BYTES);
+    const changed = index.get(
+      'SELECT 1 FROM before WHERE body = ? AND block >= ? AND block < ? AND hi >= ? LIMIT 1',
+      row.body,
+      at.block,
+      at.block + blocks,
+      this.point,
+    );
+    if (changed !== undefined) return undefined;
+    try {
+      const bytes = Buffer.allocUnsafe(whole);
+      if (readFully(source.bodies.open(row.body), bytes, start) !== whole) return undefined;
+      return this.#matches(row, { block: at.block, blocks, bytes })
+        ? bytes.subarray(0, length)
+        : undefined;
+    } catch (error) {
+      // The block-wise path tries again and says exactly which block is damaged.
+      if (error instanceof AfterimageError && error.code === 'damaged') return undefined;
+      throw error;
+    }
+  }
+
+  #matches(
+    row: NodeRow & { body: number },
+    run: { block: number; blocks: number; bytes: Buffer },
+  ): boolean {
+    const found = Buffer.from(
+      this.#store.source.core.digestBlocks(run.bytes).digests.subarray(0, run.blocks * 32),
+    );
+    let at = 0;
+    for (const { digests } of this.digests(row.id, { first: run.block, count: run.blocks })) {
+      if (!digests.equals(found.subarray(at, at + digests.length))) return false;
+      at += digests.length;
+    }
+    return at === found.length;
+  }
+
+  #file(node: number): NodeRow & { body: number } {
+    const row = nodeAt(this.#store.index, node, this.point);
+    if (row?.body == null) {
+      throw new AfterimageError('not-found', `${this.set}@${this.point}: node ${node} is no file`, {
+        facts: { set: this.set, point: this.point, node },
+      });
+    }
+    return { ...row, body: row.body };
+  }
+}

@@ -1,0 +1,51 @@
+/** What is open of a set on the replica: index, packs and bodies, shared by its writer and its readers. */
+import path from 'node:path';
+import type { HashCore } from '../../shared/hash/hash-core.js';
+import { makeSetFolders } from '../set-folders.js';
+import { type IndexDb, openIndex, openIndexReader } from '../index/index-db.js';
+import { BodyFiles } from './body-files.js';
+import { Packs, type PackTail } from './packs.js';
+import type { BlockSource } from './read-block.js';
+
+export class SetStore {
+  readonly set: string;
+  readonly folder: string;
+  /** Committed state only. */
+  readonly index: IndexDb;
+  /** The writer's connection; nobody else uses it. */
+  readonly writer: IndexDb;
+  readonly packs: Packs;
+  readonly source: BlockSource;
+  /** True between transactions A and B. */
+  applying = false;
+
+  constructor(options: { readonly set: string; readonly folder: string; readonly core: HashCore }) {
+    this.set = options.set;
+    this.folder = options.folder;
+    makeSetFolders(this.folder);
+    const file = path.join(this.folder, 'index.db');
+    this.writer = openIndex(file);
+    this.index = openIndexReader(file);
+    this.packs = new Packs(path.join(this.folder, 'packs'), options.core, packTail(this.writer));
+    this.source = {
+      index: this.index,
+      bodies: new BodyFiles(this.folder, this.index),
+      packs: this.packs,
+      core: options.core,
+      applying: () => this.applying,
+    };
+  }
+
+  close(): void {
+    this.source.bodies.close();
+    this.packs.close();
+    this.index.close();
+    this.writer.close();
+  }
+}
+
+function packTail(index: IndexDb): PackTail {
+  const row = index.get<{ value: string }>("SELECT value FROM meta WHERE key = 'pack_tail'");
+  if (row === undefined) return { newest: 0, end: 0 };
+  return JSON.parse(row.value) as PackTail;
+}

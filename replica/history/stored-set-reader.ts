@@ -1,0 +1,106 @@
+/** Answers the faces' questions about a set: the implementation of `SetReader`. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { AfterimageError } from '../../shared/errors.js';
+import { syncOutcomeSchema } from '../../shared/protocol/sync-outcome.js';
+import { newestPoint } from '../index/nodes.js';
+import { Place } from '../index/schema.js';
+import { diffPoints } from './diff.js';
+import { findVersions } from './find.js';
+import { StoredPointView } from './point-view.js';
+import type {
+  DiffEntry,
+  FoundVersion,
+  PointSummary,
+  PointView,
+  SetReader,
+  SpaceUse,
+} from './set-reader.js';
+import type { SetStore } from './set-store.js';
+
+interface PointRow {
+  readonly point: number;
+  readonly time_ms: number;
+  readonly sync: number;
+  readonly chain: Buffer;
+  readonly manifest: Buffer;
+  readonly outcome: string;
+  readonly files: number;
+  readonly bytes: number;
+  readonly changed_nodes: number;
+  readonly changed_bytes: number;
+}
+
+const columns =
+  'point, time_ms, sync, chain, manifest, outcome, files, bytes, changed_nodes, changed_bytes';
+
+export class StoredSetReader implements SetReader {
+  readonly set: string;
+  readonly #store: SetStore;
+
+  constructor(store: SetStore) {
+    this.set = store.set;
+    this.#store = store;
+  }
+
+  points(): PointSummary[] {
+    return this.#store.index
+      .all<PointRow>(`SELECT ${columns} FROM point ORDER BY point`)
+      .map(toSummary);
+  }
+
+  newest(): PointSummary | undefined {
+    const row = this.#store.index.get<PointRow>(
+      `SELECT ${columns} FROM point ORDER BY point DESC LIMIT 1`,
+    );
+    return row === undefined ? undefined : toSummary(row);
+  }
+
+  open(point: number): PointView {
+    if (this.#store.index.get('SELECT 1 FROM point WHERE point = ?', point) === undefined) {
+      throw new AfterimageError('not-found', `set ${this.set} has no point ${point}`, {
+        facts: { set: this.set, point },
+      });
+    }
+    return new StoredPointView(this.#store, point);
+  }
+
+  find(request: { glob: string; from: number; to: number; limit: number }): FoundVersion[] {
+    return findVersions(this.#store.index, { ...request, newest: newestPoint(this.#store.index) });
+  }
+
+  diff(a: number, b: number): Generator<DiffEntry> {
+    for (const point of [a, b]) this.open(point).close();
+    return diffPoints(this.#store.index, { a, b });
+  }
+
+  space(): SpaceUse {
+    const { index, packs, folder } = this.#store;
+    const base = this.newest()?.bytes ?? 0;
+    const attic = index.get<{ bytes: number }>(
+      'SELECT coalesce(sum(size), 0) AS bytes FROM body WHERE place = ?',
+      Place.attic,
+    );
+    return {
+      baseBytes: base,
+      atticBytes: attic?.bytes ?? 0,
+      packBytes: packs.bytes(),
+      indexBytes: fs.statSync(path.join(folder, 'index.db')).size,
+    };
+  }
+}
+
+function toSummary(row: PointRow): PointSummary {
+  return {
+    point: row.point,
+    timeMs: row.time_ms,
+    sync: row.sync,
+    chain: row.chain,
+    manifest: row.manifest,
+    outcome: syncOutcomeSchema.parse(JSON.parse(row.outcome)),
+    files: row.files,
+    bytes: row.bytes,
+    changedNodes: row.changed_nodes,
+    changedBytes: row.changed_bytes,
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * The index of a set: one SQLite file for all its points. Rows carry the interval of points
+ * [born, died) in which they hold, so a point is a number and a cut costs what changed.
+ * docs/design/index.md explains each table; R1–R4 are its invariants.
+ */
+
+/** `died` of what still holds. */
+export const LIVE = 0x7fff_ffff;
+export const INDEX_VERSION = 1;
+
+/** Where a body's inode is. */
+export const Place = { base: 0, attic: 1 } as const;
+
+/** Blocks whose digests share one row of `digests`: 128 × 32 bytes = 4 KiB (R24). */
+export const DIGESTS_PER_ROW = 128;
+
+export const indexSchema = `
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+
+-- tier 3: a point, how its image was taken, and the application's context (outcome, JSON)
+CREATE TABLE IF NOT EXISTS point (
+  point INTEGER PRIMARY KEY,
+  time_ms INTEGER NOT NULL,
+  sync INTEGER NOT NULL,
+  chain BLOB NOT NULL,
+  parent_chain BLOB NOT NULL,
+  manifest BLOB NOT NULL,
+  incarnation BLOB NOT NULL,
+  outcome TEXT NOT NULL,
+  files INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  changed_nodes INTEGER NOT NULL,
+  changed_bytes INTEGER NOT NULL
+);
+
+-- tier 1: identity
+CREATE TABLE IF NOT EXISTS node (
+  id INTEGER NOT NULL,
+  born INTEGER NOT NULL,
+  died INTEGER NOT NULL,
+  kind INTEGER NOT NULL,
+  mode INTEGER NOT NULL,
+  uid INTEGER NOT NULL,
+  gid INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  mtime_s INTEGER NOT NULL,
+  mtime_ns INTEGER NOT NULL,
+  rdev INTEGER NOT NULL,
+  target BLOB,
+  xattrs BLOB,
+  body INTEGER,
+  PRIMARY KEY (id, born)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS entry (
+  parent INTEGER NOT NULL,
+  name BLOB NOT NULL,
+  born INTEGER NOT NULL,
+  died INTEGER NOT NULL,
+  node INTEGER NOT NULL,
+  PRIMARY KEY (parent, name, born)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS entry_node ON entry (node, died);
+
+-- distinct names, for search (R28)
+CREATE TABLE IF NOT EXISTS name (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE);
+CREATE INDEX IF NOT EXISTS entry_name ON entry (name);
+CREATE VIRTUAL TABLE IF NOT EXISTS name_text USING fts5 (text, tokenize = 'trigram', content = '');
+
+-- tier 2: location, keyed by body (R1)
+CREATE TABLE IF NOT EXISTS body (
+  id INTEGER PRIMARY KEY,
+  node INTEGER NOT NULL,
+  born INTEGER NOT NULL,
+  died INTEGER NOT NULL,
+  place INTEGER NOT NULL,
+  size INTEGER NOT NULL
+);
+-- digests of a body's newest content; a row that is absent stands for zero blocks
+CREATE TABLE IF NOT EXISTS digests (
+  body INTEGER NOT NULL,
+  first INTEGER NOT NULL,
+  digests BLOB NOT NULL,
+  PRIMARY KEY (body, first)
+) WITHOUT ROWID;
+-- what a block held up to point hi: pages in mask, and the whole block's digest (R2, R3)
+CREATE TABLE IF NOT EXISTS before (
+  body INTEGER NOT NULL,
+  block INTEGER NOT NULL,
+  hi INTEGER NOT NULL,
+  lo INTEGER NOT NULL,
+  mask INTEGER NOT NULL,
+  digest BLOB NOT NULL,
+  pack INTEGER,
+  offset INTEGER NOT NULL,
+  length INTEGER NOT NULL,
+  damaged INTEGER NOT NULL,
+  PRIMARY KEY (body, block, hi)
+) WITHOUT ROWID;
+-- digest prefix (48 bits) to where such a block was; hints, 32 bytes decide (R27)
+CREATE TABLE IF NOT EXISTS locate (
+  prefix INTEGER NOT NULL,
+  body INTEGER NOT NULL,
+  block INTEGER NOT NULL,
+  PRIMARY KEY (prefix, body, block)
+) WITHOUT ROWID;
+
+-- the sync between transaction A and transaction B; one row at most
+CREATE TABLE IF NOT EXISTS applying (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  point INTEGER NOT NULL,
+  sync INTEGER NOT NULL,
+  parked INTEGER NOT NULL
+);
+`;

@@ -1,0 +1,522 @@
+/**
+ * The one writer of a set: drives a sync from its first frame to its point, and finishes at start
+ * what a crash cut off. Everything here happens one after the other, under one lock.
+ */
+import fs from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock } from '../shared/clock.js';
+import { AfterimageError, asAfterimageError } from '../shared/errors.js';
+import type { HashCore } from '../shared/hash/hash-core.js';
+import type { Log } from '../shared/log.js';
+import { Mutex } from '../shared/mutex.js';
+import type { Posix } from '../shared/posix/posix.js';
+import { decodeRecords } from '../shared/protocol/records.js';
+import { TimeSlice } from '../shared/time-slice.js';
+import { applySync, beginApply } from './apply/apply.js';
+import type { SetStore } from './history/set-store.js';
+import { listState } from './history/list-state.js';
+import { newestPoint, nodeAt } from './index/nodes.js';
+import { newestChain } from './index/cut.js';
+import { indexNames } from './index/names.js';
+import type {
+  SetEvent,
+  SetPort,
+  SetPosition,
+  SignatureRequest,
+  StagedFrame,
+} from './receive/set-port.js';
+import { emptyFolder, sweepAttic } from './set-folders.js';
+import { type IntentFolders, intentFolders } from './stage/intent-db.js';
+import { answerHas, KnownBlocks } from './stage/known-blocks.js';
+import { Leftovers } from './stage/leftovers.js';
+import { ParentState } from './stage/parent-state.js';
+import { sealContent, type Want } from './stage/seal-content.js';
+import { checkEntries, TwoTrees } from './stage/seal-tree.js';
+import { planNames } from './stage/plan-names.js';
+import { signatureOf } from './stage/signature.js';
+import { Staging, type StagingDeps } from './stage/staging.js';
+import { type SetState, SetStateMachine } from './state.js';
+
+export interface SetWriterDeps {
+  readonly store: SetStore;
+  readonly core: HashCore;
+  readonly posix: Posix;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const FLUSH_BYTES = 8 * 1024 * 1024;
+const RETRY_MS = 1000;
+
+export class SetWriter implements SetPort {
+  readonly set: string;
+  readonly #deps: SetWriterDeps;
+  readonly #store: SetStore;
+  readonly #folders: IntentFolders;
+  readonly #lock = new Mutex();
+  readonly #machine = new SetStateMachine();
+  readonly #listeners = new Set<(event: SetEvent) => void>();
+  readonly #leftovers: Leftovers;
+  readonly #parent: ParentState;
+  readonly #known: KnownBlocks;
+  readonly #anchor: number;
+  readonly #closing = new AbortController();
+  #staging: Staging | undefined;
+  #received = { boot: '', sequence: 0 };
+  #unflushedBytes = 0;
+  #flushing: Promise<void> | undefined;
+  #stalled: AfterimageError | undefined;
+
+  private constructor(deps: SetWriterDeps) {
+    this.#deps = deps;
+    this.#store = deps.store;
+    this.set = deps.store.set;
+    this.#folders = intentFolders(deps.store.folder);
+    this.#leftovers = new Leftovers(this.#folders);
+    this.#parent = new ParentState(deps.store.source);
+    this.#known = new KnownBlocks(deps.store.source, () => [
+      ...(this.#staging === undefined
+        ? []
+        : [
+            {
+              intent: this.#staging.intent,
+              newFolder: this.#folders.new,
+              intentFolder: this.#folders.intent,
+            },
+          ]),
+      ...this.#leftovers.stores,
+    ]);
+    this.#anchor = fs.openSync(deps.store.folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+  }
+
+  /** Opens the set's writer and brings an interrupted sync to its end, forward or back. */
+  static async open(deps: SetWriterDeps): Promise<SetWriter> {
+    const writer = new SetWriter(deps);
+    await writer.#lock.run(() => writer.#recover());
+    return writer;
+  }
+
+  /** What the set is doing, and what keeps it from going on. */
+  get status(): { readonly state: SetState; readonly stalled: AfterimageError | undefined } {
+    return { state: this.#machine.state, stalled: this.#stalled };
+  }
+
+  position(): SetPosition {
+    const { index } = this.#store;
+    const row = index.get<{
+      sync: number;
+      manifest: Buffer;
+      parent_chain: Buffer;
+      time_ms: number;
+    }>('SELECT sync, manifest, parent_chain, time_ms FROM point ORDER BY point DESC LIMIT 1');
+    const status = this.#staging?.status();
+    return {
+      point: newestPoint(index),
+      chain: newestChain(index),
+      parentChain: row?.parent_chain ?? null,
+      newestSync:
+        row === undefined ? null : { sync: row.sync, manifest: row.manifest, timeMs: row.time_ms },
+      staged:
+        status === undefined
+          ? null
+          : {
+              boot: status.boot,
+              sync: status.sync,
+              sealed: status.sealed,
+              receivedSequence: Math.max(
+                status.durable,
+                this.#received.boot === status.boot ? this.#received.sequence : 0,
+              ),
+              durableSequence: status.durable,
+            },
+    };
+  }
+
+  onEvent(listener: (event: SetEvent) => void): { unsubscribe(): void } {
+    this.#listeners.add(listener);
+    return { unsubscribe: () => this.#listeners.delete(listener) };
+  }
+
+  stage(frame: StagedFrame): Promise<void> {
+    return this.#lock.run(() => this.#untilStored(() => this.#stageFrame(frame)));
+  }
+
+  abandon(reason: string): Promise<void> {
+    return this.#lock.run(async () => {
+      if (this.#staging === undefined || this.#machine.state !== 'receiving') return;
+      this.#deps.log.info('a sync under way was dropped', { set: this.set, reason });
+      await this.#drop();
+    });
+  }
+
+  has(digests: Uint8Array): Promise<Uint8Array> {
+    return Promise.resolve(answerHas(this.#known, digests));
+  }
+
+  async signature(request: SignatureRequest): Promise<Uint8Array> {
+    const { index, source } = this.#store;
+    const node = nodeAt(index, request.node, newestPoint(index));
+    if (node?.body == null) return Buffer.alloc(0);
+    // A descriptor of our own: the shared one may be closed while this waits.
+    const fd = fs.openSync(`/proc/self/fd/${source.bodies.open(node.body)}`, 'r');
+    try {
+      return await signatureOf(this.#deps.core, { fd, size: node.size }, request);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  listState(
+    cursor: string,
+  ): Promise<{ readonly records: Uint8Array; readonly next: string | null }> {
+    return Promise.resolve(listState(this.#store, cursor));
+  }
+
+  /** Stops after the step under way; a sync cut off here goes on at the next start. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#flushing?.catch(() => undefined);
+    await this.#lock.run(async () => {
+      this.#staging?.close();
+      this.#staging = undefined;
+      this.#leftovers.close();
+      fs.closeSync(this.#anchor);
+      await Promise.resolve();
+    });
+  }
+
+  // ——— receiving ———
+
+  async #stageFrame(frame: StagedFrame): Promise<void> {
+    if (this.#closing.signal.aborted)
+      throw new AfterimageError('cancelled', 'the replica is stopping');
+    try {
+      await this.#beginIfFirst(frame);
+      if (this.#staging === undefined || this.#machine.state !== 'receiving') {
+        this.#emit({ type: 'durable', boot: frame.boot, sequence: frame.sequence });
+        return;
+      }
+      await this.#staging.take(frame);
+    } catch (error) {
+      await this.#refuseOrThrow(error, frame);
+      return;
+    }
+    this.#received = { boot: frame.boot, sequence: frame.sequence };
+    this.#unflushedBytes += frame.body.length;
+    if (this.#staging.ended) this.#sealSoon();
+    else if (this.#unflushedBytes >= FLUSH_BYTES) this.#flushSoon();
+  }
+
+  async #beginIfFirst(frame: StagedFrame): Promise<void> {
+    const first = decodeRecords(frame.body).next();
+    if (first.done === true || first.value.type !== 'begin') return;
+    const record = first.value;
+    if (this.#staging !== undefined) {
+      const status = this.#staging.status();
+      if (status.boot === frame.boot && status.sync === record.sync) return;
+      await this.#drop();
+    }
+    const { index } = this.#store;
+    if (
+      record.parentPoint !== newestPoint(index) ||
+      !newestChain(index).equals(record.parentChain)
+    ) {
+      throw new AfterimageError(
+        'parent-mismatch',
+        `sync ${record.sync} builds on point ${record.parentPoint}, the newest is ${newestPoint(index)}`,
+        { facts: { sync: record.sync } },
+      );
+    }
+    await emptyFolder(this.#folders.intent);
+    await emptyFolder(this.#folders.new);
+    this.#parent.forget();
+    this.#staging = Staging.begin(this.#stagingDeps(), { boot: frame.boot, record });
+    this.#received = { boot: frame.boot, sequence: frame.sequence - 1 };
+    this.#unflushedBytes = 0;
+    this.#machine.to('receiving');
+  }
+
+  /** A bad record drops the sync and tells the agent; trouble of ours is thrown. */
+  async #refuseOrThrow(error: unknown, frame: StagedFrame): Promise<void> {
+    const refusal = asAfterimageError(error);
+    const ours =
+      refusal.code === 'storage-full' ||
+      refusal.code === 'storage-failed' ||
+      refusal.kind === 'bug';
+    if (ours) throw refusal;
+    const { node, block } = refusal.facts;
+    const wants = typeof node === 'number' && typeof block === 'number' ? [{ node, block }] : [];
+    await this.#refuse(refusal, { sync: this.#syncOf(frame), wants });
+    this.#emit({ type: 'durable', boot: frame.boot, sequence: frame.sequence });
+  }
+
+  #syncOf(frame: StagedFrame): number {
+    if (this.#staging !== undefined) return this.#staging.status().sync;
+    try {
+      const first = decodeRecords(frame.body).next();
+      return first.done !== true && first.value.type === 'begin' ? first.value.sync : 0;
+    } catch {
+      // A frame that does not even decode names no sync.
+      return 0;
+    }
+  }
+
+  async #refuse(
+    error: AfterimageError,
+    at: { sync: number; wants: readonly Want[] },
+  ): Promise<void> {
+    this.#deps.log.warn('a sync was refused', {
+      set: this.set,
+      sync: at.sync,
+      code: error.code,
+      error: error.message,
+    });
+    if (this.#staging !== undefined) await this.#drop();
+    this.#emit({ type: 'refused', sync: at.sync, error, wants: at.wants });
+  }
+
+  /** Drops the sync; its blocks stay for the next one (R12). */
+  async #drop(): Promise<void> {
+    await this.#flushing;
+    this.#staging?.close();
+    this.#staging = undefined;
+    this.#leftovers.keep();
+    await emptyFolder(this.#folders.intent);
+    await emptyFolder(this.#folders.new);
+    this.#machine.to('idle');
+  }
+
+  /** Makes what was received durable while receiving goes on; tells the agent how far. */
+  #flushSoon(): void {
+    if (this.#flushing !== undefined) return;
+    const staging = this.#staging;
+    const upTo = this.#received;
+    staging?.commitRows();
+    this.#unflushedBytes = 0;
+    this.#flushing = this.#deps.posix
+      .syncfs(this.#anchor)
+      .then(() =>
+        this.#lock.run(async () => {
+          if (
+            this.#staging === staging &&
+            staging !== undefined &&
+            this.#machine.state === 'receiving'
+          ) {
+            staging.markDurable(upTo.sequence);
+            this.#emit({ type: 'durable', ...upTo });
+          }
+          await Promise.resolve();
+        }),
+      )
+      .catch((error: unknown) => {
+        this.#deps.log.error('flushing received frames failed', error, { set: this.set });
+      })
+      .finally(() => {
+        this.#flushing = undefined;
+      });
+  }
+
+  // ——— sealing and applying ———
+
+  #sealSoon(): void {
+    this.#lock
+      .run(() => this.#untilStored(() => this.#finish()))
+      .catch((error: unknown) => {
+        if (!this.#closing.signal.aborted)
+          this.#deps.log.error('finishing a sync failed', error, { set: this.set });
+      });
+  }
+
+  /** From the last frame to the new point; may be entered again after a failure at any step. */
+  async #finish(): Promise<void> {
+    const staging = this.#staging;
+    if (staging === undefined) return;
+    if (this.#machine.state === 'receiving' || this.#machine.state === 'sealing') {
+      this.#machine.to('sealing');
+      if (!(await this.#seal(staging))) return;
+    }
+    if (this.#machine.state === 'sealed') {
+      beginApply(
+        { index: this.#store.writer, intent: staging.intent },
+        { point: newestPoint(this.#store.index) + 1, packs: this.#store.packs },
+      );
+      this.#machine.to('applying');
+    }
+    if (this.#machine.state === 'applying') await this.#apply(staging);
+  }
+
+  /** Design, order of one sync: checks against the state it applies to, archives, makes durable. */
+  async #seal(staging: Staging): Promise<boolean> {
+    const started = this.#deps.clock.monotonic();
+    staging.commitRows();
+    const slice = new TimeSlice();
+    const parentPoint = newestPoint(this.#store.index);
+    const { index } = this.#store;
+    try {
+      const tree = {
+        index,
+        intent: staging.intent,
+        trees: new TwoTrees(index, staging.intent, parentPoint),
+        slice,
+      };
+      staging.intent.db.exec('BEGIN');
+      await checkEntries(tree);
+      await planNames(tree);
+      const wants = await sealContent({
+        intent: staging.intent,
+        newFiles: staging.newFiles,
+        pages: staging.pages,
+        source: this.#store.source,
+        known: this.#known,
+        parentPoint,
+        slice,
+      });
+      staging.commitRows();
+      if (wants.length > 0) {
+        const error = new AfterimageError(
+          'digest-mismatch',
+          `${wants.length} blocks do not come out as the agent says`,
+        );
+        await this.#refuse(error, { sync: staging.status().sync, wants });
+        return false;
+      }
+    } catch (error) {
+      const refusal = asAfterimageError(error);
+      if (
+        refusal.code === 'storage-full' ||
+        refusal.code === 'storage-failed' ||
+        refusal.kind === 'bug'
+      )
+        throw refusal;
+      await this.#refuse(refusal, { sync: staging.status().sync, wants: [] });
+      return false;
+    }
+    await this.#flushing;
+    if (!staging.flushIfSmall()) await this.#deps.posix.syncfs(this.#anchor);
+    const sealed = staging.markSealed();
+    this.#machine.to('sealed');
+    this.#emit({ type: 'durable', ...this.#received });
+    this.#emit({ type: 'sealed', ...sealed });
+    this.#deps.log.debug('sealed', {
+      set: this.set,
+      sync: sealed.sync,
+      ms: Math.round(this.#deps.clock.monotonic() - started),
+    });
+    return true;
+  }
+
+  async #apply(staging: Staging): Promise<void> {
+    const started = this.#deps.clock.monotonic();
+    this.#store.applying = true;
+    const cut = await applySync({
+      ...this.#deps,
+      setFolder: this.#store.folder,
+      index: this.#store.writer,
+      intent: staging.intent,
+      pages: staging.pages,
+      setPending: (names) => {
+        this.#store.source.bodies.setPending(names);
+      },
+    });
+    this.#store.applying = false;
+    this.#store.source.bodies.setPending(undefined);
+    this.#machine.to('idle');
+    this.#emit({ type: 'committed', ...cut });
+    this.#deps.log.info('point cut', {
+      set: this.set,
+      point: cut.point,
+      sync: cut.sync,
+      applyMs: Math.round(this.#deps.clock.monotonic() - started),
+    });
+    await indexNames(this.#store.writer, cut.point, staging.intent);
+    staging.close();
+    this.#staging = undefined;
+    this.#parent.forget();
+    await this.#clean();
+  }
+
+  async #clean(): Promise<void> {
+    for (const folder of [this.#folders.intent, this.#folders.new, this.#folders.park])
+      await emptyFolder(folder);
+    await this.#leftovers.clear();
+  }
+
+  // ——— start ———
+
+  async #recover(): Promise<void> {
+    const { writer } = this.#store;
+    const applying = writer.get('SELECT 1 FROM applying') !== undefined;
+    this.#staging = Staging.reopen(this.#stagingDeps());
+    const status = this.#staging?.status();
+    if (applying) {
+      if (this.#staging === undefined) {
+        throw new AfterimageError(
+          'damaged',
+          `set ${this.set}: a sync was being applied and its intent is gone`,
+        );
+      }
+      this.#machine.to('applying');
+      await this.#finish();
+    } else if (this.#staging !== undefined && status !== undefined) {
+      await emptyFolder(this.#folders.park);
+      this.#machine.to('receiving');
+      this.#received = { boot: status.boot, sequence: status.durable };
+      // Sealed or wholly received: the intent is verified once more before transaction A (R19).
+      if (status.sealed || this.#staging.ended) await this.#untilStored(() => this.#finish());
+    } else {
+      await this.#clean();
+    }
+    const swept = this.#machine.state === 'idle' ? sweepAttic(this.#store.folder, writer) : 0;
+    if (swept > 0)
+      this.#deps.log.info('files that no point names were removed', {
+        set: this.set,
+        files: swept,
+      });
+    await indexNames(writer, newestPoint(writer), undefined);
+  }
+
+  // ——— storage trouble ———
+
+  /** Runs a step until storage takes it: full or failing disks stall a set and never lose it. */
+  async #untilStored(step: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        await step();
+        if (this.#stalled !== undefined) {
+          this.#stalled = undefined;
+          this.#emit({ type: 'resumed' });
+        }
+        return;
+      } catch (error) {
+        const trouble = asAfterimageError(error);
+        if (trouble.code === 'cancelled' || this.#closing.signal.aborted) throw trouble;
+        if (
+          this.#staging?.intent.db.inTransaction === true &&
+          this.#machine.state !== 'receiving'
+        ) {
+          this.#staging.intent.db.exec('ROLLBACK');
+        }
+        if (this.#stalled?.message !== trouble.message) {
+          this.#deps.log.error('the set is stalled; it is tried again', trouble, { set: this.set });
+        }
+        this.#stalled = trouble;
+        this.#emit({ type: 'stalled', error: trouble });
+        await delay(RETRY_MS, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  #stagingDeps(): StagingDeps {
+    return {
+      folders: this.#folders,
+      core: this.#deps.core,
+      source: this.#store.source,
+      parent: this.#parent,
+      known: () => this.#known,
+    };
+  }
+
+  #emit(event: SetEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+}

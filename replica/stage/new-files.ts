@@ -1,0 +1,75 @@
+/**
+ * Bodies being built: `new/<node>`, written block by block as records arrive (R5). Files are
+ * sparse: zero blocks are never written.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { BLOCK_BYTES } from '../../shared/limits.js';
+import { readFully } from '../history/read-block.js';
+import { writeFully } from '../history/packs.js';
+import { unlessAbsent } from '../apply/folders.js';
+
+const OPEN_MAX = 64;
+const FLAGS = fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_NOFOLLOW;
+
+export class NewFiles {
+  readonly #folder: string;
+  readonly #open = new Map<number, number>();
+
+  constructor(folder: string) {
+    this.#folder = folder;
+    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  }
+
+  path(node: number): string {
+    return path.join(this.#folder, String(node));
+  }
+
+  write(node: number, block: number, bytes: Uint8Array): void {
+    writeFully(this.#descriptor(node), bytes, block * BLOCK_BYTES);
+  }
+
+  read(node: number, at: { readonly block: number; readonly length: number }): Buffer {
+    const bytes = Buffer.alloc(at.length);
+    readFully(this.#descriptor(node), bytes, at.block * BLOCK_BYTES);
+    return bytes;
+  }
+
+  /** Gives the file its final size, making it when no block was written. */
+  finish(node: number, size: number): void {
+    fs.ftruncateSync(this.#descriptor(node), size);
+    this.release(node);
+  }
+
+  remove(node: number): void {
+    this.release(node);
+    unlessAbsent(() => {
+      fs.unlinkSync(this.path(node));
+    });
+  }
+
+  release(node: number): void {
+    const fd = this.#open.get(node);
+    if (fd === undefined) return;
+    this.#open.delete(node);
+    fs.closeSync(fd);
+  }
+
+  close(): void {
+    for (const fd of this.#open.values()) fs.closeSync(fd);
+    this.#open.clear();
+  }
+
+  #descriptor(node: number): number {
+    const known = this.#open.get(node);
+    if (known !== undefined) return known;
+    const fd = fs.openSync(this.path(node), FLAGS, 0o600);
+    this.#open.set(node, fd);
+    for (const [oldest, oldFd] of this.#open) {
+      if (this.#open.size <= OPEN_MAX) break;
+      this.#open.delete(oldest);
+      fs.closeSync(oldFd);
+    }
+    return fd;
+  }
+}

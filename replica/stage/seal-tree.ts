@@ -1,0 +1,170 @@
+/**
+ * Checks what a sync says of names against the tree of its parent point, and works out what apply
+ * has to do with them: which names are parked, which are placed and how (R5–R8). All of it ends up
+ * as rows of the intent, so that redo after a crash does exactly the same.
+ */
+import { SET_NODE } from '../../shared/protocol/records.js';
+import { DEPTH_MAX } from '../apply/folders.js';
+import type { IndexDb } from '../index/index-db.js';
+import { entryAt, kindOf, namesAt, nodeAt } from '../index/nodes.js';
+import { toPathText } from '../../shared/path-text.js';
+import type { TimeSlice } from '../../shared/time-slice.js';
+import { refused } from './staged-content.js';
+
+/** The trees before and after a sync. */
+export class TwoTrees {
+  readonly #index: IndexDb;
+  readonly #intent: IndexDb;
+  readonly parent: number;
+
+  constructor(index: IndexDb, intent: IndexDb, parentPoint: number) {
+    this.#index = index;
+    this.#intent = intent;
+    this.parent = parentPoint;
+  }
+
+  /** First name of a node in the parent point. */
+  readonly oldName = (node: number): { parent: number; name: Buffer } | undefined =>
+    namesAt(this.#index, node, this.parent)[0];
+
+  /** Names of a node after the sync. */
+  newNames(node: number): { parent: number; name: Buffer }[] {
+    const kept = namesAt(this.#index, node, this.parent).filter(
+      ({ parent, name }) =>
+        this.#intent.get('SELECT 1 FROM entry WHERE parent = ? AND name = ?', parent, name) ===
+        undefined,
+    );
+    const added = this.#intent.all<{ parent: number; name: Buffer }>(
+      'SELECT parent, name FROM entry WHERE node = ? ORDER BY parent, name',
+      node,
+    );
+    return [...kept, ...added];
+  }
+
+  /** First name of a node after the sync. */
+  readonly newName = (node: number): { parent: number; name: Buffer } | undefined =>
+    this.newNames(node)[0];
+
+  /** Folders above a node's parent folder, up to the set, in one of the trees. */
+  depth(folder: number, nameOf: (node: number) => { parent: number } | undefined): number {
+    let depth = 0;
+    for (let at = folder; at !== SET_NODE; depth += 1) {
+      const entry = nameOf(at);
+      if (entry === undefined) throw refused(`folder ${at} has no name`, { node: at });
+      if (depth > DEPTH_MAX)
+        throw refused(`folder ${folder} lies in itself or deeper than ${DEPTH_MAX}`);
+      at = entry.parent;
+    }
+    return depth;
+  }
+}
+
+export interface TreePlanDeps {
+  readonly index: IndexDb;
+  readonly intent: IndexDb;
+  readonly trees: TwoTrees;
+  readonly slice: TimeSlice;
+}
+
+interface EntryOp {
+  readonly parent: number;
+  readonly name: Buffer;
+  readonly node: number;
+}
+
+/** Drops rows that change nothing, notes what each name held before, checks that links can be. */
+export async function checkEntries({ index, intent, trees, slice }: TreePlanDeps): Promise<void> {
+  const point = trees.parent;
+  const drop = intent.db.prepare('DELETE FROM entry WHERE parent = ? AND name = ?');
+  const note = intent.db.prepare('UPDATE entry SET old = ? WHERE parent = ? AND name = ?');
+  for (const { parent, name, node } of intent.all<EntryOp>(
+    'SELECT parent, name, node FROM entry',
+  )) {
+    const old = entryAt(index, { parent, name, point })?.node ?? 0;
+    if (old === node) drop.run(parent, name);
+    else if (old !== 0) note.run(old, parent, name);
+    if (node !== 0) checkLink({ index, intent, trees, slice }, { parent, name, node });
+    await slice.breathe();
+  }
+  await findDead({ index, intent, trees, slice });
+}
+
+function checkLink({ index, intent, trees }: TreePlanDeps, op: EntryOp): void {
+  const known = nodeKind(index, intent, { node: op.node, point: trees.parent });
+  if (known === undefined)
+    throw refused(`name ${toPathText(op.name)} is given to node ${op.node}, which is not there`);
+  if (op.parent === SET_NODE) return;
+  const parentKind = nodeKind(index, intent, { node: op.parent, point: trees.parent });
+  if (parentKind !== 'folder') {
+    throw refused(`name ${toPathText(op.name)} is put into node ${op.parent}, which is no folder`);
+  }
+}
+
+function nodeKind(
+  index: IndexDb,
+  intent: IndexDb,
+  at: { node: number; point: number },
+): string | undefined {
+  const staged = intent.get<{ kind: number }>('SELECT kind FROM node WHERE id = ?', at.node);
+  const kind = staged?.kind ?? nodeAt(index, at.node, at.point)?.kind;
+  return kind === undefined ? undefined : kindOf(kind);
+}
+
+/** Marks nodes left without a name as dead, drops new ones that never got one, checks folders. */
+async function findDead({ index, intent, trees, slice }: TreePlanDeps): Promise<void> {
+  const touched = intent.all<{ node: number }>(
+    'SELECT DISTINCT old AS node FROM entry WHERE old <> 0 UNION SELECT id FROM node UNION SELECT node FROM entry WHERE node <> 0',
+  );
+  for (const { node } of touched) {
+    const names = trees.newNames(node);
+    const kind = nodeKind(index, intent, { node, point: trees.parent });
+    if (names.length === 0) markDead({ index, intent, trees, slice }, node);
+    else if (kind === 'folder' && names.length > 1) throw refused(`folder ${node} has two names`);
+    await slice.breathe();
+  }
+  for (const { node } of intent.all<{ node: number }>(
+    'SELECT id AS node FROM node WHERE dead = 1',
+  )) {
+    if (hasChildren({ index, intent, trees, slice }, node)) {
+      throw refused(`folder ${node} is removed but still holds names`);
+    }
+  }
+}
+
+function markDead({ index, intent, trees }: TreePlanDeps, node: number): void {
+  const live = nodeAt(index, node, trees.parent);
+  if (live === undefined) {
+    for (const table of ['block', 'zero_run'])
+      intent.run(`DELETE FROM ${table} WHERE node = ?`, node);
+    intent.run('UPDATE node SET dead = 2 WHERE id = ?', node);
+    return;
+  }
+  intent.run(
+    `INSERT INTO node (id, fresh, kind, mode, uid, gid, size, mtime_s, mtime_ns, rdev, target, xattrs, body_word, old_body, dead)
+     VALUES (?, 0, ?, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, ?, 1)
+     ON CONFLICT (id) DO UPDATE SET dead = 1, old_body = excluded.old_body`,
+    node,
+    live.kind,
+    live.body,
+  );
+  for (const table of ['block', 'zero_run'])
+    intent.run(`DELETE FROM ${table} WHERE node = ?`, node);
+}
+
+function hasChildren({ index, intent, trees }: TreePlanDeps, folder: number): boolean {
+  if (
+    intent.get('SELECT 1 FROM entry WHERE parent = ? AND node <> 0 LIMIT 1', folder) !== undefined
+  )
+    return true;
+  const children = index.iterate<{ name: Buffer }>(
+    'SELECT name FROM entry WHERE parent = ? AND born <= ? AND died > ?',
+    folder,
+    trees.parent,
+    trees.parent,
+  );
+  for (const { name } of children) {
+    if (intent.get('SELECT 1 FROM entry WHERE parent = ? AND name = ?', folder, name) === undefined)
+      return true;
+  }
+  return false;
+}

@@ -1,0 +1,296 @@
+/**
+ * Stages content records: bytes into `new/<node>` or the pages file, a row for each block. What
+ * comes as a whole block is checked against its digest here; pages are checked by sealing, when
+ * what they are laid over is known.
+ */
+import { AfterimageError } from '../../shared/errors.js';
+import type { HashCore } from '../../shared/hash/hash-core.js';
+import { zeroDigest } from '../../shared/hash/zero-digest.js';
+import { blockCount, BLOCK_BYTES, blockLength, PAGES_PER_BLOCK } from '../../shared/limits.js';
+import type {
+  BlockRecord,
+  ContentRecord,
+  CopyRecord,
+  PagesRecord,
+  SameRecord,
+  SpliceRecord,
+  ZeroRecord,
+} from '../../shared/protocol/records.js';
+import type { IndexDb } from '../index/index-db.js';
+import { layPages } from '../history/read-block.js';
+import type { KnownBlocks } from './known-blocks.js';
+import type { NewFiles } from './new-files.js';
+import type { PagesFile } from './pages-file.js';
+import type { ParentState } from './parent-state.js';
+
+export const ALL_PAGES = 0xffff;
+const RUN_BLOCKS_MAX = 0xffff_ffff;
+
+/** A row of the intent's `block`. `offset` is -1 when the bytes are in `new/<node>`. */
+export interface StagedBlock {
+  readonly node: number;
+  readonly block: number;
+  readonly digest: Buffer;
+  /** Bytes of the block. */
+  readonly bytes: number;
+  readonly mask: number;
+  readonly offset: number;
+  /** Bytes in the pages file. */
+  readonly length: number;
+}
+
+/** The node that content records speak of, as staged so far. */
+export interface StagedNode {
+  readonly id: number;
+  readonly size: number;
+  readonly bodyWord: 'none' | 'keep' | 'new';
+}
+
+export interface ContentDeps {
+  readonly intent: IndexDb;
+  readonly core: HashCore;
+  readonly newFiles: NewFiles;
+  readonly pages: PagesFile;
+  readonly parent: ParentState;
+  readonly known: KnownBlocks;
+}
+
+/** First 48 bits of a digest, for looking blocks up. */
+export function digestPrefix(digest: Uint8Array): number {
+  return Buffer.from(digest.buffer, digest.byteOffset, 6).readUIntBE(0, 6);
+}
+
+export class StagedContent {
+  readonly #deps: ContentDeps;
+
+  constructor(deps: ContentDeps) {
+    this.#deps = deps;
+  }
+
+  async stage(node: StagedNode, record: ContentRecord): Promise<void> {
+    if (node.bodyWord === 'none') throw refused(`node ${node.id} is no file and has no content`);
+    switch (record.type) {
+      case 'block':
+        this.#block(node, record);
+        return;
+      case 'pages':
+        this.#pages(node, record);
+        return;
+      case 'zero':
+        this.#zero(node, record);
+        return;
+      case 'copy':
+        await this.#copy(node, record);
+        return;
+      case 'same':
+        await this.#same(node, record);
+        return;
+      case 'splice':
+        await this.#splice(node, record);
+    }
+  }
+
+  #block(node: StagedNode, record: BlockRecord): void {
+    if (record.bytes.length === 0) throw refused('a block without bytes');
+    if (!this.#deps.core.digest(record.bytes).equals(record.digest)) throw wrongDigest(record);
+    this.#put(node, record, record.bytes);
+  }
+
+  /** Stores a whole block whose digest is known to be right. */
+  #put(node: StagedNode, at: { block: number; digest: Uint8Array }, bytes: Uint8Array): void {
+    const row = { node: node.id, block: at.block, digest: at.digest, bytes: bytes.length };
+    if (node.bodyWord === 'new') {
+      this.#deps.newFiles.write(node.id, at.block, bytes);
+      this.#row({ ...row, mask: ALL_PAGES, offset: -1, length: 0 });
+      return;
+    }
+    const offset = this.#deps.pages.append(bytes);
+    this.#row({ ...row, mask: ALL_PAGES, offset, length: bytes.length });
+  }
+
+  #row(row: Omit<StagedBlock, 'digest'> & { digest: Uint8Array }): void {
+    this.#deps.intent.run(
+      'INSERT OR REPLACE INTO block (node, block, digest, prefix, bytes, mask, offset, length) VALUES (?,?,?,?,?,?,?,?)',
+      row.node,
+      row.block,
+      row.digest,
+      digestPrefix(row.digest),
+      row.bytes,
+      row.mask,
+      row.offset,
+      row.length,
+    );
+  }
+
+  #staged(node: number, block: number): StagedBlock | undefined {
+    return this.#deps.intent.get<StagedBlock>(
+      'SELECT node, block, digest, bytes, mask, offset, length FROM block WHERE node = ? AND block = ?',
+      node,
+      block,
+    );
+  }
+
+  #pages(node: StagedNode, record: PagesRecord): void {
+    const before = this.#staged(node.id, record.block);
+    if (node.bodyWord === 'new') {
+      this.#patchNew(node, record, before);
+      return;
+    }
+    if (before === undefined) {
+      const offset = this.#deps.pages.append(record.bytes);
+      this.#row({ ...record, bytes: record.length, offset, length: record.bytes.length });
+      return;
+    }
+    // A later round of the same sync: lay the new pages over those staged before.
+    const merged = Buffer.alloc(BLOCK_BYTES);
+    const old = this.#deps.pages.read(before.offset, before.length);
+    layPages(merged, { pages: old, mask: before.mask, take: before.mask });
+    layPages(merged, { pages: record.bytes, mask: record.mask, take: record.mask });
+    const mask = before.mask | record.mask;
+    const bytes = takePages(merged.subarray(0, record.length), mask);
+    const offset = this.#deps.pages.append(bytes);
+    this.#row({ ...record, bytes: record.length, mask, offset, length: bytes.length });
+  }
+
+  /** Pages over a block of a body being built: the block is whole already, and can be checked. */
+  #patchNew(node: StagedNode, record: PagesRecord, before: StagedBlock | undefined): void {
+    if (before === undefined && !this.#inZeroRun(node.id, record.block)) {
+      throw refused(
+        `pages for block ${record.block} of new node ${node.id}, which has no content yet`,
+      );
+    }
+    const block = this.#deps.newFiles.read(node.id, { block: record.block, length: record.length });
+    if (before !== undefined && before.bytes < record.length) block.fill(0, before.bytes);
+    layPages(block, { pages: record.bytes, mask: record.mask, take: record.mask });
+    if (!this.#deps.core.digest(block).equals(record.digest)) throw wrongDigest(record);
+    this.#put(node, record, block);
+  }
+
+  #inZeroRun(node: number, block: number): boolean {
+    const run = this.#deps.intent.get<{ block: number; count: number }>(
+      'SELECT block, count FROM zero_run WHERE node = ? AND block <= ? ORDER BY block DESC LIMIT 1',
+      node,
+      block,
+    );
+    return run !== undefined && block < run.block + run.count;
+  }
+
+  #zero(node: StagedNode, record: ZeroRecord): void {
+    const count = checkedRun(node, record);
+    if (node.bodyWord === 'new') {
+      this.#zeroNew(node, record.block, count);
+      return;
+    }
+    for (let block = record.block; block < record.block + count; block += 1) {
+      const bytes = blockLength(node.size, block);
+      this.#row({
+        node: node.id,
+        block,
+        digest: zeroDigest(this.#deps.core, bytes),
+        bytes,
+        mask: ALL_PAGES,
+        offset: 0,
+        length: 0,
+      });
+    }
+  }
+
+  #zeroNew(node: StagedNode, first: number, count: number): void {
+    const { intent, newFiles } = this.#deps;
+    const overwritten = intent.all<{ block: number; bytes: number }>(
+      'SELECT block, bytes FROM block WHERE node = ? AND block >= ? AND block < ?',
+      node.id,
+      first,
+      first + count,
+    );
+    for (const { block, bytes } of overwritten) newFiles.write(node.id, block, Buffer.alloc(bytes));
+    intent.run(
+      'DELETE FROM block WHERE node = ? AND block >= ? AND block < ?',
+      node.id,
+      first,
+      first + count,
+    );
+    const longest = intent.get<{ count: number }>(
+      'SELECT count FROM zero_run WHERE node = ? AND block = ?',
+      node.id,
+      first,
+    );
+    intent.run(
+      'INSERT OR REPLACE INTO zero_run (node, block, count) VALUES (?, ?, ?)',
+      node.id,
+      first,
+      Math.max(count, longest?.count ?? 0),
+    );
+  }
+
+  async #copy(node: StagedNode, record: CopyRecord): Promise<void> {
+    const bytes = await this.#deps.known.read(record.digest, record.length);
+    if (bytes === undefined) throw wanted(record, 'no block of this digest is here any more');
+    this.#put(node, record, bytes);
+  }
+
+  async #same(node: StagedNode, record: SameRecord): Promise<void> {
+    if (node.bodyWord !== 'new')
+      throw refused(`"same" blocks for node ${node.id}, whose body is kept`);
+    const count = checkedRun(node, record);
+    for (let block = record.block; block < record.block + count; block += 1) {
+      const old = await this.#deps.parent.readBlock(node.id, block);
+      if (old === undefined)
+        throw wanted({ node: node.id, block }, 'the parent point has no such block');
+      this.#put(node, { block, digest: old.digest }, old.bytes);
+    }
+  }
+
+  async #splice(node: StagedNode, record: SpliceRecord): Promise<void> {
+    const bytes = Buffer.allocUnsafe(record.length);
+    let at = 0;
+    for (const segment of record.segments) {
+      if (segment.type === 'literal') {
+        bytes.set(segment.bytes, at);
+        at += segment.bytes.length;
+        continue;
+      }
+      const piece = await this.#deps.parent.readRange(record.source, segment);
+      if (piece === undefined) throw wanted(record, `node ${record.source} lacks bytes to splice`);
+      bytes.set(piece, at);
+      at += segment.length;
+    }
+    if (!this.#deps.core.digest(bytes).equals(record.digest))
+      throw wanted(record, 'spliced bytes do not match');
+    this.#put(node, record, bytes);
+  }
+}
+
+/** The run's blocks that lie within the node's size. */
+function checkedRun(node: StagedNode, run: { block: number; count: number }): number {
+  if (run.count === 0 || run.block + run.count > RUN_BLOCKS_MAX)
+    throw refused('a run of blocks out of bounds');
+  return Math.max(0, Math.min(run.count, blockCount(node.size) - run.block));
+}
+
+/** The pages of `mask` of a block, one after the other. */
+export function takePages(block: Buffer, mask: number): Buffer {
+  const parts: Buffer[] = [];
+  for (let page = 0; page < PAGES_PER_BLOCK; page += 1) {
+    if ((mask & (1 << page)) !== 0) parts.push(block.subarray(page * 4096, page * 4096 + 4096));
+  }
+  return Buffer.concat(parts);
+}
+
+export function refused(
+  message: string,
+  facts: Record<string, number | string> = {},
+): AfterimageError {
+  return new AfterimageError('record-refused', message, { facts });
+}
+
+function wrongDigest(at: { node: number; block: number }): AfterimageError {
+  return wanted(at, 'the bytes do not have their digest');
+}
+
+/** A refusal that the agent heals by sending the block whole. */
+export function wanted(at: { node: number; block: number }, why: string): AfterimageError {
+  return new AfterimageError('digest-mismatch', `block ${at.block} of node ${at.node}: ${why}`, {
+    facts: { node: at.node, block: at.block },
+  });
+}

@@ -1,0 +1,344 @@
+/**
+ * The sync under way: takes records in order into the intent (design: order of one sync, step 1).
+ * Everything it keeps is in files; memory holds one frame.
+ */
+import fs from 'node:fs';
+import { asAfterimageError } from '../../shared/errors.js';
+import type { HashCore } from '../../shared/hash/hash-core.js';
+import { FILE_BYTES_MAX } from '../../shared/limits.js';
+import { ByteWriter } from '../../shared/protocol/bytes.js';
+import { encodeForManifest, ManifestDigest } from '../../shared/protocol/manifest.js';
+import {
+  type BeginRecord,
+  bodyWords,
+  decodeRecords,
+  encodeXattrs,
+  type EndRecord,
+  nodeKinds,
+  type NodeRecord,
+  SET_NODE,
+  type SyncRecord,
+} from '../../shared/protocol/records.js';
+import { type SyncOutcome, syncOutcomeSchema } from '../../shared/protocol/sync-outcome.js';
+import type { BlockSource } from '../history/read-block.js';
+import type { IndexDb } from '../index/index-db.js';
+import { newestPoint, nodeAt, nodeEver, splitMtime } from '../index/nodes.js';
+import { type IntentFolders, intentFile, openIntent } from './intent-db.js';
+import type { KnownBlocks } from './known-blocks.js';
+import { NewFiles } from './new-files.js';
+import { PagesFile } from './pages-file.js';
+import type { ParentState } from './parent-state.js';
+import { refused, StagedContent, type StagedNode } from './staged-content.js';
+
+const FLUSH_ONE_BY_ONE_MAX = 16;
+
+export interface StagingDeps {
+  readonly folders: IntentFolders;
+  readonly core: HashCore;
+  readonly source: BlockSource;
+  readonly parent: ParentState;
+  readonly known: () => KnownBlocks;
+}
+
+export interface StagedSync {
+  readonly boot: string;
+  readonly sync: number;
+  readonly sealed: boolean;
+  readonly durable: number;
+}
+
+interface SyncRow {
+  readonly boot: string;
+  readonly sync: number;
+  readonly durable: number;
+  readonly sealed: number;
+}
+
+export class Staging {
+  readonly intent: IndexDb;
+  readonly newFiles: NewFiles;
+  readonly pages: PagesFile;
+  readonly #deps: StagingDeps;
+  readonly #content: StagedContent;
+  readonly #manifest = new ManifestDigest();
+  readonly #stripped = new ByteWriter(64 * 1024);
+  #node: StagedNode | undefined;
+  #ended = false;
+
+  private constructor(deps: StagingDeps, intent: IndexDb) {
+    this.#deps = deps;
+    this.intent = intent;
+    this.newFiles = new NewFiles(deps.folders.new);
+    this.pages = new PagesFile(deps.folders.intent);
+    this.#content = new StagedContent({
+      intent,
+      core: deps.core,
+      newFiles: this.newFiles,
+      pages: this.pages,
+      parent: deps.parent,
+      known: deps.known(),
+    });
+  }
+
+  /** Starts a sync in empty folders. */
+  static begin(
+    deps: StagingDeps,
+    start: { readonly boot: string; readonly record: BeginRecord },
+  ): Staging {
+    const staging = new Staging(deps, openIntent(deps.folders.intent));
+    const { sync, incarnation } = start.record;
+    staging.intent.run(
+      'INSERT INTO sync (one, boot, sync, incarnation, durable, sealed, received_bytes) VALUES (1, ?, ?, ?, 0, 0, 0)',
+      start.boot,
+      sync,
+      incarnation,
+    );
+    return staging;
+  }
+
+  /** The sync that an earlier process left, or undefined. */
+  static reopen(deps: StagingDeps): Staging | undefined {
+    if (!fs.existsSync(intentFile(deps.folders.intent))) return undefined;
+    const intent = openIntent(deps.folders.intent);
+    const row = intent.get<SyncRow>('SELECT boot, sync, durable, sealed FROM sync');
+    if (row === undefined) {
+      intent.close();
+      return undefined;
+    }
+    const staging = new Staging(deps, intent);
+    if (row.sealed === 0) {
+      intent.run('DELETE FROM manifest_record WHERE frame > ?', row.durable);
+      intent.run('UPDATE sync SET outcome = NULL, ended_frame = 0 WHERE ended_frame > durable');
+    }
+    staging.#ended = intent.get('SELECT 1 FROM sync WHERE ended_frame > 0') !== undefined;
+    let begins = true;
+    for (const { records } of intent.iterate<{ records: Buffer }>(
+      'SELECT records FROM manifest_record ORDER BY frame',
+    )) {
+      staging.#manifest.addEncoded(records, { begins });
+      begins = false;
+    }
+    return staging;
+  }
+
+  /** What is known of the sync, as stored. */
+  status(): StagedSync {
+    const row = this.intent.get<SyncRow>('SELECT boot, sync, durable, sealed FROM sync');
+    if (row === undefined) throw refused('the intent names no sync');
+    return { boot: row.boot, sync: row.sync, sealed: row.sealed === 1, durable: row.durable };
+  }
+
+  /** True once `end` was taken: the sync can be sealed. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  get manifestDigest(): Buffer {
+    return this.#manifest.digest();
+  }
+
+  /**
+   * Takes one frame's records. Throws what the agent is told; the sync is then to be dropped. After
+   * an error of storage the same frame may be given again.
+   */
+  async take(frame: { readonly sequence: number; readonly body: Uint8Array }): Promise<void> {
+    if (this.#ended) throw refused('a record after the end of its sync');
+    this.#stripped.reset();
+    if (!this.intent.db.inTransaction) this.intent.db.exec('BEGIN');
+    let first = true;
+    let begins = false;
+    let ends = false;
+    for (const record of decodeRecords(frame.body)) {
+      if (ends) throw refused('a record after the end of its sync');
+      if (record.type === 'begin') {
+        if (!first) throw refused('a sync begins in the middle of a frame');
+        begins = true;
+      }
+      encodeForManifest(this.#stripped, record);
+      await this.#record(record, frame.sequence);
+      ends = record.type === 'end';
+      first = false;
+    }
+    this.intent.run(
+      'INSERT OR REPLACE INTO manifest_record (frame, records) VALUES (?, ?)',
+      frame.sequence,
+      this.#stripped.copy(),
+    );
+    this.intent.run('UPDATE sync SET received_bytes = received_bytes + ?', frame.body.length);
+    this.#manifest.addEncoded(this.#stripped.view(), { begins });
+    this.#ended = ends;
+  }
+
+  /** Hands rows to the file; not durable until a flush and `markDurable`. */
+  commitRows(): void {
+    if (this.intent.db.inTransaction) this.intent.db.exec('COMMIT');
+  }
+
+  /** Notes, on disk, that frames up to `sequence` survive a power cut. Call after flushing the file system. */
+  markDurable(sequence: number): void {
+    this.commitRows();
+    this.intent.db.pragma('synchronous = FULL');
+    this.intent.run('UPDATE sync SET durable = max(durable, ?)', sequence);
+    this.intent.db.pragma('synchronous = NORMAL');
+  }
+
+  /** Notes, on disk, that the sync is sealed with this manifest and outcome. */
+  markSealed(): { manifest: Buffer; sync: number } {
+    const manifest = this.#manifest.digest();
+    this.commitRows();
+    this.intent.db.pragma('synchronous = FULL');
+    this.intent.run('UPDATE sync SET sealed = 1, manifest = ?', manifest);
+    this.intent.db.pragma('synchronous = NORMAL');
+    return { manifest, sync: this.status().sync };
+  }
+
+  /**
+   * Makes the intent's files durable one by one when they are few; false when they are not and the
+   * whole file system should be flushed (R25). Rows are made durable by `markSealed`.
+   */
+  flushIfSmall(): boolean {
+    const built = this.intent.all<{ id: number }>(
+      `SELECT id FROM node WHERE body_word = 2 AND dead = 0 LIMIT ${FLUSH_ONE_BY_ONE_MAX + 1}`,
+    );
+    if (built.length > FLUSH_ONE_BY_ONE_MAX) return false;
+    this.pages.flush();
+    const { folders } = this.#deps;
+    const files = built.map(({ id }) => this.newFiles.path(id));
+    for (const file of [...files, folders.new, folders.intent]) flushFile(file);
+    return true;
+  }
+
+  close(): void {
+    this.commitRows();
+    this.newFiles.close();
+    this.pages.close();
+    this.intent.close();
+  }
+
+  async #record(record: SyncRecord, sequence: number): Promise<void> {
+    switch (record.type) {
+      case 'begin':
+        if (record.sync !== this.status().sync)
+          throw refused('a second sync begins inside another');
+        return;
+      case 'node':
+        this.#takeNode(record);
+        return;
+      case 'link':
+        this.#takeEntry(record.parent, record.name, record.node);
+        return;
+      case 'unlink':
+        this.#takeEntry(record.parent, record.name, 0);
+        return;
+      case 'end':
+        this.#takeEnd(record, sequence);
+        return;
+      default:
+        await this.#content.stage(this.#stagedNode(record.node), record);
+    }
+  }
+
+  #takeNode(record: NodeRecord): void {
+    if (record.node <= SET_NODE) throw refused(`node number ${record.node} is reserved`);
+    if (record.size > FILE_BYTES_MAX) throw refused(`a file of ${record.size} bytes is too large`);
+    const index = this.#deps.source.index;
+    const live = nodeAt(index, record.node, newestPoint(index));
+    if (live === undefined && nodeEver(index, record.node)) {
+      throw refused(`node ${record.node} is dead and cannot return`);
+    }
+    if (live !== undefined && nodeKinds[live.kind] !== record.kind) {
+      throw refused(`node ${record.node} cannot become a ${record.kind}`);
+    }
+    if (live === undefined && record.body === 'keep')
+      throw refused(`new node ${record.node} has no body to keep`);
+    const bodyWord = this.#bodyWord(record);
+    const { seconds, nanoseconds } = splitMtime(record.mtimeNs);
+    this.intent.run(
+      `INSERT OR REPLACE INTO node
+       (id, fresh, kind, mode, uid, gid, size, mtime_s, mtime_ns, rdev, target, xattrs, body_word, old_body, dead)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0)`,
+      record.node,
+      live === undefined ? 1 : 0,
+      nodeKinds.indexOf(record.kind),
+      record.mode,
+      record.uid,
+      record.gid,
+      record.kind === 'file' ? record.size : 0,
+      seconds,
+      nanoseconds,
+      record.rdev,
+      record.kind === 'symlink' ? record.target : null,
+      record.xattrs.length === 0 ? null : encodeXattrs(record.xattrs),
+      bodyWords.indexOf(bodyWord),
+    );
+    this.#node = { id: record.node, size: record.size, bodyWord };
+  }
+
+  /** A body once begun anew in this sync stays new; turning a patched one into a new one is refused. */
+  #bodyWord(record: NodeRecord): NodeRecord['body'] {
+    const staged = this.intent.get<{ body_word: number }>(
+      'SELECT body_word FROM node WHERE id = ?',
+      record.node,
+    );
+    const before = staged === undefined ? undefined : bodyWords[staged.body_word];
+    if (before === undefined || before === record.body) return record.body;
+    if (before === 'new' && record.body === 'keep') return 'new';
+    const blocks = this.intent.get('SELECT 1 FROM block WHERE node = ? LIMIT 1', record.node);
+    if (blocks === undefined) return record.body;
+    throw refused(
+      `node ${record.node} changes its body from ${before} to ${record.body} within a sync`,
+    );
+  }
+
+  #takeEntry(parent: number, name: Uint8Array, node: number): void {
+    if (parent < SET_NODE) throw refused(`folder number ${parent} is reserved`);
+    if (node === SET_NODE) throw refused('the set itself cannot be given a name');
+    this.intent.run(
+      'INSERT OR REPLACE INTO entry (parent, name, node) VALUES (?, ?, ?)',
+      parent,
+      name,
+      node,
+    );
+  }
+
+  #takeEnd(record: EndRecord, sequence: number): void {
+    if (record.sync !== this.status().sync) throw refused('the end of another sync');
+    const outcome = parseOutcome(record.outcome);
+    this.intent.run(
+      'UPDATE sync SET outcome = ?, ended_frame = ?',
+      JSON.stringify(outcome),
+      sequence,
+    );
+  }
+
+  #stagedNode(node: number): StagedNode {
+    if (this.#node?.id === node) return this.#node;
+    const row = this.intent.get<{ size: number; body_word: number }>(
+      'SELECT size, body_word FROM node WHERE id = ?',
+      node,
+    );
+    const bodyWord = row === undefined ? undefined : bodyWords[row.body_word];
+    if (row === undefined || bodyWord === undefined) {
+      throw refused(`content of node ${node} comes before its node record`);
+    }
+    this.#node = { id: node, size: row.size, bodyWord };
+    return this.#node;
+  }
+}
+
+function flushFile(file: string): void {
+  const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function parseOutcome(bytes: Uint8Array): SyncOutcome {
+  try {
+    return syncOutcomeSchema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+  } catch (error) {
+    throw refused(`the outcome of the sync does not read: ${asAfterimageError(error).message}`);
+  }
+}
