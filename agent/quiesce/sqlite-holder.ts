@@ -83,3 +83,4 @@ readJsonLines(
   },
   () => process.exit(0),
 );
+say({ say: 'ready' });

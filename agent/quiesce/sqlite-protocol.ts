@@ -9,6 +9,8 @@ export type ToSqliteHolder =
   | { readonly do: 'release' };
 
 export type FromSqliteHolder =
+  /** Started; nothing is opened yet. */
+  | { readonly say: 'ready' }
   | { readonly say: 'held'; readonly facts: Readonly<Record<string, string | number>> }
   | { readonly say: 'failed'; readonly database: string; readonly message: string }
   | { readonly say: 'released' };

@@ -19,6 +19,7 @@ import { isFromSqliteHolder } from './sqlite-protocol.js';
 import type { FromSqliteHolder, ToSqliteHolder } from './sqlite-protocol.js';
 
 const LET_GO_MS_MAX = 5_000;
+const START_MS_MAX = 30_000;
 
 export function createSqliteRecipe(config: SqliteConfig, deps: QuiesceDeps): QuiesceRecipe {
   return {
@@ -28,7 +29,7 @@ export function createSqliteRecipe(config: SqliteConfig, deps: QuiesceDeps): Qui
       if (config.databases.length === 0) {
         throw new AfterimageError('quiesce-failed', 'sqlite: the set has no database');
       }
-      const holder = await startHolder();
+      const holder = await startHolder(signal);
       const hold = createHold(config, holder);
       const { deadlineMs } = config;
       return holdUnderWatchdog({ name: 'sqlite', hold, deadlineMs, deps, signal });
@@ -48,7 +49,7 @@ interface Holder {
   close(): void;
 }
 
-async function startHolder(): Promise<Holder> {
+async function startHolder(signal: AbortSignal): Promise<Holder> {
   const child = spawn(process.execPath, [processEntry('sqlite-holder')], {
     cwd: '/',
     env: { ...process.env, NODE_OPTIONS: '' },
@@ -56,8 +57,8 @@ async function startHolder(): Promise<Holder> {
   });
   const gone = new AbortController();
   child.stdin.on('error', () => undefined); // its end is told by `gone`
-  child.once('exit', (code, signal) => {
-    gone.abort(new Error(`the lock holder ended (${signal ?? code ?? 'unknown'})`));
+  child.once('exit', (code, killedBy) => {
+    gone.abort(new Error(`the lock holder ended (${killedBy ?? code ?? 'unknown'})`));
   });
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
@@ -69,7 +70,16 @@ async function startHolder(): Promise<Holder> {
   if (identity === undefined) {
     throw new AfterimageError('quiesce-failed', 'sqlite: the lock holder ended at once');
   }
-  return connect(child, identity, gone.signal);
+  const holder = connect(child, identity, gone.signal);
+  // Node takes its time to start: over before the application is made to wait.
+  try {
+    await holder.next(AbortSignal.any([signal, AbortSignal.timeout(START_MS_MAX)]));
+  } catch (error) {
+    holder.close();
+    const code = signal.aborted ? 'cancelled' : 'quiesce-failed';
+    throw new AfterimageError(code, 'sqlite: the lock holder did not start', { cause: error });
+  }
+  return holder;
 }
 
 function connect(
