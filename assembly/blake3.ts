@@ -1,11 +1,11 @@
 /**
- * BLAKE3 over memory: chunks four at a time, then the tree level by level.
+ * BLAKE3 over memory: chunks eight or four at a time, then the tree level by level.
  *
  * Pairing neighbours level by level and carrying an odd one up gives BLAKE3's tree (paper, section
  * 2.1: the left subtree is the largest power of two), so no recursion is needed.
  */
 import { CHUNK_BYTES, BATCH_BYTES, DIGESTS, IV, KEY, PADDED, STACK, VALUES } from './layout';
-import { compress1, hash4 } from './out/compress';
+import { compress1, hash4, hash8 } from './out/compress';
 
 export const CHUNK_START: u32 = 1;
 export const CHUNK_END: u32 = 2;
@@ -22,7 +22,12 @@ export function wholeChunks(
   flags: u32,
   out: usize,
 ): void {
-  for (let i: u32 = 0; i < count; i += 4) {
+  let i: u32 = 0;
+  for (; i + 8 <= count; i += 8) {
+    const p = input + i * CHUNK_BYTES;
+    hash8(p, CHUNK_BYTES, 16, key, counter + i, 1, flags, CHUNK_START, CHUNK_END, out + 32 * i);
+  }
+  for (; i < count; i += 4) {
     // Idle lanes of the last group repeat its first chunk; what they give is overwritten or unused.
     const p0 = input + i * CHUNK_BYTES;
     const p1 = i + 1 < count ? p0 + CHUNK_BYTES : p0;
@@ -81,6 +86,9 @@ export function allChunks(
 export function level(values: usize, count: u32, key: usize, flags: u32, out: usize): u32 {
   const pairs = count >> 1;
   let i: u32 = 0;
+  for (; i + 8 <= pairs; i += 8) {
+    hash8(values + 64 * i, 64, 1, key, 0, 0, flags | PARENT, 0, 0, out + 32 * i);
+  }
   for (; i + 4 <= pairs; i += 4) {
     const p = values + 64 * i;
     hash4(p, p + 64, p + 128, p + 192, 1, key, 0, 0, flags | PARENT, 0, 0, out + 32 * i);

@@ -7,7 +7,7 @@
 import { mkdir, readFile, readdir, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { unrolledSource } from './unroll.js';
+import { compressSource } from './unroll/source.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(here);
@@ -30,7 +30,9 @@ async function changedMs(path) {
 }
 
 async function isCurrent() {
-  const names = (await readdir(here)).filter((name) => /\.(ts|js)$/.test(name));
+  const names = (await readdir(here, { recursive: true })).filter(
+    (name) => /\.(ts|js)$/.test(name) && !name.startsWith('out'),
+  );
   const sources = [...names.map((name) => join(here, name)), join(root, 'asconfig.json')];
   const newest = Math.max(...(await Promise.all(sources.map(changedMs))));
   const oldest = Math.min(...(await Promise.all(builds.map((build) => changedMs(wasmOf(build))))));
@@ -69,7 +71,7 @@ async function compile(asc, build) {
 
 if (!(await isCurrent())) {
   process.chdir(root);
-  await place(join(here, 'out', 'compress.ts'), unrolledSource());
+  await place(join(here, 'out', 'compress.ts'), compressSource());
   const { default: asc } = await import('assemblyscript/asc');
   for (const build of builds) await compile(asc, build);
 }

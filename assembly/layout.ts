@@ -49,3 +49,5 @@ export const CRC_TABLES: usize = memory.data(16 * 4 * 256, 64);
 export const COUNTS: usize = memory.data(4 * 4 * 256, 64);
 /** n·log2(n) for n of 0 to 4,096. */
 export const LOGARITHMS: usize = memory.data(8 * 4097, 64);
+/** Two states of sixteen vectors, then their messages: where hash8 keeps what registers cannot. */
+export const STREAMS: usize = memory.data(4 * 256, 64);
