@@ -6,10 +6,9 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { AfterimageError } from '../../shared/errors.js';
-import type { QuiesceDeps } from './create-recipe.js';
 import { holdUnderWatchdog } from './hold-under-watchdog.js';
 import type { Hold } from './hold-under-watchdog.js';
-import type { CgroupConfig, QuiesceRecipe } from './recipe.js';
+import type { CgroupConfig, QuiesceDeps, QuiesceRecipe } from './recipe.js';
 import { performRelease } from './release-action.js';
 
 /** One of the two interfaces of the kernel. */

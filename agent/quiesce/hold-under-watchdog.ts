@@ -4,8 +4,7 @@
  */
 import { AfterimageError, messageOf } from '../../shared/errors.js';
 import type { Armed } from './armed-entry.js';
-import type { QuiesceDeps } from './create-recipe.js';
-import type { HeldApplication, QuiesceFacts, ReleaseOutcome } from './recipe.js';
+import type { HeldApplication, QuiesceDeps, QuiesceFacts, ReleaseOutcome } from './recipe.js';
 import type { ReleaseAction } from './release-action.js';
 
 /** One hold of one recipe; used once. */

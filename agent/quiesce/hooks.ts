@@ -6,10 +6,9 @@
 import { accessSync, constants, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { AfterimageError } from '../../shared/errors.js';
-import type { QuiesceDeps } from './create-recipe.js';
 import { holdUnderWatchdog } from './hold-under-watchdog.js';
 import type { Hold } from './hold-under-watchdog.js';
-import type { HooksConfig, QuiesceRecipe } from './recipe.js';
+import type { HooksConfig, QuiesceDeps, QuiesceRecipe } from './recipe.js';
 import { performRelease } from './release-action.js';
 import type { HookCall, ReleaseAction } from './release-action.js';
 import type { ProcessIdentity } from './process-identity.js';

@@ -2,6 +2,9 @@
  * Quiesce: hold an application still for the moment an image is taken, and let it go again whatever
  * happens (promise 6). A recipe knows one way to hold; `create-recipe.ts` makes them.
  */
+import type { Clock } from '../../shared/clock.js';
+import type { Log } from '../../shared/log.js';
+import type { Watchdog } from './watchdog-client.js';
 
 /** What a point may claim: see the glossary. */
 export type Consistency = 'application' | 'filesystem' | 'crash';
@@ -40,6 +43,13 @@ export interface ReleaseOutcome {
   readonly releasedBy: 'agent' | 'watchdog';
   /** What went wrong while releasing, for the log and the point; empty when all went well. */
   readonly problems: readonly string[];
+}
+
+/** What every recipe needs; the watchdog is one per agent process. */
+export interface QuiesceDeps {
+  readonly watchdog: Watchdog;
+  readonly clock: Clock;
+  readonly log: Log;
 }
 
 /** How a set is quiesced, as the configuration says it. */
