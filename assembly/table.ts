@@ -22,8 +22,9 @@ const SLOTS_USED_MAX: u32 = (SLOTS * 4) / 5;
 /** 4 GiB hold 65,536 segments; four times as many directory entries allow for uneven splits. */
 const DEPTH_MAX: u32 = 18;
 
-/** Digests and locators of one getMany(). */
+/** Digests and locators of one getMany() or setMany(), looked at in groups. */
 const MANY: u32 = 1024;
+const TOUCHED: u32 = 32;
 const MANY_DIGESTS: usize = memory.data(32 * 1024, 64);
 const MANY_LOCATORS: usize = memory.data(8 * 1024, 64);
 /** Per directory entry the number of a segment. */
@@ -123,24 +124,45 @@ export function get(k0: u32, k1: u32, k2: u32): f64 {
   return second == 0 ? -1 : <f64>((second >> 24) - 1);
 }
 
+/** Reads the home slots of digests `from` to `to` first, so that their cache misses overlap. */
+function touch(from: u32, to: u32): void {
+  let touched: u64 = 0;
+  for (let i = from; i < to; ++i) {
+    const first = load<u64>(MANY_DIGESTS + 32 * i);
+    const place = placeOf(segmentOf(<u32>first));
+    touched += load<u64>(place + ((<u32>(first >> 32)) & SLOT_MASK) * SLOT_BYTES, 8);
+  }
+  // Without a use the reads would be left out.
+  lastTouched = touched;
+}
+let lastTouched: u64 = 0;
+
 /** `count` (≤ manyMax) digests of 32 bytes at manyDigests → locators or −1 at manyLocators. */
 export function getMany(count: u32): void {
-  for (let from: u32 = 0; from < count; from += 32) {
-    const to = min(from + 32, count);
-    // Touching 32 home slots first lets their cache misses overlap.
-    let touched: u64 = 0;
-    for (let i = from; i < to; ++i) {
-      const first = load<u64>(MANY_DIGESTS + 32 * i);
-      const place = placeOf(segmentOf(<u32>first));
-      touched += load<u64>(place + ((<u32>(first >> 32)) & SLOT_MASK) * SLOT_BYTES, 8);
-    }
-    store<u64>(MANY_LOCATORS + 8 * from, touched);
+  for (let from: u32 = 0; from < count; from += TOUCHED) {
+    const to = min(from + TOUCHED, count);
+    touch(from, to);
     for (let i = from; i < to; ++i) {
       const k = MANY_DIGESTS + 32 * i;
       const locator = get(load<u32>(k), load<u32>(k, 4), load<u32>(k, 8) & 0xffffff);
       store<f64>(MANY_LOCATORS + 8 * i, locator);
     }
   }
+}
+
+/** Sets `count` digests at manyDigests to the locators at manyLocators; how many were new. */
+export function setMany(count: u32): u32 {
+  let fresh: u32 = 0;
+  for (let from: u32 = 0; from < count; from += TOUCHED) {
+    const to = min(from + TOUCHED, count);
+    touch(from, to);
+    for (let i = from; i < to; ++i) {
+      const k = MANY_DIGESTS + 32 * i;
+      const locator = load<f64>(MANY_LOCATORS + 8 * i);
+      fresh += set(load<u32>(k), load<u32>(k, 4), load<u32>(k, 8) & 0xffffff, locator);
+    }
+  }
+  return fresh;
 }
 
 /** 1 when the digest was new, 0 when it was there; its locator is the new one either way. */
