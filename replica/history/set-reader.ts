@@ -16,6 +16,8 @@ export interface PointSummary {
   readonly sync: number;
   readonly chain: Buffer;
   readonly manifest: Buffer;
+  /** Of the agent's history that the sync belongs to; with it, `chain` can be checked. */
+  readonly incarnation?: Buffer;
   readonly outcome: SyncOutcome;
   /** Live at this point: nodes other than folders, and the sum of their sizes. */
   readonly files: number;

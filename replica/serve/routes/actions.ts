@@ -1,0 +1,108 @@
+/** What an operator asks to be done: a sync now, a verification. */
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import {
+  type SyncAnswer,
+  syncRequestSchema,
+  verifyRequestSchema,
+} from '../../../shared/api/actions.js';
+import { NDJSON_TYPE } from '../../../shared/api/stream.js';
+import { AfterimageError } from '../../../shared/errors.js';
+import type { PointSummary } from '../../history/set-reader.js';
+import { verifySet } from '../../verify/verify-set.js';
+import { presentPoint } from '../present.js';
+import { checked, findPoint, findSet, type SetParams } from '../requests.js';
+import type { ServedSet } from '../served-set.js';
+import type { RouteContext } from '../server.js';
+import { lineStream } from '../streams.js';
+
+export function registerActions(app: FastifyInstance, context: RouteContext): void {
+  const { sets, hash } = context.options;
+
+  app.post<{ Params: SetParams }>(
+    '/v1/sets/:set/sync',
+    async (request, reply): Promise<SyncAnswer> => {
+      const { waitMs } = checked(syncRequestSchema, request.body ?? {});
+      const served = findSet(sets(), request.params.set);
+      const point = waitMs === 0 ? await ask(served) : await askAndWait(served, waitMs, reply);
+      return { set: served.reader.set, point: point === null ? null : presentPoint(point) };
+    },
+  );
+
+  app.post<{ Params: SetParams }>('/v1/sets/:set/verify', async (request, reply) => {
+    const { point, depth } = checked(verifyRequestSchema, request.body ?? {});
+    const served = findSet(sets(), request.params.set);
+    const lines = verifySet(served.reader, {
+      hash,
+      depth,
+      signal: AbortSignal.any([context.closing, goneSignal(reply)]),
+      ...(point === undefined ? {} : { point: findPoint(served, point).point }),
+    });
+    return await reply.type(NDJSON_TYPE).send(lineStream(lines, context.closing));
+  });
+
+  async function ask(served: ServedSet): Promise<null> {
+    await served.askSync();
+    return null;
+  }
+
+  async function askAndWait(
+    served: ServedSet,
+    waitMs: number,
+    reply: FastifyReply,
+  ): Promise<PointSummary> {
+    const timeout = AbortSignal.timeout(waitMs);
+    const signal = AbortSignal.any([timeout, context.closing, goneSignal(reply)]);
+    const committed = nextAskedPoint(served, signal);
+    try {
+      await served.askSync();
+    } catch (error) {
+      committed.drop();
+      throw error;
+    }
+    const point = await committed.point;
+    if (point !== null) return point;
+    const { set } = served.reader;
+    throw timeout.aborted
+      ? new AfterimageError('timed-out', `${set} made no point within ${waitMs} ms`, {
+          facts: { set, waitMs },
+        })
+      : new AfterimageError('cancelled', `waiting for a point of ${set} was cancelled`);
+  }
+}
+
+/**
+ * The next point that can hold what was there when asking: a sync that was under way by then began
+ * before, so its point does not count unless the agent says that it was made by hand.
+ */
+function nextAskedPoint(
+  served: ServedSet,
+  signal: AbortSignal,
+): { readonly point: Promise<PointSummary | null>; drop(): void } {
+  let early = served.activity().state === 'idle' ? 0 : 1;
+  let drop = (): void => undefined;
+  const point = new Promise<PointSummary | null>((resolve) => {
+    const subscription = served.onCommitted((summary) => {
+      if (early > 0 && summary.outcome.operation !== 'manual') {
+        early -= 1;
+        return;
+      }
+      subscription.unsubscribe();
+      resolve(summary);
+    });
+    drop = (): void => {
+      subscription.unsubscribe();
+      resolve(null);
+    };
+    signal.addEventListener('abort', drop, { once: true });
+  });
+  return { point, drop };
+}
+
+/** Aborted when the client is gone. */
+function goneSignal(reply: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  reply.raw.once('close', () => {
+    gone.abort();
+  });
+  return gone.signal;
+}

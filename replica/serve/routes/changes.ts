@@ -1,0 +1,47 @@
+/** Search over points, and comparison of two. */
+import type { FastifyInstance } from 'fastify';
+import { diffQuerySchema, findQuerySchema } from '../../../shared/api/changes.js';
+import { NDJSON_TYPE } from '../../../shared/api/stream.js';
+import { AfterimageError } from '../../../shared/errors.js';
+import { presentChange, presentFound } from '../present.js';
+import { checked, findPoint, findSet, type SetParams } from '../requests.js';
+import type { RouteContext } from '../server.js';
+import { lineStream } from '../streams.js';
+
+export function registerChanges(app: FastifyInstance, context: RouteContext): void {
+  const { sets } = context.options;
+
+  app.get<{ Params: SetParams }>('/v1/sets/:set/find', async (request, reply) => {
+    const { glob, from, to, limit } = checked(findQuerySchema, request.query);
+    const served = findSet(sets(), request.params.set);
+    const points = served.reader.points();
+    const found = served.reader.find({
+      glob,
+      from: from === undefined ? (points[0]?.point ?? 0) : findPoint(served, from).point,
+      to: to === undefined ? (points.at(-1)?.point ?? 0) : findPoint(served, to).point,
+      limit,
+    });
+    const lines = mapped(found, presentFound);
+    return await reply.type(NDJSON_TYPE).send(lineStream(lines, context.closing));
+  });
+
+  app.get<{ Params: SetParams }>('/v1/sets/:set/diff', async (request, reply) => {
+    const query = checked(diffQuerySchema, request.query);
+    const served = findSet(sets(), request.params.set);
+    const from = findPoint(served, query.from).point;
+    const to = findPoint(served, query.to).point;
+    if (from > to) {
+      throw new AfterimageError('argument-invalid', `point ${from} is newer than point ${to}`);
+    }
+    const lines = mapped(served.reader.diff(from, to), presentChange);
+    return await reply
+      .type(NDJSON_TYPE)
+      .header('x-afterimage-from', from)
+      .header('x-afterimage-to', to)
+      .send(lineStream(lines, context.closing));
+  });
+}
+
+function* mapped<From, To>(values: Iterable<From>, map: (value: From) => To): Generator<To> {
+  for (const value of values) yield map(value);
+}

@@ -1,0 +1,138 @@
+/** Contents of files at a point: a byte range of one, digests of one, blocks of many. */
+import { Readable } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
+import { CONTENT_TYPE, contentRequestSchema } from '../../../shared/api/content.js';
+import { digestQuerySchema, pathQuerySchema } from '../../../shared/api/tree.js';
+import { AfterimageError } from '../../../shared/errors.js';
+import { blockCount } from '../../../shared/limits.js';
+import type { NodeVersion, PointView } from '../../history/set-reader.js';
+import { digestsOf, readFrames } from '../../restore/content-frames.js';
+import type { ReadItem } from '../../restore/point-source.js';
+import {
+  type ByteRange,
+  checked,
+  findPoint,
+  findSet,
+  parseRange,
+  type PointParams,
+  resolvePath,
+} from '../requests.js';
+import type { RouteContext } from '../server.js';
+import { closeWith, contentStream } from '../streams.js';
+
+const CONTENT_BODY_BYTES_MAX = 8 * 1024 * 1024;
+const BINARY_TYPE = 'application/octet-stream';
+const flowing = { objectMode: false };
+
+export function registerContents(app: FastifyInstance, context: RouteContext): void {
+  const openPoint = ({ set, point }: PointParams): PointView => {
+    const served = findSet(context.options.sets(), set);
+    return served.reader.open(findPoint(served, point).point);
+  };
+
+  app.get<{ Params: PointParams }>('/v1/sets/:set/points/:point/file', async (request, reply) => {
+    const { path } = checked(pathQuerySchema, request.query);
+    const view = openPoint(request.params);
+    const { size, range, first, pieces } = await beginFile(view, {
+      path,
+      header: request.headers.range,
+    });
+    reply.header('accept-ranges', 'bytes').header('x-afterimage-point', view.point);
+    if (range === 'unsatisfiable') {
+      view.close();
+      return await reply.code(416).header('content-range', `bytes */${size}`).send();
+    }
+    if (range !== undefined) {
+      const last = range.offset + range.length - 1;
+      reply.code(206).header('content-range', `bytes ${range.offset}-${last}/${size}`);
+    }
+    const stream = closeWith(view, () => Readable.from(resume(first, pieces), flowing));
+    const length = range?.length ?? size;
+    return await reply.type(BINARY_TYPE).header('content-length', length).send(stream);
+  });
+
+  app.get<{ Params: PointParams & { readonly node: string } }>(
+    '/v1/sets/:set/points/:point/digests/:node',
+    async (request, reply) => {
+      const { first, count } = checked(digestQuerySchema, request.query);
+      const view = openPoint(request.params);
+      try {
+        const version = view.version(Number(request.params.node));
+        if (version?.kind !== 'file') {
+          throw new AfterimageError('not-found', `node ${request.params.node} is no file`);
+        }
+        const length = Math.max(0, Math.min(count, blockCount(version.size) - first));
+        const digests =
+          length === 0 ? Buffer.alloc(0) : digestsOf(view, version.node, { first, count: length });
+        return await reply.type(BINARY_TYPE).send(digests);
+      } finally {
+        view.close();
+      }
+    },
+  );
+
+  app.post<{ Params: PointParams }>(
+    '/v1/sets/:set/points/:point/content',
+    { bodyLimit: CONTENT_BODY_BYTES_MAX },
+    async (request, reply) => {
+      const { items } = checked(contentRequestSchema, request.body);
+      const view = openPoint(request.params);
+      const stream = closeWith(view, () => {
+        const frames = readFrames(view, context.options.hash, items.map(toItem));
+        return contentStream(frames, context.closing);
+      });
+      return await reply.type(CONTENT_TYPE).send(stream);
+    },
+  );
+}
+
+function checkFile(version: NodeVersion, path: string): void {
+  if (version.kind === 'file') return;
+  throw new AfterimageError('argument-invalid', `${JSON.stringify(path)} is a ${version.kind}`, {
+    facts: { path, kind: version.kind },
+  });
+}
+
+interface BegunFile {
+  readonly size: number;
+  readonly range: ByteRange | 'unsatisfiable' | undefined;
+  readonly first: IteratorResult<Buffer>;
+  readonly pieces: AsyncGenerator<Buffer>;
+}
+
+/** Reads the first piece before the answer begins, so that most failures still get a status. */
+async function beginFile(
+  view: PointView,
+  request: { readonly path: string; readonly header: string | undefined },
+): Promise<BegunFile> {
+  try {
+    const version = resolvePath(view, request.path);
+    checkFile(version, request.path);
+    const { node, size } = version;
+    const range = parseRange(request.header, size);
+    const whole = range === undefined || range === 'unsatisfiable';
+    const pieces = view.read(node, whole ? { offset: 0, length: size } : range);
+    const first = await (range === 'unsatisfiable' ? pieces.return(undefined) : pieces.next());
+    return { size, range, first, pieces };
+  } catch (error) {
+    view.close();
+    throw error;
+  }
+}
+
+async function* resume(
+  first: IteratorResult<Buffer>,
+  pieces: AsyncGenerator<Buffer>,
+): AsyncGenerator<Buffer> {
+  if (first.done === true) return;
+  yield first.value;
+  yield* pieces;
+}
+
+function toItem(item: {
+  readonly node: number;
+  readonly ranges?: readonly (readonly [number, number])[] | undefined;
+}): ReadItem {
+  if (item.ranges === undefined) return { node: item.node };
+  return { node: item.node, ranges: item.ranges.map(([first, count]) => ({ first, count })) };
+}

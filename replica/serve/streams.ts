@@ -1,0 +1,104 @@
+/**
+ * Answers that are streams. They are made as fast as the client takes them, give way to other
+ * requests, and end early when the client goes away or the server closes.
+ */
+import { Readable } from 'node:stream';
+import {
+  encodeBlockHead,
+  encodeEnd,
+  encodeFailed,
+  encodeZeroRun,
+  type ContentFrame,
+} from '../../shared/api/content.js';
+import { toProblem } from '../../shared/api/problem.js';
+import type { EndLine, ProblemLine } from '../../shared/api/stream.js';
+import { TimeSlice } from '../../shared/time-slice.js';
+import type { PointView } from '../history/set-reader.js';
+
+const CHUNK_BYTES = 256 * 1024;
+
+/**
+ * A stream over an open point: the view is closed with the stream, also when the client goes away
+ * before the first byte, or at once when `make` throws.
+ */
+export function closeWith(view: PointView, make: () => Readable): Readable {
+  try {
+    return make().once('close', () => {
+      view.close();
+    });
+  } catch (error) {
+    view.close();
+    throw error;
+  }
+}
+
+/** Lines of JSON, closed by an `end` line, or by a `problem` line when `lines` throws. */
+export function lineStream(
+  lines: Iterable<object> | AsyncIterable<object>,
+  closing: AbortSignal,
+): Readable {
+  return Readable.from(joinLines(lines, closing), { objectMode: false });
+}
+
+async function* joinLines(
+  lines: Iterable<object> | AsyncIterable<object>,
+  closing: AbortSignal,
+): AsyncGenerator<Buffer> {
+  const slice = new TimeSlice();
+  let text = '';
+  let count = 0;
+  try {
+    for await (const line of lines) {
+      if (closing.aborted) return;
+      text += `${JSON.stringify(line)}\n`;
+      count += 1;
+      if (text.length < CHUNK_BYTES) continue;
+      yield Buffer.from(text);
+      text = '';
+      await slice.breathe();
+    }
+    text += `${JSON.stringify({ type: 'end', lines: count } satisfies EndLine)}\n`;
+  } catch (error) {
+    text += `${JSON.stringify({ type: 'problem', problem: toProblem(error) } satisfies ProblemLine)}\n`;
+  }
+  yield Buffer.from(text);
+}
+
+/** Frames of contents; see shared/api/content.ts. */
+export function contentStream(frames: AsyncIterable<ContentFrame>, closing: AbortSignal): Readable {
+  return Readable.from(joinFrames(frames, closing), { objectMode: false });
+}
+
+async function* joinFrames(
+  frames: AsyncIterable<ContentFrame>,
+  closing: AbortSignal,
+): AsyncGenerator<Buffer> {
+  const slice = new TimeSlice();
+  let parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const frame of frames) {
+    if (closing.aborted) return;
+    for (const part of encodeFrame(frame)) {
+      parts.push(part);
+      bytes += part.length;
+    }
+    if (bytes < CHUNK_BYTES) continue;
+    yield Buffer.concat(parts, bytes);
+    parts = [];
+    bytes = 0;
+    await slice.breathe();
+  }
+  parts.push(encodeEnd());
+  yield Buffer.concat(parts);
+}
+
+function encodeFrame(frame: ContentFrame): Buffer[] {
+  switch (frame.type) {
+    case 'block':
+      return [encodeBlockHead({ ...frame, length: frame.bytes.length }), frame.bytes];
+    case 'zero':
+      return [encodeZeroRun(frame)];
+    case 'failed':
+      return [encodeFailed({ ...frame, problem: toProblem(frame.error) })];
+  }
+}
