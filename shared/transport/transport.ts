@@ -35,7 +35,7 @@ export interface Transport {
   publish(subject: string, data: Uint8Array, reply?: string): void;
   /** `handler` is called in order and must not throw. Wildcards as in NATS (`*`, `>`). */
   subscribe(subject: string, handler: (message: TransportMessage) => void): Subscription;
-  /** Fails with `timed-out` or `broker-unreachable`. */
+  /** Fails with `timed-out`, `replica-unreachable` (nobody listens there) or `broker-unreachable`. */
   request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array>;
   onStatus(listener: (status: TransportStatus) => void): Subscription;
   /** Resolves when everything published so far has reached the broker. */

@@ -1,0 +1,69 @@
+/**
+ * Collects records into the body of a frame until it is large enough or old enough (256 KiB or
+ * 5 ms), and keeps the manifest digest of the running sync.
+ */
+import { compressBody } from '../../shared/protocol/compress.js';
+import { ByteWriter } from '../../shared/protocol/bytes.js';
+import { ManifestDigest } from '../../shared/protocol/manifest.js';
+import { encodeRecord, type EndRecord, type SyncRecord } from '../../shared/protocol/records.js';
+import { FRAME_DELAY_MS, FRAME_TARGET_BYTES } from '../../shared/limits.js';
+import type { CutFrame } from './kept-frames.js';
+
+export class FrameBuilder {
+  readonly #writer = new ByteWriter(2 * FRAME_TARGET_BYTES);
+  readonly #manifest = new ManifestDigest();
+  readonly #onFrame: (frame: CutFrame) => void;
+  #count = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** `onFrame` takes each frame as it is cut, also from a timer; it must not throw. */
+  constructor(onFrame: (frame: CutFrame) => void) {
+    this.#onFrame = onFrame;
+  }
+
+  /** Bytes of records that are in no frame yet. */
+  get bytes(): number {
+    return this.#writer.length;
+  }
+
+  add(record: SyncRecord): void {
+    this.#manifest.add(record);
+    encodeRecord(this.#writer, record);
+    this.#count += 1;
+    if (this.#writer.length >= FRAME_TARGET_BYTES) {
+      this.cut();
+    } else {
+      this.#timer ??= setTimeout(() => {
+        this.cut();
+      }, FRAME_DELAY_MS);
+    }
+  }
+
+  /** Makes a frame of what there is. */
+  cut(): void {
+    const recordCount = this.#count;
+    if (recordCount === 0) return;
+    const raw = this.#writer.view();
+    const small = compressBody(raw);
+    const frame = {
+      recordCount,
+      body: small ?? Buffer.from(raw),
+      compressed: small !== undefined,
+      rawLength: raw.length,
+    };
+    this.discard();
+    this.#onFrame(frame);
+  }
+
+  /** Forgets records that are in no frame yet. */
+  discard(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#writer.reset();
+    this.#count = 0;
+  }
+
+  manifestDigest(end: EndRecord | undefined): Buffer {
+    return end === undefined ? this.#manifest.digest() : this.#manifest.digestWith(end);
+  }
+}

@@ -1,0 +1,315 @@
+/**
+ * The replica's catalog of agents: their keys, the tokens that tell a clone from the original
+ * (R14), which agent owns which set, and an audit of what was decided. Secrets are here as hashes.
+ */
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { timingSafeEqual } from 'node:crypto';
+import Database from 'better-sqlite3';
+import { type Clock, systemClock } from '../../shared/clock.js';
+import { AfterimageError } from '../../shared/errors.js';
+import { checkWireName } from '../../shared/protocol/subject.js';
+import { hashToken, indexOfToken, newToken } from '../../shared/seal/token.js';
+import type { SessionCatalog } from '../receive/session-catalog.js';
+import { CATALOG_VERSION, catalogSchema } from './schema.js';
+
+export interface AgentRow {
+  readonly name: string;
+  readonly tenant: string;
+  /** True once the agent has said hello with its own key. */
+  readonly pinned: boolean;
+  readonly brokerKey: string;
+  readonly host: string | null;
+  readonly enrolledMs: number;
+  readonly seenMs: number | null;
+}
+
+export interface AuditRow {
+  readonly timeMs: number;
+  readonly action: string;
+  readonly subject: string;
+  readonly detail: string;
+}
+
+export interface Catalog extends SessionCatalog {
+  listAgents(): AgentRow[];
+  /** Adds an agent, or gives a known one another broker key and token; its pinned key stays. */
+  addAgent(agent: {
+    readonly name: string;
+    readonly tenant: string;
+    readonly brokerKey: string;
+    readonly token: string;
+    readonly expiresMs: number;
+  }): void;
+  /** Removes an agent; its sets and their points stay. Throws `not-found`. */
+  removeAgent(name: string): void;
+  /**
+   * Lets an agent in again whose key or tokens do not match (a machine that was restored or moved).
+   * With `forgetKey`, its next enrolment pins another key. Throws `not-found`.
+   */
+  adoptAgent(name: string, options?: { readonly forgetKey: boolean }): void;
+  /** Makes a set the agent's, or confirms that it is. Throws `set-owned`. */
+  claimSet(request: { readonly set: string; readonly agent: string }): void;
+  /** Gives a set to another agent (its host was replaced). Throws `not-found`. */
+  moveSet(request: { readonly set: string; readonly agent: string }): void;
+  /** Takes a set out of the catalog when its data is gone. */
+  removeSet(set: string): void;
+  audit(entry: Omit<AuditRow, 'timeMs'>): void;
+  /** Newest first. */
+  listAudit(limit: number): AuditRow[];
+  close(): void;
+}
+
+/** Opens or makes a catalog; `:memory:` for one that is not kept. Throws `database-version`. */
+export function openCatalog(options: { readonly path: string; readonly clock?: Clock }): Catalog {
+  if (options.path !== ':memory:') {
+    mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
+  }
+  const database = new Database(options.path);
+  database.pragma('journal_mode = WAL');
+  database.pragma('synchronous = FULL');
+  database.pragma('foreign_keys = ON');
+  const version = database.pragma('user_version', { simple: true });
+  if (version !== 0 && version !== CATALOG_VERSION) {
+    database.close();
+    throw new AfterimageError('database-version', `a catalog of version ${String(version)}`);
+  }
+  database.exec(catalogSchema);
+  database.pragma(`user_version = ${CATALOG_VERSION}`);
+  return new SqliteCatalog(database, options.clock ?? systemClock);
+}
+
+interface TokenRow {
+  current_hash: Buffer | null;
+  pending_hash: Buffer | null;
+  host: string;
+}
+
+class SqliteCatalog implements Catalog {
+  readonly #db: Database.Database;
+  readonly #clock: Clock;
+
+  constructor(database: Database.Database, clock: Clock) {
+    this.#db = database;
+    this.#clock = clock;
+  }
+
+  listAgents(): AgentRow[] {
+    return this.#db
+      .prepare<[], Omit<AgentRow, 'pinned'> & { pinned: number }>(
+        `SELECT name, tenant, public_key IS NOT NULL AS pinned, broker_key AS brokerKey, host,
+                enrolled_ms AS enrolledMs, seen_ms AS seenMs FROM agents ORDER BY name`,
+      )
+      .all()
+      .map((row) => ({ ...row, pinned: Boolean(row.pinned) }));
+  }
+
+  addAgent(agent: Parameters<Catalog['addAgent']>[0]): void {
+    checkWireName('agent', agent.name);
+    checkWireName('tenant', agent.tenant);
+    const nowMs = this.#clock.now();
+    this.#together(() => {
+      this.#db
+        .prepare(
+          `INSERT INTO agents (name, tenant, broker_key, enrolled_ms) VALUES (?, ?, ?, ?)
+           ON CONFLICT (name) DO UPDATE SET broker_key = excluded.broker_key`,
+        )
+        .run(agent.name, agent.tenant, agent.brokerKey, nowMs);
+      this.#db.prepare('DELETE FROM enrolments WHERE agent = ?').run(agent.name);
+      this.#db
+        .prepare('INSERT INTO enrolments (token_hash, agent, expires_ms) VALUES (?, ?, ?)')
+        .run(hashToken(agent.token), agent.name, agent.expiresMs);
+      this.audit({ action: 'enroll', subject: agent.name, detail: agent.brokerKey });
+    });
+  }
+
+  removeAgent(name: string): void {
+    this.#together(() => {
+      this.#requireAgent(name);
+      // the row stays for the sets that name it; nobody can come in by it
+      this.#db
+        .prepare(`UPDATE agents SET public_key = NULL, broker_key = '' WHERE name = ?`)
+        .run(name);
+      this.#db.prepare('DELETE FROM enrolments WHERE agent = ?').run(name);
+      this.#db.prepare('DELETE FROM set_tokens WHERE agent = ?').run(name);
+      const sets = this.#db
+        .prepare<[string], { count: number }>('SELECT count(*) AS count FROM sets WHERE agent = ?')
+        .get(name);
+      if (sets?.count === 0) this.#db.prepare('DELETE FROM agents WHERE name = ?').run(name);
+      this.audit({ action: 'remove-agent', subject: name, detail: '' });
+    });
+  }
+
+  adoptAgent(name: string, options: { readonly forgetKey: boolean } = { forgetKey: false }): void {
+    this.#together(() => {
+      this.#requireAgent(name);
+      this.#db.prepare('DELETE FROM set_tokens WHERE agent = ?').run(name);
+      if (options.forgetKey) {
+        this.#db.prepare('UPDATE agents SET public_key = NULL WHERE name = ?').run(name);
+      }
+      const detail = options.forgetKey ? 'key forgotten' : 'tokens forgotten';
+      this.audit({ action: 'adopt-agent', subject: name, detail });
+    });
+  }
+
+  claimSet(request: { readonly set: string; readonly agent: string }): void {
+    checkWireName('set', request.set);
+    this.#together(() => {
+      const owner = this.#db
+        .prepare<[string], { agent: string }>('SELECT agent FROM sets WHERE name = ?')
+        .get(request.set)?.agent;
+      if (owner === request.agent) return;
+      if (owner !== undefined) {
+        throw new AfterimageError('set-owned', `set ${request.set} belongs to agent ${owner}`, {
+          facts: { set: request.set, agent: request.agent },
+        });
+      }
+      this.#db
+        .prepare('INSERT INTO sets (name, agent, created_ms) VALUES (?, ?, ?)')
+        .run(request.set, request.agent, this.#clock.now());
+      this.audit({ action: 'new-set', subject: request.set, detail: request.agent });
+    });
+  }
+
+  moveSet(request: { readonly set: string; readonly agent: string }): void {
+    this.#together(() => {
+      this.#requireAgent(request.agent);
+      const { changes } = this.#db
+        .prepare('UPDATE sets SET agent = ? WHERE name = ?')
+        .run(request.agent, request.set);
+      if (changes === 0) throw new AfterimageError('not-found', `there is no set ${request.set}`);
+      this.audit({ action: 'move-set', subject: request.set, detail: request.agent });
+    });
+  }
+
+  removeSet(set: string): void {
+    this.#together(() => {
+      this.#db.prepare('DELETE FROM set_tokens WHERE set_name = ?').run(set);
+      this.#db.prepare('DELETE FROM sets WHERE name = ?').run(set);
+      this.audit({ action: 'remove-set', subject: set, detail: '' });
+    });
+  }
+
+  listSets(): { agent: string; set: string }[] {
+    return this.#db
+      .prepare<[], { agent: string; set: string }>(
+        'SELECT agent, name AS "set" FROM sets ORDER BY name',
+      )
+      .all();
+  }
+
+  audit(entry: Omit<AuditRow, 'timeMs'>): void {
+    this.#db
+      .prepare('INSERT INTO audit (time_ms, action, subject, detail) VALUES (?, ?, ?, ?)')
+      .run(this.#clock.now(), entry.action, entry.subject, entry.detail);
+  }
+
+  listAudit(limit: number): AuditRow[] {
+    return this.#db
+      .prepare<[number], AuditRow>(
+        `SELECT time_ms AS timeMs, action, subject, detail FROM audit ORDER BY id DESC LIMIT ?`,
+      )
+      .all(limit);
+  }
+
+  admit(request: Parameters<SessionCatalog['admit']>[0]): void {
+    const { agent, publicKey, enrolment, host } = request;
+    this.#together(() => {
+      const row = this.#db
+        .prepare<[string], { public_key: Buffer | null }>(
+          'SELECT public_key FROM agents WHERE name = ?',
+        )
+        .get(agent);
+      if (row === undefined) throw unknownAgent(agent, 'no agent of this name is enrolled');
+      if (row.public_key === null) this.#pin({ agent, publicKey, enrolment });
+      else if (!timingSafeEqual(row.public_key, publicKey)) {
+        throw unknownAgent(agent, 'the key is not the one pinned for this agent');
+      }
+      this.#db
+        .prepare('UPDATE agents SET seen_ms = ?, host = ? WHERE name = ?')
+        .run(this.#clock.now(), host, agent);
+    });
+  }
+
+  #pin(request: {
+    readonly agent: string;
+    readonly publicKey: Uint8Array;
+    readonly enrolment: string | null;
+  }): void {
+    const { agent, publicKey, enrolment } = request;
+    if (enrolment === null) throw unknownAgent(agent, 'it has no key here and shows no token');
+    const hash = hashToken(enrolment);
+    const { changes } = this.#db
+      .prepare('DELETE FROM enrolments WHERE token_hash = ? AND agent = ? AND expires_ms > ?')
+      .run(hash, agent, this.#clock.now());
+    if (changes === 0) throw unknownAgent(agent, 'its token is unknown, used or expired');
+    this.#db.prepare('UPDATE agents SET public_key = ? WHERE name = ?').run(publicKey, agent);
+    const detail = Buffer.from(publicKey).toString('base64url');
+    this.audit({ action: 'pin-key', subject: agent, detail });
+  }
+
+  offerToken(
+    request: Parameters<SessionCatalog['offerToken']>[0],
+  ): ReturnType<SessionCatalog['offerToken']> {
+    const { agent, set, tokens, host } = request;
+    return this.#together(() => {
+      const row = this.#db
+        .prepare<[string, string], TokenRow>(
+          'SELECT current_hash, pending_hash, host FROM set_tokens WHERE agent = ? AND set_name = ?',
+        )
+        .get(agent, set);
+      const stored = row ?? { current_hash: null, pending_hash: null, host };
+      const matched = matchToken(tokens, stored);
+      if (matched === -1 && stored.current_hash !== null) {
+        throw new AfterimageError(
+          'identity-in-use',
+          `agent ${agent} on ${host} shows an old token of set ${set}; the newest is on ${stored.host}`,
+          { facts: { agent, set, host } },
+        );
+      }
+      const token = newToken();
+      const confirmed = matched === -1 ? null : matched;
+      const current = confirmed === null ? null : hashToken(tokens[confirmed] ?? '');
+      this.#db
+        .prepare(
+          `INSERT INTO set_tokens (agent, set_name, current_hash, pending_hash, host)
+           VALUES (?, ?, ?, ?, ?) ON CONFLICT (agent, set_name) DO UPDATE
+           SET current_hash = excluded.current_hash, pending_hash = excluded.pending_hash`,
+        )
+        .run(agent, set, current, hashToken(token), host);
+      return { token, confirmed };
+    });
+  }
+
+  confirmToken(request: Parameters<SessionCatalog['confirmToken']>[0]): void {
+    this.#db
+      .prepare(
+        `UPDATE set_tokens SET current_hash = ?, pending_hash = NULL, host = ?
+         WHERE agent = ? AND set_name = ?`,
+      )
+      .run(hashToken(request.token), request.host, request.agent, request.set);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #requireAgent(name: string): void {
+    const row = this.#db.prepare('SELECT 1 FROM agents WHERE name = ?').get(name);
+    if (row === undefined) throw new AfterimageError('not-found', `there is no agent ${name}`);
+  }
+
+  #together<T>(work: () => T): T {
+    return this.#db.transaction(work).immediate();
+  }
+}
+
+/** Which token is the set's newest known: the pending one proves the welcome it came with. */
+function matchToken(tokens: readonly string[], row: TokenRow): number {
+  const pending = indexOfToken(tokens, row.pending_hash);
+  return pending === -1 ? indexOfToken(tokens, row.current_hash) : pending;
+}
+
+function unknownAgent(agent: string, why: string): AfterimageError {
+  return new AfterimageError('identity-unknown', `agent ${agent}: ${why}`, { facts: { agent } });
+}

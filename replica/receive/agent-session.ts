@@ -1,0 +1,45 @@
+/** One session of one set: the keys of a HELLO, and what they have opened so far. */
+import { randomBytes } from 'node:crypto';
+import type { Hello } from '../../shared/protocol/hello.js';
+import type { SessionSecrets } from '../../shared/seal/handshake.js';
+import { OpeningKey, SealingKey } from '../../shared/seal/sealing-key.js';
+import type { HelloDecision } from './hello-outcome.js';
+
+const SESSION_ID_BYTES = 8;
+
+/** A name for a session that was never used before. */
+export function newSessionId(): string {
+  return randomBytes(SESSION_ID_BYTES).toString('hex');
+}
+
+export class AgentSession {
+  readonly id: string;
+  readonly hello: Hello;
+  readonly decision: HelloDecision;
+  /** The token that the agent shows to have stored by sealing anything. */
+  readonly token: string;
+  /** Newest event when the agent's position was compared. */
+  readonly serial: number;
+  readonly seal: SealingKey;
+  readonly open: OpeningKey;
+  /** Highest counter of a records message opened. */
+  recordsCounter = 0;
+  heardMs = 0;
+
+  constructor(options: {
+    readonly id: string;
+    readonly hello: Hello;
+    readonly decision: HelloDecision;
+    readonly token: string;
+    readonly serial: number;
+    readonly secrets: SessionSecrets;
+  }) {
+    this.id = options.id;
+    this.hello = options.hello;
+    this.decision = options.decision;
+    this.token = options.token;
+    this.serial = options.serial;
+    this.seal = new SealingKey(options.secrets.replicaToAgent, options.id);
+    this.open = new OpeningKey(options.secrets.agentToReplica);
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * What a HELLO means, as a pure function of where both sides stand (R13): whose history goes on,
+ * and which frames of the sync under way are still good.
+ */
+import type { FramesPlan, Hello, WireOutcome } from '../../shared/protocol/hello.js';
+import type { SetPosition } from './set-port.js';
+
+/** What this process knows of the frames that came before; null when it knows nothing. */
+export interface ArrivedFrames {
+  readonly stream: string;
+  /** Next wire sequence that is taken. */
+  readonly next: number;
+  /** Sync that was refused, when the agent may not know it yet. */
+  readonly refusedSync: number | null;
+}
+
+export interface HelloDecision {
+  readonly outcome: WireOutcome;
+  readonly frames: FramesPlan;
+}
+
+/**
+ * `'wait'`: a sealed sync that this agent does not know is being applied; where it leads to is known
+ * when it is done, so the agent shall ask again.
+ */
+export function decideHello(
+  hello: Pick<Hello, 'position' | 'frames'>,
+  position: SetPosition,
+  arrived: ArrivedFrames | null,
+): HelloDecision | 'wait' {
+  const history = compareHistory(hello.position, position);
+  const sealed = position.staged?.sealed === true ? position.staged : null;
+  if (sealed !== null) {
+    const known = history === 'equal' && hello.position.ended?.sync === sealed.sync;
+    if (!known) return 'wait';
+    const frames = planFrames(hello.frames, { ...position, staged: null }, arrived, sealed.sync);
+    return { outcome: { type: 'go-on', resumed: true }, frames };
+  }
+  const frames = planFrames(hello.frames, position, arrived, null);
+  const chain = position.chain.toString('hex');
+  switch (history) {
+    case 'equal': {
+      const resumed = hello.frames.open !== null && frames.type !== 'lost';
+      return { outcome: { type: 'go-on', resumed }, frames };
+    }
+    case 'ahead': {
+      const timeMs = position.newestSync?.timeMs ?? 0;
+      return { outcome: { type: 'roll-forward', point: position.point, chain, timeMs }, frames };
+    }
+    case 'diverged':
+      return { outcome: { type: 'diverged', point: position.point, chain }, frames };
+  }
+}
+
+function compareHistory(
+  agent: Hello['position'],
+  position: SetPosition,
+): 'equal' | 'ahead' | 'diverged' {
+  if (agent.point === position.point && agent.chain === position.chain.toString('hex')) {
+    return 'equal';
+  }
+  const newest = position.newestSync;
+  const parentIsAgents =
+    position.parentChain === null
+      ? agent.point === 0
+      : position.parentChain.toString('hex') === agent.chain;
+  const isAgentsSync =
+    newest !== null &&
+    agent.ended?.sync === newest.sync &&
+    agent.ended.manifest === newest.manifest.toString('hex');
+  return parentIsAgents && isAgentsSync ? 'ahead' : 'diverged';
+}
+
+/** `sealedSync` is a sync that needs no frames any more. */
+function planFrames(
+  frames: Hello['frames'],
+  position: SetPosition,
+  arrived: ArrivedFrames | null,
+  sealedSync: number | null,
+): FramesPlan {
+  const { staged } = position;
+  const open = frames.open?.sync === sealedSync ? null : frames.open;
+  if (arrived?.stream === frames.stream) {
+    if (frames.firstRestarts && frames.first >= arrived.next) {
+      return { type: 'from', sequence: frames.first };
+    }
+    const gone =
+      open !== null &&
+      open.begin < arrived.next &&
+      staged?.sync !== open.sync &&
+      arrived.refusedSync !== open.sync;
+    if (!gone && frames.first <= arrived.next && arrived.next <= frames.next) {
+      return { type: 'from', sequence: arrived.next };
+    }
+  } else if (staged !== null && staged.boot === frames.boot && staged.sync === open?.sync) {
+    const from = staged.receivedSequence + 1 + frames.offset;
+    if (frames.first <= from && from <= frames.next) return { type: 'from', sequence: from };
+  }
+  // everything of the open sync is still with the agent, or there is none: begin afresh
+  return open === null || frames.first <= open.begin ? { type: 'restart' } : { type: 'lost' };
+}

@@ -1,0 +1,296 @@
+/**
+ * The replica's door to the wire: takes the messages of every agent of a tenant, gives each set's
+ * frames to its writer in order, and answers. Whatever arrives is decoded within bounds, counted
+ * and refused when it is not right; nothing that arrives can stop it.
+ */
+import { randomBytes } from 'node:crypto';
+import { type Clock, systemClock } from '../../shared/clock.js';
+import { AfterimageError } from '../../shared/errors.js';
+import type { Log } from '../../shared/log.js';
+import { decodeMessage, encodeUnsealed, type Message } from '../../shared/protocol/frame.js';
+import {
+  parseSubject,
+  type SetAddress,
+  subjectOf,
+  tenantSubject,
+} from '../../shared/protocol/subject.js';
+import type { KeyPair } from '../../shared/seal/key-pair.js';
+import type { Transport, TransportMessage } from '../../shared/transport/transport.js';
+import type { AgentSession } from './agent-session.js';
+import { QueryDesk } from './answer-query.js';
+import { newCounters, type ReceiveCounters } from './counters.js';
+import { HelloDesk } from './hello-desk.js';
+import type { SessionCatalog } from './session-catalog.js';
+import { SetInbox } from './set-inbox.js';
+import type { OpenSet } from './set-port.js';
+
+export interface ReceiverOptions {
+  readonly transport: Transport;
+  readonly tenant: string;
+  /** The replica's static keys, which every agent was enrolled with. */
+  readonly identity: KeyPair;
+  readonly catalog: SessionCatalog;
+  readonly openSet: OpenSet;
+  readonly log: Log;
+  readonly clock?: Clock;
+  /** Credit that an agent may ask for, in bytes; 16 MiB unless told. */
+  readonly windowBytesMax?: number;
+  /** Acknowledgements are repeated this often while a sync is under way. */
+  readonly beatMs?: number;
+}
+
+/** How an agent's set is connected, for the operator. */
+export interface SessionStatus {
+  readonly agent: string;
+  readonly set: string;
+  readonly live: boolean;
+  /** Milliseconds since the agent was heard. */
+  readonly silentMs: number;
+  readonly host: string;
+}
+
+export interface Receiver {
+  readonly counters: Readonly<ReceiveCounters>;
+  sessions(): SessionStatus[];
+  /** Asks an agent for a sync now. Throws `agent-away` when it does not confirm within the time. */
+  askSync(request: {
+    readonly agent: string;
+    readonly set: string;
+    /** Comes back to the agent's pipeline as it is: the job's name. */
+    readonly request: string;
+    readonly timeoutMs?: number;
+  }): Promise<void>;
+  close(): void;
+}
+
+const WINDOW_BYTES_MAX = 16 * 1024 * 1024;
+const BEAT_MS = 250;
+/** An agent pings every 5 s: silent for longer, it is away. */
+const SILENT_MS_MAX = 15_000;
+const ASK_MS = 5000;
+/** "Say hello" is told to one set at most this often. */
+const STALE_MS = 100;
+const STALE_SETS_MAX = 10_000;
+
+export function createReceiver(options: ReceiverOptions): Receiver {
+  return new WireReceiver(options);
+}
+
+interface OpenedSet {
+  readonly inbox: SetInbox;
+  readonly queries: QueryDesk;
+}
+
+class WireReceiver implements Receiver {
+  readonly counters = newCounters();
+  readonly #options: ReceiverOptions;
+  readonly #transport: Transport;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #sets = new Map<string, OpenedSet>();
+  readonly #opening = new Map<string, Promise<OpenedSet>>();
+  readonly #desk: HelloDesk;
+  readonly #staleSaidMs = new Map<string, number>();
+  readonly #stop: (() => void)[] = [];
+  #closed = false;
+
+  constructor(options: ReceiverOptions) {
+    this.#options = options;
+    this.#transport = options.transport;
+    this.#log = options.log;
+    this.#clock = options.clock ?? systemClock;
+    this.#desk = new HelloDesk({
+      identity: options.identity,
+      catalog: options.catalog,
+      counters: this.counters,
+      log: options.log,
+      epoch: randomBytes(8).toString('hex'),
+      windowBytesMax: options.windowBytesMax ?? WINDOW_BYTES_MAX,
+      inbox: async (address) => (await this.#open(address)).inbox,
+    });
+    this.#listen(options.tenant);
+    for (const { agent, set } of options.catalog.listSets()) {
+      this.#sayStale({ tenant: options.tenant, agent, set });
+    }
+  }
+
+  sessions(): SessionStatus[] {
+    const nowMs = this.#clock.monotonic();
+    return [...this.#sets.values()].map(({ inbox }) => {
+      const { agent, set } = inbox.address;
+      const silentMs = inbox.session === undefined ? Infinity : nowMs - inbox.session.heardMs;
+      const host = inbox.session?.hello.host ?? '';
+      return { agent, set, live: silentMs <= SILENT_MS_MAX, silentMs, host };
+    });
+  }
+
+  async askSync(request: Parameters<Receiver['askSync']>[0]): Promise<void> {
+    const { agent, set } = request;
+    const opened = this.#sets.get(keyOf({ agent, set }));
+    const told =
+      opened?.inbox.session !== undefined &&
+      (await opened.inbox.tell(
+        { type: 'sync-asked', request: request.request },
+        request.timeoutMs ?? ASK_MS,
+      ));
+    if (!told) {
+      throw new AfterimageError('agent-away', `agent ${agent} of set ${set} does not answer`, {
+        facts: { agent, set },
+      });
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const stop of this.#stop) stop();
+    for (const { inbox } of this.#sets.values()) inbox.close();
+    this.#sets.clear();
+  }
+
+  #listen(tenant: string): void {
+    for (const lane of ['hello', 'up', 'has'] as const) {
+      const subscription = this.#transport.subscribe(tenantSubject(tenant, lane), (message) => {
+        this.#receive(message);
+      });
+      this.#stop.push(() => {
+        subscription.unsubscribe();
+      });
+    }
+    const status = this.#transport.onStatus((change) => {
+      if (change.type !== 'permission-violation') return;
+      const error = new AfterimageError(
+        'permission-violation',
+        `the broker refused ${change.subject}`,
+      );
+      this.#log.error('the broker refused a subject', error);
+    });
+    const beat = setInterval(() => {
+      for (const { inbox } of this.#sets.values())
+        this.#guard(() => {
+          inbox.beat();
+        });
+    }, this.#options.beatMs ?? BEAT_MS).unref();
+    this.#stop.push(() => {
+      status.unsubscribe();
+      clearInterval(beat);
+    });
+  }
+
+  #receive(message: TransportMessage): void {
+    this.#guard(() => {
+      const address = parseSubject(message.subject);
+      if (address === undefined) {
+        this.counters.malformed += 1;
+        return;
+      }
+      const decoded = decodeMessage(message.data);
+      if (address.lane === 'hello') this.#onHello(address, decoded, message.reply);
+      else this.#onSealed(address, decoded, message.reply);
+    });
+  }
+
+  #onHello(address: SetAddress, message: Message, reply: string | undefined): void {
+    if (message.header.type !== 'hello' || reply === undefined) {
+      this.counters.malformed += 1;
+      return;
+    }
+    void this.#desk.answer(address, message).then((answer) => {
+      if (!this.#closed) this.#publish(reply, answer);
+    });
+  }
+
+  #onSealed(address: SetAddress, message: Message, reply: string | undefined): void {
+    const opened = this.#sets.get(keyOf(address));
+    const known = opened?.inbox.open(message);
+    if (opened === undefined || known === undefined) {
+      this.counters.stale += 1;
+      this.#sayStale(address, reply);
+      return;
+    }
+    const { session, body } = known;
+    const { type } = message.header;
+    if (type === 'query' && reply !== undefined) {
+      this.#onQuery(opened, session, { number: message.header.sequence, body, reply });
+    } else if (type === 'records' || type === 'note') {
+      opened.inbox.receive(message, session, body);
+    } else {
+      this.counters.malformed += 1;
+    }
+  }
+
+  #onQuery(
+    { inbox, queries }: OpenedSet,
+    session: AgentSession,
+    question: { readonly number: number; readonly body: Uint8Array; readonly reply: string },
+  ): void {
+    this.counters.queries += 1;
+    void queries.answer(question.body).then((body) => {
+      if (this.#closed) return;
+      inbox.send(session, question.reply, 'answer', { sequence: question.number, body });
+    });
+  }
+
+  #open(address: SetAddress): Promise<OpenedSet> {
+    const key = keyOf(address);
+    const opened = this.#sets.get(key);
+    if (opened !== undefined) return Promise.resolve(opened);
+    const waiting = this.#opening.get(key);
+    if (waiting !== undefined) return waiting;
+    const opening = this.#openNow(address, key).finally(() => {
+      this.#opening.delete(key);
+    });
+    this.#opening.set(key, opening);
+    return opening;
+  }
+
+  async #openNow(address: SetAddress, key: string): Promise<OpenedSet> {
+    const { agent, set } = address;
+    const port = await this.#options.openSet({ set, agent });
+    const inbox = new SetInbox({
+      address: { tenant: address.tenant, agent, set },
+      port,
+      publish: (subject, bytes) => {
+        this.#publish(subject, bytes);
+      },
+      catalog: this.#options.catalog,
+      counters: this.counters,
+      log: this.#log.with({ agent, set }),
+      monotonic: () => this.#clock.monotonic(),
+    });
+    const opened = { inbox, queries: new QueryDesk(port) };
+    this.#sets.set(key, opened);
+    return opened;
+  }
+
+  /** Tells an agent that its session is unknown here, so that it says HELLO at once. */
+  #sayStale(address: SetAddress, reply?: string): void {
+    const hint = encodeUnsealed('stale', Buffer.alloc(0));
+    if (reply !== undefined) this.#publish(reply, hint);
+    const key = keyOf(address);
+    const nowMs = this.#clock.monotonic();
+    if (nowMs - (this.#staleSaidMs.get(key) ?? -Infinity) < STALE_MS) return;
+    if (this.#staleSaidMs.size >= STALE_SETS_MAX) this.#staleSaidMs.clear();
+    this.#staleSaidMs.set(key, nowMs);
+    this.#publish(subjectOf(address, 'ack'), hint);
+  }
+
+  #publish(subject: string, bytes: Uint8Array): void {
+    if (this.#transport.connected) this.#transport.publish(subject, bytes);
+  }
+
+  /** Counts what a message did wrong; nothing gets past. */
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      const code = error instanceof AfterimageError ? error.code : 'internal';
+      if (code === 'frame-malformed') this.counters.malformed += 1;
+      else if (code === 'frame-forged') this.counters.forged += 1;
+      else this.#log.error('a message could not be handled', error);
+    }
+  }
+}
+
+function keyOf(address: { readonly agent: string; readonly set: string }): string {
+  return `${address.agent}/${address.set}`;
+}

@@ -1,0 +1,314 @@
+/**
+ * The replica's side of the wire for one set: its sessions, of which one at a time may send; what
+ * is acknowledged to the agent; and the events it has not handled yet.
+ */
+import { AfterimageError, asAfterimageError } from '../../shared/errors.js';
+import type { Log } from '../../shared/log.js';
+import { decodeNote, encodeAck } from '../../shared/protocol/ack.js';
+import { encodeEvents, WANTS_MAX, type WireEvent } from '../../shared/protocol/events.js';
+import type { Message, MessageType } from '../../shared/protocol/frame.js';
+import { type SetAddress, subjectOf } from '../../shared/protocol/subject.js';
+import { plainBody } from '../../shared/seal/sealing-key.js';
+import type { AgentSession } from './agent-session.js';
+import type { ReceiveCounters } from './counters.js';
+import { EventLog } from './event-log.js';
+import { FrameIntake } from './frame-intake.js';
+import type { ArrivedFrames } from './hello-outcome.js';
+import type { SessionCatalog } from './session-catalog.js';
+import type { SetEvent, SetPort } from './set-port.js';
+
+/** Sessions that were offered and have not sealed anything yet. */
+const PENDING_MAX = 4;
+/** A missed frame is asked for at most this often. */
+const GAP_MS = 50;
+/** Beats without news after which a set is quiet. */
+const QUIET_BEATS = 8;
+
+export interface SetInboxOptions {
+  readonly address: SetAddress;
+  readonly port: SetPort;
+  readonly publish: (subject: string, bytes: Uint8Array) => void;
+  readonly catalog: SessionCatalog;
+  readonly counters: ReceiveCounters;
+  readonly log: Log;
+  /** Milliseconds that never jump. */
+  readonly monotonic: () => number;
+}
+
+export class SetInbox {
+  readonly address: SetAddress;
+  readonly port: SetPort;
+  readonly events = new EventLog();
+  readonly #options: SetInboxOptions;
+  readonly #intake: FrameIntake;
+  readonly #subscription: { unsubscribe(): void };
+  readonly #seenWaiters = new Set<() => void>();
+  #current: AgentSession | undefined;
+  #pending: AgentSession[] = [];
+  #ackScheduled = false;
+  #gapSaidMs = -Infinity;
+  #stalled: WireEvent | undefined;
+  #beatsLeft = 0;
+
+  constructor(options: SetInboxOptions) {
+    this.address = options.address;
+    this.port = options.port;
+    this.#options = options;
+    this.#intake = new FrameIntake({
+      port: options.port,
+      log: options.log,
+      onProgress: () => {
+        this.#scheduleAck();
+      },
+      onBroken: (error) => {
+        this.#broken(error);
+      },
+    });
+    this.#subscription = options.port.onEvent((event) => {
+      this.#onSetEvent(event);
+    });
+  }
+
+  /** The session that may send, if one was confirmed. */
+  get session(): AgentSession | undefined {
+    return this.#current;
+  }
+
+  get arrived(): ArrivedFrames | null {
+    const { stream, next } = this.#intake;
+    return stream === undefined ? null : { stream, next, refusedSync: this.events.refusedSync };
+  }
+
+  /** A session that becomes the current one when the agent first uses its keys. */
+  offer(session: AgentSession): void {
+    this.#pending.push(session);
+    if (this.#pending.length > PENDING_MAX) this.#pending.shift();
+  }
+
+  /**
+   * The decrypted body of a message of a known session, which that makes the current one. Undefined
+   * for one that is unknown or fenced. Throws `frame-forged`.
+   */
+  open(message: Message): { session: AgentSession; body: Buffer } | undefined {
+    const id = message.header.session;
+    const session =
+      this.#current?.id === id
+        ? this.#current
+        : this.#pending.find((candidate) => candidate.id === id);
+    if (session === undefined) return undefined;
+    const body = session.open.open(message);
+    session.heardMs = this.#options.monotonic();
+    if (session !== this.#current) this.#confirm(session);
+    return { session, body };
+  }
+
+  /** A records or note message that `open` has opened. */
+  receive(message: Message, session: AgentSession, body: Buffer): void {
+    const { header } = message;
+    if (header.type === 'note') {
+      this.events.acknowledge(decodeNote(body).seen);
+      for (const wake of this.#seenWaiters) wake();
+      this.#sendAck(false);
+      return;
+    }
+    session.recordsCounter = header.counter;
+    this.#beatsLeft = QUIET_BEATS;
+    const { counters } = this.#options;
+    counters.frames += 1;
+    counters.frameBytes += message.headerBytes.length + body.length + message.tag.length;
+    switch (this.#intake.take(header, body)) {
+      case 'taken':
+        return;
+      case 'duplicate':
+        counters.duplicates += 1;
+        this.#scheduleAck();
+        return;
+      case 'overrun':
+        counters.overrun += 1;
+        return;
+      case 'gap':
+        counters.gaps += 1;
+        this.#sayGap();
+    }
+  }
+
+  /** Sends what the agent may have missed; called a few times a second. */
+  beat(): void {
+    if (this.#current === undefined) return;
+    const busy = !this.#intake.idle || this.events.unseen.length > 0 || this.#isSyncUnderWay();
+    if (busy) this.#beatsLeft = QUIET_BEATS;
+    if (this.#beatsLeft <= 0) return;
+    this.#beatsLeft -= 1;
+    this.#sendAck(false);
+    if (this.events.unseen.length > 0) this.#sendEvents();
+  }
+
+  /** Sends an event; resolves true when the agent has handled it, false after `timeoutMs`. */
+  tell(event: WireEvent, timeoutMs: number): Promise<boolean> {
+    const serial = this.#push(event);
+    return new Promise((resolve) => {
+      const finish = (told: boolean): void => {
+        clearTimeout(timer);
+        this.#seenWaiters.delete(wake);
+        resolve(told);
+      };
+      const wake = (): void => {
+        if (this.events.seen >= serial) finish(true);
+      };
+      const timer = setTimeout(() => {
+        this.events.settle(serial, (kept) => kept !== event);
+        finish(false);
+      }, timeoutMs);
+      this.#seenWaiters.add(wake);
+    });
+  }
+
+  /** Seals and sends a message in the current session. */
+  send(session: AgentSession, subject: string, type: MessageType, content: SealedContent): void {
+    const { bytes } = session.seal.seal(plainBody(type, content.sequence, content.body));
+    this.#options.publish(subject, bytes);
+  }
+
+  close(): void {
+    this.#subscription.unsubscribe();
+    this.#intake.close();
+    this.#current = undefined;
+    this.#pending = [];
+  }
+
+  #confirm(session: AgentSession): void {
+    const { agent, set } = this.address;
+    this.#options.catalog.confirmToken({
+      agent,
+      set,
+      token: session.token,
+      host: session.hello.host,
+    });
+    this.#options.counters.sessions += 1;
+    this.#current = session;
+    this.#pending = [];
+    this.#intake.adopt(session.hello, session.decision);
+    const open = session.hello.frames.open?.sync;
+    this.events.settle(
+      session.serial,
+      (event) => event.type === 'sync-asked' || (event.type === 'refused' && event.sync === open),
+    );
+    const { staged } = this.port.position();
+    if (staged?.sealed === true) this.events.push({ type: 'sealed', sync: staged.sync });
+    if (this.#stalled !== undefined) this.events.push(this.#stalled);
+    this.#beatsLeft = QUIET_BEATS;
+    if (this.events.unseen.length > 0) this.#sendEvents();
+  }
+
+  #onSetEvent(event: SetEvent): void {
+    if (event.type === 'durable') {
+      if (this.#intake.onDurable(event.boot, event.sequence)) this.#scheduleAck();
+      return;
+    }
+    const wire = wireEventOf(event);
+    if (wire.type === 'stalled') this.#stalled = wire;
+    else if (wire.type !== 'sealed') this.#stalled = undefined;
+    if (wire.type === 'sealed') this.#sendAck(false);
+    this.#push(wire);
+  }
+
+  #push(event: WireEvent): number {
+    const serial = this.events.push(event);
+    this.#beatsLeft = QUIET_BEATS;
+    this.#sendEvents();
+    return serial;
+  }
+
+  /** A body that does not decompress, from an agent that sealed it: its sync is over. */
+  #broken(error: unknown): void {
+    const failure = asAfterimageError(error);
+    this.#options.counters.malformed += 1;
+    this.#options.log.error('a frame of an agent is broken', failure);
+    const { staged } = this.port.position();
+    const sync = staged?.sync ?? this.#current?.hello.frames.open?.sync;
+    if (staged !== null && !staged.sealed) {
+      this.port.abandon('a frame was broken').catch((cause: unknown) => {
+        this.#options.log.error('a staged sync could not be dropped', cause);
+      });
+    }
+    if (sync !== undefined) {
+      this.#push({
+        type: 'refused',
+        sync,
+        code: failure.code,
+        message: failure.message,
+        wants: [],
+      });
+    }
+  }
+
+  #isSyncUnderWay(): boolean {
+    return this.port.position().staged !== null;
+  }
+
+  #scheduleAck(): void {
+    if (this.#ackScheduled) return;
+    this.#ackScheduled = true;
+    setImmediate(() => {
+      this.#ackScheduled = false;
+      this.#sendAck(false);
+    });
+  }
+
+  #sayGap(): void {
+    const nowMs = this.#options.monotonic();
+    if (nowMs - this.#gapSaidMs < GAP_MS) return;
+    this.#gapSaidMs = nowMs;
+    this.#sendAck(true);
+  }
+
+  #sendAck(gap: boolean): void {
+    const session = this.#current;
+    if (session === undefined) return;
+    const { next, received, durable } = this.#intake;
+    const body = encodeAck({ next, received, durable, counter: session.recordsCounter, gap });
+    this.send(session, subjectOf(this.address, 'ack'), 'ack', { sequence: 0, body });
+  }
+
+  #sendEvents(): void {
+    const session = this.#current;
+    if (session === undefined) return;
+    const body = encodeEvents(this.events.unseen);
+    this.send(session, subjectOf(this.address, 'ctl'), 'events', { sequence: 0, body });
+  }
+}
+
+export interface SealedContent {
+  readonly sequence: number;
+  readonly body: Uint8Array;
+}
+
+function wireEventOf(event: Exclude<SetEvent, { type: 'durable' }>): WireEvent {
+  switch (event.type) {
+    case 'sealed':
+      return { type: 'sealed', sync: event.sync };
+    case 'committed':
+      return {
+        type: 'committed',
+        sync: event.sync,
+        point: event.point,
+        chain: event.chain.toString('hex'),
+        timeMs: event.timeMs,
+      };
+    case 'refused':
+      return {
+        type: 'refused',
+        sync: event.sync,
+        ...failureOf(event.error),
+        wants: event.wants.slice(0, WANTS_MAX).map(({ node, block }) => [node, block]),
+      };
+    case 'stalled':
+      return { type: 'stalled', ...failureOf(event.error) };
+    case 'resumed':
+      return { type: 'resumed' };
+  }
+}
+
+function failureOf(error: AfterimageError): { code: string; message: string } {
+  return { code: error.code, message: error.message.slice(0, 2000) };
+}

@@ -1,0 +1,63 @@
+/**
+ * Compression of a frame's body: zstd level 1 when a look at the bytes says that it pays. Bytes
+ * that are already compressed or encrypted cost more to try than they give.
+ */
+import zstd from 'zstd-napi/binding.js';
+import { malformed } from './bytes.js';
+
+/** Bits per byte above which the sample counts as not compressible. */
+const ENTROPY_BITS_MAX = 7.2;
+const SAMPLE_BYTES = 4096;
+const SAMPLE_RUNS = 8;
+/** Shorter bodies travel as they are: there is nothing to gain. */
+const COMPRESS_BYTES_MIN = 256;
+const LEVEL = 1;
+
+const compressor = new zstd.CCtx();
+const decompressor = new zstd.DCtx();
+let scratch = Buffer.allocUnsafe(0);
+
+/** The body as one zstd frame, or undefined when it travels better as it is. A new buffer. */
+export function compressBody(raw: Uint8Array): Buffer | undefined {
+  if (raw.length < COMPRESS_BYTES_MIN || sampledEntropy(raw) > ENTROPY_BITS_MAX) return undefined;
+  const bound = zstd.compressBound(raw.length);
+  if (scratch.length < bound) scratch = Buffer.allocUnsafe(bound);
+  const length = compressor.compress(scratch, raw, LEVEL);
+  if (length > raw.length - (raw.length >>> 4)) return undefined;
+  return Buffer.from(scratch.subarray(0, length));
+}
+
+/** Throws `frame-malformed` unless `body` is one zstd frame of exactly `rawLength` bytes. */
+export function decompressBody(body: Uint8Array, rawLength: number): Buffer {
+  const raw = Buffer.allocUnsafe(rawLength);
+  let length: number;
+  try {
+    if (zstd.getFrameContentSize(body) !== rawLength) throw malformed('a body of another length');
+    length = decompressor.decompress(raw, body);
+  } catch (cause) {
+    throw malformed('a body that does not decompress', cause);
+  }
+  if (length !== rawLength) throw malformed(`a body of ${length} bytes, ${rawLength} were said`);
+  return raw;
+}
+
+/** Shannon entropy, in bits per byte, of eight runs spread over `bytes`: 4 KiB in all. */
+export function sampledEntropy(bytes: Uint8Array): number {
+  const counts = new Uint32Array(256);
+  const run = Math.min(SAMPLE_BYTES / SAMPLE_RUNS, Math.ceil(bytes.length / SAMPLE_RUNS));
+  const step = Math.max(run, Math.floor(bytes.length / SAMPLE_RUNS));
+  let total = 0;
+  for (let start = 0; start < bytes.length && total < SAMPLE_BYTES; start += step) {
+    const end = Math.min(bytes.length, start + run);
+    for (let index = start; index < end; index += 1) {
+      const byte = bytes[index] ?? 0;
+      counts[byte] = (counts[byte] ?? 0) + 1;
+    }
+    total += end - start;
+  }
+  let bits = 0;
+  for (const count of counts) {
+    if (count > 0) bits -= count * Math.log2(count / total);
+  }
+  return total === 0 ? 0 : bits / total;
+}

@@ -1,0 +1,122 @@
+/**
+ * What both sides say inside the handshake: who the agent is, where it stands, which frames it
+ * still has; and what the replica makes of it (R13, R14). JSON, bounded and checked.
+ */
+import { z } from 'zod';
+import { catalogue, type ErrorCode } from '../errors.js';
+import { malformed } from './bytes.js';
+import { PROTOCOL_VERSION } from './frame.js';
+
+const HELLO_BYTES_MAX = 8 * 1024;
+
+const whole = z.number().int().nonnegative();
+const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`));
+const token = z.string().min(1).max(100);
+
+const helloSchema = z.object({
+  protocol: whole,
+  host: z.string().max(300),
+  /** Newest stored first, then the last one known to be confirmed. */
+  tokens: z.array(token).max(2),
+  /** The one-time token of the enrolment file, until the agent's key is pinned. */
+  enrolment: token.nullable(),
+  position: z.object({
+    point: whole,
+    chain: hex(32),
+    incarnation: hex(16),
+    ended: z.object({ sync: whole, manifest: hex(32) }).nullable(),
+  }),
+  frames: z.object({
+    /** The numbering of frames on the wire: one agent process and set. */
+    stream: hex(16),
+    /** Sequence of the oldest frame kept; `next` when none is. */
+    first: whole,
+    /** True when that frame restarts the numbering, so that what came before is not missed. */
+    firstRestarts: z.boolean(),
+    /** Sequence of the next frame to be cut. */
+    next: whole,
+    /** Numbering that the replica's stage sees: its name, and what to add to get a wire sequence. */
+    boot: hex(16),
+    offset: whole,
+    /** The sync whose `begin` was written and whose end is not known; `begin` is its first frame. */
+    open: z.object({ sync: whole, begin: whole }).nullable(),
+  }),
+  /** The newest event of this replica process that the agent has handled. */
+  seen: z.object({ epoch: hex(8), serial: whole }),
+  windowBytes: whole,
+});
+export type Hello = z.infer<typeof helloSchema>;
+export type HelloFrames = Hello['frames'];
+
+const outcomeSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('go-on'), resumed: z.boolean() }),
+  z.object({ type: z.literal('roll-forward'), point: whole, chain: hex(32), timeMs: z.number() }),
+  z.object({ type: z.literal('diverged'), point: whole, chain: hex(32) }),
+]);
+export type WireOutcome = z.infer<typeof outcomeSchema>;
+
+const framesPlanSchema = z.discriminatedUnion('type', [
+  /** Send from this sequence on. */
+  z.object({ type: z.literal('from'), sequence: whole }),
+  /** Send everything kept again, behind a restart of the numbering. */
+  z.object({ type: z.literal('restart') }),
+  /** Frames of the open sync are missing on both sides: the sync is over. */
+  z.object({ type: z.literal('lost') }),
+]);
+export type FramesPlan = z.infer<typeof framesPlanSchema>;
+
+const welcomeSchema = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('welcome'),
+    session: hex(8),
+    /** To be stored before anything is sealed in this session. */
+    token,
+    /** Which of the agent's tokens is now the confirmed one; null when none was asked. */
+    confirmed: z.number().int().min(0).max(1).nullable(),
+    outcome: outcomeSchema,
+    frames: framesPlanSchema,
+    /** Names the replica's process; events are numbered within it. */
+    epoch: hex(8),
+    windowBytes: whole,
+  }),
+  z.object({ type: z.literal('refused'), code: z.string().max(60), message: z.string().max(2000) }),
+]);
+export type Welcome = z.infer<typeof welcomeSchema>;
+
+export function encodeHello(hello: Omit<Hello, 'protocol'>): Buffer {
+  return Buffer.from(JSON.stringify({ protocol: PROTOCOL_VERSION, ...hello }));
+}
+
+/** Throws `frame-malformed`. */
+export function decodeHello(bytes: Uint8Array): Hello {
+  return parseBounded(helloSchema, bytes, HELLO_BYTES_MAX);
+}
+
+export function encodeWelcome(welcome: Welcome): Buffer {
+  return Buffer.from(JSON.stringify(welcome));
+}
+
+/** Throws `frame-malformed`. */
+export function decodeWelcome(bytes: Uint8Array): Welcome {
+  return parseBounded(welcomeSchema, bytes, HELLO_BYTES_MAX);
+}
+
+/** What the handshake of one set is bound to. */
+export function helloPrologue(subject: string): Buffer {
+  return Buffer.from(`afterimage/${PROTOCOL_VERSION} ${subject}`);
+}
+
+/** The catalogue's code of this name; `internal` for one that this version does not know. */
+export function errorCodeOf(code: string): ErrorCode {
+  return code in catalogue ? (code as ErrorCode) : 'internal';
+}
+
+/** JSON of a known shape out of untrusted bytes. Throws `frame-malformed`. */
+export function parseBounded<T>(schema: z.ZodType<T>, bytes: Uint8Array, bytesMax: number): T {
+  if (bytes.length > bytesMax) throw malformed(`${bytes.length} bytes of JSON exceed ${bytesMax}`);
+  try {
+    return schema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+  } catch (cause) {
+    throw malformed('JSON of another shape', cause);
+  }
+}
