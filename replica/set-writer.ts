@@ -239,11 +239,7 @@ export class SetWriter implements SetPort {
   /** A bad record drops the sync and tells the agent; trouble of ours is thrown. */
   async #refuseOrThrow(error: unknown, frame: StagedFrame): Promise<void> {
     const refusal = asAfterimageError(error);
-    const ours =
-      refusal.code === 'storage-full' ||
-      refusal.code === 'storage-failed' ||
-      refusal.kind === 'bug';
-    if (ours) throw refusal;
+    if (isStorageTrouble(refusal)) throw refusal;
     const { node, block } = refusal.facts;
     const wants = typeof node === 'number' && typeof block === 'number' ? [{ node, block }] : [];
     await this.#refuse(refusal, { sync: this.#syncOf(frame), wants });
@@ -265,6 +261,7 @@ export class SetWriter implements SetPort {
     error: AfterimageError,
     at: { sync: number; wants: readonly Want[] },
   ): Promise<void> {
+    if (error.kind === 'bug') this.#deps.log.error('a defect of this program', error.cause ?? error);
     this.#deps.log.warn('a sync was refused', {
       set: this.set,
       sync: at.sync,
@@ -382,12 +379,7 @@ export class SetWriter implements SetPort {
       }
     } catch (error) {
       const refusal = asAfterimageError(error);
-      if (
-        refusal.code === 'storage-full' ||
-        refusal.code === 'storage-failed' ||
-        refusal.kind === 'bug'
-      )
-        throw refusal;
+      if (isStorageTrouble(refusal)) throw refusal;
       await this.#refuse(refusal, { sync: staging.status().sync, wants: [] });
       return false;
     }
@@ -519,4 +511,9 @@ export class SetWriter implements SetPort {
   #emit(event: SetEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
+}
+
+/** Trouble that may pass: the step is tried again. Anything else drops the sync. */
+function isStorageTrouble(error: AfterimageError): boolean {
+  return error.code === 'storage-full' || error.code === 'storage-failed';
 }

@@ -132,7 +132,7 @@ export function layPages(
     offset += PAGE_BYTES;
     if ((from.take & (1 << page)) === 0) continue;
     const at = page * PAGE_BYTES;
-    block.set(piece.subarray(0, Math.max(0, block.length - at)), at);
+    if (at < block.length) block.set(piece.subarray(0, block.length - at), at);
   }
 }
 

@@ -90,6 +90,9 @@ async function writePlaced(
   const insert = intent.db.prepare(
     'INSERT INTO place (parent, name, node, way, from_parent, from_name) VALUES (?, ?, ?, ?, ?, ?)',
   );
+  // Links to a name that stays come last: the folder above that name may itself be placed anywhere.
+  const late: (() => void)[] = [];
+  const lateNodes = new Set<number>();
   for (const { parent, name, node } of ordered) {
     const way = placeWay(deps, {
       node,
@@ -97,11 +100,17 @@ async function writePlaced(
       parked: names.parkedNodes.has(node),
     });
     if (way === undefined) continue;
-    if (way.way === 'link') insert.run(parent, name, node, 'link', way.from.parent, way.from.name);
-    else insert.run(parent, name, node, way.way, null, null);
+    const from = way.way === 'link' ? way.from : { parent: null, name: null };
+    const write = (): void => {
+      insert.run(parent, name, node, way.way, from.parent, from.name);
+    };
+    if (way.way === 'link' && !first.has(node)) lateNodes.add(node);
+    if (lateNodes.has(node)) late.push(write);
+    else write();
     if (!first.has(node)) first.set(node, { parent, name });
     await slice.breathe();
   }
+  for (const write of late) write();
 }
 
 type Way =
