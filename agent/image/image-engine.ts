@@ -1,0 +1,48 @@
+/**
+ * How an image of a set is taken. An engine decides when the application is held and how often the
+ * tree is looked at; what is looked at and said is the planner's.
+ */
+import type { Clock } from '../../shared/clock.js';
+import type { Log } from '../../shared/log.js';
+import type { ApplicationContext, Consistency } from '../../shared/protocol/sync-outcome.js';
+import type { QuiesceRecipe } from '../quiesce/recipe.js';
+
+export interface ImageRequest {
+  /** Walks the tree once and says what differs; returns how much that was. */
+  readonly look: (options: { readonly held: boolean }) => Promise<RoundFound>;
+  /** After the held walk, before the release: names of files that moved under it. */
+  readonly movedWhileHeld: () => readonly string[];
+  /** Tells the wire and the planner that nothing may wait for the network. */
+  readonly hold: (held: boolean) => void;
+  readonly recipe: QuiesceRecipe;
+  /** Rounds with the application running, at most. */
+  readonly roundsMax: number;
+  /** Hold the application even when nothing changed since the last point. */
+  readonly always: boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+export interface RoundFound {
+  /** Records written in this round. */
+  readonly records: number;
+  /** Bytes of content in them. */
+  readonly bytes: number;
+}
+
+export interface ImageTaken {
+  readonly consistency: Consistency;
+  /** Rounds, the held one included. */
+  readonly rounds: number;
+  readonly heldMs: number;
+  /** The agent's clock at the instant of the image, ms since the epoch. */
+  readonly imageMs: number;
+  readonly applications: readonly ApplicationContext[];
+  readonly movedWhileHeld: readonly string[];
+}
+
+export interface ImageEngine {
+  readonly name: string;
+  take(request: ImageRequest): Promise<ImageTaken>;
+}

@@ -1,0 +1,256 @@
+/**
+ * The agent's durable record of which paths of a set may have changed since the newest point, and
+ * of its own gaps: stretches of the tree and of time in which changes may have been missed
+ * (promise 4). It is coalesced by path and ordered by sequence; it survives a restart; it never
+ * grows past its bound, because a subtree that changes too much becomes a gap.
+ *
+ * A gap is closed only by a sync that scanned everything after the gap was opened.
+ */
+import Database from 'better-sqlite3';
+import { AfterimageError } from '../../shared/errors.js';
+import type { Clock } from '../../shared/clock.js';
+import { chooseCollapse } from './collapse.js';
+import { JOURNAL_VERSION, journalSchema } from './schema.js';
+
+export type GapReason =
+  /** The agent was not running, or its capture was not. */
+  | 'downtime'
+  /** The watcher lost events or ran into a limit of the system. */
+  | 'watcher'
+  /** So much changed below a folder that single paths were given up. */
+  | 'overflow'
+  /** A root was not there, or was another file system. */
+  | 'root-missing'
+  /** Several paths are named in one event that cannot be told apart. */
+  | 'unclear';
+
+export interface Gap {
+  readonly sequence: number;
+  readonly openedMs: number;
+  readonly reason: GapReason;
+  /** `<root>/<path>`; empty for the whole set. */
+  readonly covers: Buffer;
+}
+
+export interface Continuity {
+  readonly openGaps: number;
+  /** Since the last gap was opened or closed; undefined when there never was one. */
+  readonly secondsSinceGap: number | undefined;
+}
+
+export interface JournalOptions {
+  readonly path: string;
+  readonly clock: Clock;
+  /** Paths held at most; past it the fullest subtrees become gaps. */
+  readonly pathsMax?: number;
+}
+
+const PATHS_MAX = 100_000;
+
+export class Journal {
+  readonly #db: Database.Database;
+  readonly #clock: Clock;
+  readonly #pathsMax: number;
+  readonly #sql: ReturnType<typeof prepare>;
+  #sequence: number;
+  #paths: number;
+  #openGaps: number;
+  readonly #waiting = new Map<string, Buffer>();
+
+  /** Opens or makes it; the time since it was last open is a gap. */
+  constructor(options: JournalOptions) {
+    this.#clock = options.clock;
+    this.#pathsMax = options.pathsMax ?? PATHS_MAX;
+    this.#db = openFile(options.path);
+    this.#sql = prepare(this.#db);
+    this.#sequence = this.#sql.getMeta.get('sequence') ?? 0;
+    this.#paths = this.#sql.countPaths.get() ?? 0;
+    this.#openGaps = this.#sql.countGaps.get() ?? 0;
+    this.openGap({ reason: 'downtime', covers: Buffer.alloc(0) });
+  }
+
+  /** Newest sequence that a committed point covers. */
+  get committed(): number {
+    return this.#sql.getMeta.get('committed') ?? 0;
+  }
+
+  /** Paths recorded and not yet covered by a point. */
+  get paths(): number {
+    return this.#paths + this.#waiting.size;
+  }
+
+  /** A path that may have changed, `<root>/<path>`. Durable with the next `flush`. */
+  record(path: Buffer): void {
+    this.#waiting.set(path.toString('latin1'), path);
+  }
+
+  /** Writes what was recorded, in one transaction. */
+  flush(): void {
+    if (this.#waiting.size === 0) return;
+    const paths = [...this.#waiting.values()];
+    this.#waiting.clear();
+    this.#db.transaction(() => {
+      for (const path of paths) {
+        this.#sequence += 1;
+        if (this.#joinGap(path)) continue;
+        const { changes } = this.#sql.bump.run(this.#sequence, path);
+        if (changes > 0) continue;
+        this.#sql.add.run(path, this.#sequence);
+        this.#paths += 1;
+      }
+      this.#saveSequence();
+    })();
+    if (this.#paths > this.#pathsMax) this.#collapse();
+  }
+
+  /** Changes below `covers` may have been missed. An open gap that covers it serves. */
+  openGap(gap: { readonly reason: GapReason; readonly covers: Buffer }): void {
+    this.#db.transaction(() => {
+      this.#sequence += 1;
+      const openedMs = Math.round(this.#clock.now());
+      this.#sql.dropGap.run(gap.reason, gap.covers);
+      this.#sql.openGap.run(this.#sequence, openedMs, gap.reason, gap.covers);
+      this.#sql.setMeta.run('gapMs', openedMs);
+      this.#saveSequence();
+    })();
+    this.#openGaps = this.#sql.countGaps.get() ?? 0;
+  }
+
+  /** Open gaps, oldest first. */
+  gaps(): Gap[] {
+    return this.#sql.gaps.all();
+  }
+
+  /** The newest sequence: what is recorded up to it, a scan that starts now covers. */
+  mark(): number {
+    this.flush();
+    return this.#sequence;
+  }
+
+  /** A scan that started at this mark is in a committed point, or found nothing. */
+  reconciled(mark: number): void {
+    this.#db.transaction(() => {
+      this.#sql.dropChanges.run(mark);
+      const { changes } = this.#sql.closeGaps.run(mark);
+      if (changes > 0) this.#sql.setMeta.run('gapMs', Math.round(this.#clock.now()));
+      this.#sql.setMeta.run('committed', mark);
+    })();
+    this.#paths = this.#sql.countPaths.get() ?? 0;
+    this.#openGaps = this.#sql.countGaps.get() ?? 0;
+  }
+
+  continuity(): Continuity {
+    const gapMs = this.#sql.getMeta.get('gapMs');
+    const secondsSinceGap =
+      gapMs === undefined ? undefined : Math.max(0, (this.#clock.now() - gapMs) / 1000);
+    return { openGaps: this.#openGaps, secondsSinceGap };
+  }
+
+  /** Paths recorded after a sequence, in the order of their last change. */
+  since(sequence: number, limit: number): Buffer[] {
+    return this.#sql.since.all(sequence, limit);
+  }
+
+  close(): void {
+    this.flush();
+    this.#db.close();
+  }
+
+  #saveSequence(): void {
+    this.#sql.setMeta.run('sequence', this.#sequence);
+  }
+
+  /**
+   * An open gap of a subtree makes single paths in it needless; it then stays open until a scan
+   * that starts after this change.
+   */
+  #joinGap(path: Buffer): boolean {
+    if (this.#openGaps === 0) return false;
+    for (const covers of this.#sql.overflows.all()) {
+      if (!isBelow(path, covers)) continue;
+      this.#sql.bumpGap.run(this.#sequence, covers);
+      return true;
+    }
+    return false;
+  }
+
+  #collapse(): void {
+    const folders = chooseCollapse(this.#sql.allPaths.iterate(), this.#pathsMax / 2);
+    for (const covers of folders) {
+      this.#db.transaction(() => {
+        if (covers.length === 0) this.#db.exec('DELETE FROM change');
+        else this.#sql.dropBelow.run(covers, below(covers), pastBelow(covers));
+        this.openGap({ reason: 'overflow', covers });
+      })();
+    }
+    this.#paths = this.#sql.countPaths.get() ?? 0;
+  }
+}
+
+/** True when `path` is `folder` or lies in it; every path lies in the empty one. */
+function isBelow(path: Buffer, folder: Buffer): boolean {
+  if (folder.length === 0) return true;
+  if (path.length < folder.length || !path.subarray(0, folder.length).equals(folder)) return false;
+  return path.length === folder.length || path[folder.length] === 0x2f;
+}
+
+function below(folder: Buffer): Buffer {
+  return Buffer.concat([folder, Buffer.from('/')]);
+}
+
+/** The first byte string after everything below a folder: `/` is followed by `0`. */
+function pastBelow(folder: Buffer): Buffer {
+  return Buffer.concat([folder, Buffer.from('0')]);
+}
+
+function openFile(path: string): Database.Database {
+  try {
+    const db = new Database(path);
+    db.pragma('journal_mode = WAL');
+    db.pragma('synchronous = NORMAL');
+    const version = db.pragma('user_version', { simple: true });
+    if (version === 0) {
+      db.exec(journalSchema);
+      db.pragma(`user_version = ${JOURNAL_VERSION}`);
+    } else if (version !== JOURNAL_VERSION) {
+      db.close();
+      throw new AfterimageError('database-version', `${path} has version ${String(version)}`, {
+        facts: { path, expected: JOURNAL_VERSION },
+      });
+    }
+    return db;
+  } catch (error) {
+    if (error instanceof AfterimageError) throw error;
+    throw new AfterimageError('storage-failed', `cannot open ${path}`, {
+      cause: error,
+      facts: { path },
+    });
+  }
+}
+
+function prepare(db: Database.Database) {
+  return {
+    getMeta: db.prepare<[string], number>('SELECT value FROM meta WHERE key = ?').pluck(),
+    setMeta: db.prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)'),
+    countPaths: db.prepare<[], number>('SELECT count(*) FROM change').pluck(),
+    countGaps: db.prepare<[], number>('SELECT count(*) FROM gap').pluck(),
+    bump: db.prepare('UPDATE change SET sequence = ? WHERE path = ?'),
+    add: db.prepare('INSERT INTO change VALUES (?, ?)'),
+    allPaths: db.prepare<[], Buffer>('SELECT path FROM change').pluck(),
+    since: db
+      .prepare<[number, number], Buffer>(
+        'SELECT path FROM change WHERE sequence > ? ORDER BY sequence LIMIT ?',
+      )
+      .pluck(),
+    dropChanges: db.prepare('DELETE FROM change WHERE sequence <= ?'),
+    dropBelow: db.prepare('DELETE FROM change WHERE path = ? OR (path > ? AND path < ?)'),
+    dropGap: db.prepare('DELETE FROM gap WHERE reason = ? AND covers = ?'),
+    openGap: db.prepare('INSERT INTO gap VALUES (?, ?, ?, ?)'),
+    bumpGap: db.prepare("UPDATE gap SET sequence = ? WHERE reason = 'overflow' AND covers = ?"),
+    closeGaps: db.prepare('DELETE FROM gap WHERE sequence <= ?'),
+    gaps: db.prepare<[], Gap>(
+      'SELECT sequence, opened_ms AS openedMs, reason, covers FROM gap ORDER BY sequence',
+    ),
+    overflows: db.prepare<[], Buffer>("SELECT covers FROM gap WHERE reason = 'overflow'").pluck(),
+  };
+}

@@ -1,0 +1,261 @@
+/**
+ * One sync of one set, from the journal to the committed point, on one screen:
+ *
+ *   journal mark → look at the tree and say what differs, in rounds, the last one with the
+ *   application held (image, plan, dedup) → store what was said → `end` → the replica's verdict →
+ *   the state is the new point's, or that of the old one.
+ *
+ * Records go to the set's session (ship) as they are found; nothing is held back but what waits for
+ * a `has` answer. A sync that fails is taken back whole: hashes it made are kept (R12), numbers it
+ * used are never used again (R1).
+ */
+import { AfterimageError, asAfterimageError } from '../shared/errors.js';
+import type { Clock } from '../shared/clock.js';
+import type { HashCore } from '../shared/hash/hash-core.js';
+import type { Log } from '../shared/log.js';
+import type { Posix } from '../shared/posix/posix.js';
+import { TimeSlice } from '../shared/time-slice.js';
+import { BlockOutlet } from './dedup/block-outlet.js';
+import type { DedupIndex } from './dedup/dedup-index.js';
+import type { ImageEngine, ImageTaken, RoundFound } from './image/image-engine.js';
+import type { Journal } from './journal/journal.js';
+import { Findings } from './plan/findings.js';
+import type { RootPath } from './plan/open-roots.js';
+import { Pause } from './plan/pause.js';
+import type { PathFilter } from './plan/path-filter.js';
+import type { FolderIdentity, PlanParts } from './plan/plan-parts.js';
+import { RecordOutlet } from './plan/record-outlet.js';
+import { describeOutcome, type Operation } from './plan/sync-report.js';
+import { VerdictListener, type SyncVerdict } from './plan/sync-verdict.js';
+import { TreeWalk } from './plan/tree-walk.js';
+import type { QuiesceRecipe } from './quiesce/recipe.js';
+import type { SetSession } from './ship/session.js';
+import type { AgentState } from './state.js';
+
+/** A set as the pipeline sees it. One sync at a time. */
+export interface SetParts {
+  readonly name: string;
+  readonly roots: readonly RootPath[];
+  readonly roundsMax: number;
+  readonly state: AgentState;
+  readonly journal: Journal;
+  readonly session: SetSession;
+  readonly posix: Posix;
+  /** Of this set alone: its batch buffer is in use while a sync runs. */
+  readonly core: HashCore;
+  readonly index: DedupIndex;
+  readonly filter: PathFilter;
+  readonly engine: ImageEngine;
+  readonly recipe: () => QuiesceRecipe;
+  readonly ownFolders: readonly FolderIdentity[];
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly sayOnce: (message: string) => void;
+}
+
+export interface SyncRequest {
+  readonly operation: Operation;
+  /** Cut a point even when nothing changed. */
+  readonly always: boolean;
+  readonly signal: AbortSignal;
+}
+
+export type SyncResult =
+  | { readonly type: 'unchanged'; readonly unsettled: number }
+  | {
+      readonly type: 'committed';
+      readonly sync: number;
+      readonly point: number;
+      readonly timeMs: number;
+      readonly unsettled: number;
+      readonly nodesChanged: number;
+    }
+  /** The replica's newest state is not ours: it must be fetched before the next sync. */
+  | { readonly type: 'diverged'; readonly point: number; readonly chain: Buffer };
+
+/**
+ * Stopped by `signal` after `end` was sent, the sync stays in flight: HELLO tells what became of it.
+ * @throws AfterimageError what kept the sync from being committed; the state is the parent's again
+ */
+export async function syncSet(set: SetParts, request: SyncRequest): Promise<SyncResult> {
+  const sync = set.state.openSync();
+  const plan = openPlan(set, sync, request);
+  const verdict = new VerdictListener(set.session, sync);
+  try {
+    const image = await orTakeBack(set, plan, takeImage(set, plan, request));
+    if (!plan.outlet.begun && !request.always) return unchanged(set, plan);
+    await orTakeBack(set, plan, endSync(set, { plan, image, request }));
+    return await obey(set, plan, await verdict.wait(request.signal));
+  } finally {
+    verdict.close();
+  }
+}
+
+function unchanged(set: SetParts, plan: Plan): SyncResult {
+  set.state.keepUnsent();
+  set.journal.reconciled(plan.journalTo);
+  return { type: 'unchanged', unsettled: plan.findings.unsettled };
+}
+
+async function obey(set: SetParts, plan: Plan, verdict: SyncVerdict): Promise<SyncResult> {
+  switch (verdict.type) {
+    case 'committed': {
+      const { point, timeMs } = verdict;
+      const { unsettled, nodesChanged } = plan.findings;
+      set.state.commitSync(verdict);
+      set.index.trustAll();
+      set.journal.reconciled(plan.journalTo);
+      return { type: 'committed', sync: plan.sync, point, timeMs, unsettled, nodesChanged };
+    }
+    case 'refused': {
+      const digests = digestsOf(set, verdict.wants);
+      await takeBack(set, plan);
+      sendWhole(set, verdict.wants, digests);
+      throw verdict.error;
+    }
+    case 'lost':
+      await takeBack(set, plan);
+      throw new AfterimageError('session-stale', 'the replica lost this sync; it is planned anew');
+    case 'diverged':
+      await takeBack(set, plan);
+      return verdict;
+  }
+}
+
+async function orTakeBack<T>(set: SetParts, plan: Plan, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    await takeBack(set, plan);
+    throw asAfterimageError(error);
+  }
+}
+
+interface Plan extends PlanParts {
+  readonly outlet: RecordOutlet;
+  readonly blocks: BlockOutlet;
+  readonly findings: Findings;
+  readonly sync: number;
+  /** Journal sequence when the sync began: what was recorded up to it, the sync covers. */
+  readonly journalTo: number;
+  readonly recipe: QuiesceRecipe;
+  readonly sentBefore: number;
+}
+
+function openPlan(set: SetParts, sync: number, { signal }: SyncRequest): Plan {
+  const { state, session, index, clock, journal } = set;
+  const { point, chain } = state.committed;
+  const { incarnation } = state;
+  const startedMs = clock.now();
+  const outlet = new RecordOutlet(session, () => ({
+    type: 'begin',
+    sync,
+    parentPoint: point,
+    parentChain: chain,
+    incarnation,
+    startedMs,
+  }));
+  const blocks = new BlockOutlet(outlet, index, session);
+  blocks.eager = state.digests.anyProvisional;
+  const pause = new Pause(state, signal);
+  const journalTo = journal.mark();
+  return {
+    ...set,
+    outlet,
+    blocks,
+    pause,
+    findings: new Findings(),
+    sync,
+    journalTo,
+    recipe: set.recipe(),
+    sentBefore: session.sentBytes,
+  };
+}
+
+/** Every round is a walk of its own: events are never trusted to be complete (R17). */
+async function takeImage(set: SetParts, plan: Plan, request: SyncRequest): Promise<ImageTaken> {
+  const { engine, clock, log, session, roundsMax } = set;
+  const { outlet, blocks, findings } = plan;
+  const walk = new TreeWalk(plan);
+  const look = async (options: { readonly held: boolean }): Promise<RoundFound> => {
+    const before = { records: outlet.records, bytes: outlet.literalBytes };
+    findings.unsettled = 0;
+    await walk.run(options);
+    return {
+      records: outlet.records - before.records,
+      bytes: outlet.literalBytes - before.bytes,
+    };
+  };
+  try {
+    return await engine.take({
+      look,
+      movedWhileHeld: () => {
+        walk.checkHeldReads();
+        return findings.movedPaths;
+      },
+      hold: (held) => {
+        blocks.silent = held;
+        session.hold(held);
+      },
+      recipe: plan.recipe,
+      roundsMax,
+      always: request.always,
+      clock,
+      log,
+      signal: request.signal,
+    });
+  } finally {
+    walk.close();
+  }
+}
+
+/** What was said is durable here before the replica can commit it (R13). */
+async function endSync(
+  set: SetParts,
+  said: { readonly plan: Plan; readonly image: ImageTaken; readonly request: SyncRequest },
+): Promise<void> {
+  const { state, session, journal } = set;
+  const { plan, image, request } = said;
+  await plan.outlet.begin();
+  const outcome = describeOutcome({
+    engine: set.engine,
+    recipe: plan.recipe.name,
+    image,
+    operation: request.operation,
+    roots: set.roots,
+    notCarried: set.posix.missing,
+    journal: { from: journal.committed, to: plan.journalTo },
+    findings: plan.findings,
+    bytesSent: session.sentBytes - plan.sentBefore,
+  });
+  const end = { type: 'end' as const, sync: plan.sync, outcome };
+  state.endSync(session.manifestDigest(end));
+  await session.write(end);
+  session.flush();
+}
+
+async function takeBack({ state, session }: SetParts, plan: Plan): Promise<void> {
+  session.drop();
+  session.hold(false);
+  plan.blocks.silent = false;
+  await state.dropSync(new TimeSlice());
+}
+
+/** Digests of the blocks a refusal names, as this sync said them. */
+function digestsOf(
+  { state }: SetParts,
+  wants: readonly { node: number; block: number }[],
+): Buffer[] {
+  return wants.flatMap(({ node, block }) => state.digests.digestOf(node, block) ?? []);
+}
+
+/** The next sync sends these blocks whole, whatever is thought to be on the replica. */
+function sendWhole(
+  { state, index }: SetParts,
+  wants: readonly { node: number; block: number }[],
+  digests: readonly Buffer[],
+): void {
+  for (const digest of digests) index.distrust(digest);
+  for (const want of wants) state.forgetBlock(want.node, want.block);
+  state.flush();
+}

@@ -1,0 +1,32 @@
+/** What a sync's walks found, for the point's outcome and for the agent's next steps. */
+import { toPathText } from '../../shared/path-text.js';
+
+const NAMES_MAX = 1_000;
+
+export class Findings {
+  /** Nodes made, changed or gone. */
+  nodesChanged = 0;
+  bytesRead = 0;
+  /** Something must be looked at again soon: it moved under our eyes or is too young to tell. */
+  unsettled = 0;
+  readonly #unreadable = new Set<string>();
+  readonly #moved = new Set<string>();
+
+  /** A file that may not be read; the point keeps its previous state or lacks it. */
+  unreadable(path: Buffer): void {
+    if (this.#unreadable.size < NAMES_MAX) this.#unreadable.add(toPathText(path));
+  }
+
+  /** A file that changed although the application was held. */
+  moved(path: Buffer): void {
+    if (this.#moved.size < NAMES_MAX) this.#moved.add(toPathText(path));
+  }
+
+  get unreadablePaths(): string[] {
+    return [...this.#unreadable];
+  }
+
+  get movedPaths(): string[] {
+    return [...this.#moved];
+  }
+}

@@ -1,0 +1,33 @@
+/** What planning one sync of a set needs. */
+import type { Clock } from '../../shared/clock.js';
+import type { ContentParts } from './content-request.js';
+import type { Findings } from './findings.js';
+import type { RootPath } from './open-roots.js';
+import type { PathFilter } from './path-filter.js';
+
+export interface PlanParts extends ContentParts {
+  readonly roots: readonly RootPath[];
+  readonly filter: PathFilter;
+  readonly findings: Findings;
+  readonly clock: Clock;
+  /** Tells the operator something that need not be repeated at every sync. */
+  readonly sayOnce: (message: string) => void;
+  /** Folders that are never walked: the agent's own data. */
+  readonly ownFolders: readonly FolderIdentity[];
+}
+
+export interface FolderIdentity {
+  readonly dev: number;
+  readonly ino: bigint;
+}
+
+/**
+ * A change within this of a look may leave no trace in ctime: the clock of file times ticks every
+ * 4 ms on usual kernels, 10 ms on slow ones.
+ */
+const TICK_NS = 10_000_000n;
+
+/** True when a file of this ctime may change after `lookedMs` without its ctime moving (R16). */
+export function isYoung(ctimeNs: bigint, lookedMs: number): boolean {
+  return ctimeNs >= BigInt(Math.floor(lookedMs)) * 1_000_000n - TICK_NS;
+}

@@ -1,0 +1,65 @@
+/** The outcome that a sync's `end` carries: it becomes the point's third index tier. */
+import { hostname } from 'node:os';
+import { syncOutcomeSchema, type SyncOutcome } from '../../shared/protocol/sync-outcome.js';
+import type { ImageTaken } from '../image/image-engine.js';
+import type { Findings } from './findings.js';
+import type { RootPath } from './open-roots.js';
+
+/** Why a sync was made. */
+export type Operation = 'first' | 'schedule' | 'change' | 'manual' | 'reconcile';
+
+export interface ReportedSync {
+  readonly engine: { readonly name: string };
+  readonly recipe: string;
+  readonly image: ImageTaken;
+  readonly operation: Operation;
+  readonly roots: readonly RootPath[];
+  readonly notCarried: readonly string[];
+  readonly journal: { readonly from: number; readonly to: number };
+  readonly findings: Findings;
+  readonly bytesSent: number;
+}
+
+const FIELD_BYTES_MAX = 256 * 1024;
+const HOST_MAX = 300;
+
+/** As JSON, at most 256 KiB: lists of names give way when it would be more. */
+export function describeOutcome(sync: ReportedSync): Buffer {
+  const { image, findings } = sync;
+  const outcome: SyncOutcome = {
+    consistency: image.consistency,
+    recipe: sync.recipe,
+    heldMs: image.heldMs,
+    imageMs: image.imageMs,
+    rounds: image.rounds,
+    engine: sync.engine.name,
+    scanAgeMs: 0,
+    journal: sync.journal,
+    operation: sync.operation,
+    reconciled: sync.operation === 'reconcile',
+    movedWhileHeld: [...image.movedWhileHeld],
+    unreadable: findings.unreadablePaths,
+    notCarried: [...sync.notCarried],
+    applications: [...image.applications],
+    source: {
+      host: hostname().slice(0, HOST_MAX),
+      roots: Object.fromEntries(sync.roots.map(({ name, path }) => [name, path])),
+    },
+    counts: {
+      filesChanged: findings.nodesChanged,
+      bytesRead: findings.bytesRead,
+      bytesSent: sync.bytesSent,
+    },
+  };
+  return encodeWithin(syncOutcomeSchema.parse(outcome));
+}
+
+function encodeWithin(outcome: SyncOutcome): Buffer {
+  let { movedWhileHeld, unreadable } = outcome;
+  for (;;) {
+    const bytes = Buffer.from(JSON.stringify({ ...outcome, movedWhileHeld, unreadable }));
+    if (bytes.length <= FIELD_BYTES_MAX) return bytes;
+    movedWhileHeld = movedWhileHeld.slice(0, movedWhileHeld.length >>> 1);
+    unreadable = unreadable.slice(0, unreadable.length >>> 1);
+  }
+}

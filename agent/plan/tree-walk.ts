@@ -1,0 +1,346 @@
+/**
+ * Compares a set's roots with the state, folder by folder, parents first: a folder whose packed
+ * scan has the hash it had is done without a look at its rows; another one is merged with its rows
+ * name by name (R24). Memory is bounded by one folder and the path to it.
+ */
+import { errnoOf, invariant } from '../../shared/errors.js';
+import { toPathText } from '../../shared/path-text.js';
+import type { ScanEntry } from '../../shared/posix/posix.js';
+import { SET_NODE } from '../../shared/protocol/records.js';
+import type { FolderEntry, NamedNode } from '../state/node-table.js';
+import { encodeIdentity, encodeStatus, kindOf } from '../state/status.js';
+import { NamePlanner } from './name-planner.js';
+import { NodePlanner, type FolderAt, type Found, type Planned } from './node-planner.js';
+import { OpenFolder } from './open-folder.js';
+import { closeRoots, openRoots, type OpenRoot } from './open-roots.js';
+import { isYoung, type PlanParts } from './plan-parts.js';
+
+interface Frame {
+  readonly folder: OpenFolder;
+  readonly children: readonly FolderEntry[];
+  next: number;
+}
+
+/** What a look at one entry leaves: its folder, if it is one to walk, and whether it is settled. */
+interface Looked {
+  readonly folder: number | undefined;
+  readonly settled: boolean;
+}
+
+const skipped: Looked = { folder: undefined, settled: true };
+
+export interface WalkOptions {
+  /** Nothing changes meanwhile: what is not met is gone at first sight. */
+  readonly held: boolean;
+}
+
+export class TreeWalk {
+  readonly #parts: PlanParts;
+  readonly #roots: readonly OpenRoot[];
+  readonly #names: NamePlanner;
+  readonly #nodes: NodePlanner;
+  readonly #identity = Buffer.alloc(20);
+  readonly #status = Buffer.alloc(48);
+  readonly #rootByName: ReadonlyMap<string, OpenRoot>;
+  /** Only folders that changed since they were walked. */
+  #again = false;
+
+  /** Opens the roots. @throws AfterimageError `root-missing` */
+  constructor(parts: PlanParts) {
+    this.#parts = parts;
+    this.#roots = openRoots(parts.roots, parts);
+    this.#names = new NamePlanner(parts, this.#roots);
+    this.#nodes = new NodePlanner(parts);
+    this.#rootByName = new Map(this.#roots.map((root) => [root.name.toString('latin1'), root]));
+  }
+
+  async run(options: WalkOptions): Promise<void> {
+    await this.#walkRoots();
+    if (!options.held && this.#parts.state.anyOrphan() !== undefined) {
+      // What is missing may have moved to where the walk had been: look twice (R16).
+      this.#again = true;
+      await this.#walkRoots();
+      this.#again = false;
+    }
+    await this.#names.buryOrphans();
+    await this.#parts.blocks.drain();
+  }
+
+  /** Names the files read in a held walk that did not stay as they were read. */
+  checkHeldReads(): void {
+    for (const { path, status } of this.#nodes.heldReads) {
+      if (!this.#isStill(path, status)) this.#parts.findings.moved(path);
+    }
+  }
+
+  close(): void {
+    closeRoots(this.#roots);
+  }
+
+  #isStill(path: Buffer, status: ScanEntry['status']): boolean {
+    const slash = path.indexOf(0x2f);
+    const root = this.#rootByName.get(path.toString('latin1', 0, slash));
+    if (root === undefined) return false;
+    const full = Buffer.concat([Buffer.from(`/proc/self/fd/${root.fd}`), path.subarray(slash)]);
+    try {
+      const now = this.#parts.posix.lstat(full);
+      return now.ctimeNs === status.ctimeNs && now.size === status.size && now.ino === status.ino;
+    } catch (error) {
+      // A path too long for one call cannot be checked; the walk's own look stands.
+      return errnoOf(error) === 'ENAMETOOLONG';
+    }
+  }
+
+  async #walkRoots(): Promise<void> {
+    for (const { name, node } of await this.#mergeRoots()) {
+      const root = this.#rootByName.get(name.toString('latin1'));
+      if (root === undefined) continue;
+      await this.#walkBelow(OpenFolder.root({ node, name, fd: root.fd }));
+    }
+  }
+
+  /** The set's own entries: one for each root. */
+  async #mergeRoots(): Promise<FolderEntry[]> {
+    const entries = this.#roots.map(({ name, fd }) => ({
+      name,
+      status: this.#parts.posix.fstat(fd),
+    }));
+    const children: FolderEntry[] = [];
+    const rows = new RowCursor(this.#parts.state.nodes.children(SET_NODE));
+    for (const entry of entries) {
+      for (const row of rows.before(entry.name)) await this.#names.gone(SET_NODE, row);
+      const root = this.#rootByName.get(entry.name.toString('latin1'));
+      if (root === undefined) continue;
+      const found = { folder: setFolder(root), entry, kind: 'folder' as const };
+      const looked = await this.#look(found, rows.at(entry.name));
+      if (looked.folder !== undefined) children.push({ name: entry.name, node: looked.folder });
+    }
+    for (const row of rows.rest()) await this.#names.gone(SET_NODE, row);
+    return children;
+  }
+
+  async #walkBelow(root: OpenFolder): Promise<void> {
+    const stack: Frame[] = [{ folder: root, children: await this.#visit(root), next: 0 }];
+    try {
+      for (let frame = stack.at(-1); frame !== undefined; frame = stack.at(-1)) {
+        const child = frame.children[frame.next++];
+        if (child === undefined) {
+          frame.folder.close();
+          stack.pop();
+          continue;
+        }
+        const folder = frame.folder.folder(child.node, child.name);
+        const children = this.#visit(folder);
+        stack.push({
+          folder,
+          children: children instanceof Promise ? await children : children,
+          next: 0,
+        });
+        const rest = this.#parts.pause.breathe();
+        if (rest !== undefined) await rest;
+      }
+    } finally {
+      for (const frame of stack) frame.folder.close();
+    }
+  }
+
+  /** Compares one folder's direct children; returns the folders among them. */
+  #visit(folder: OpenFolder): FolderEntry[] | Promise<FolderEntry[]> {
+    const { state, posix, core, clock } = this.#parts;
+    if (this.#again && this.#stayed(folder)) return state.nodes.childFolders(folder.node);
+    const scannedMs = clock.now();
+    let packed: Buffer;
+    try {
+      packed = posix.scanFolderPacked(folder.self());
+    } catch (error) {
+      return this.#couldNotScan(error, folder);
+    }
+    const hash = core.digest(packed);
+    const known = state.fingerprint(folder.node);
+    if (known?.equals(hash) === true) return state.nodes.childFolders(folder.node);
+    if (known !== undefined) state.dropFingerprint(folder.node);
+    return this.#merge(folder, posix.unpackScan(packed), { scannedMs, hash });
+  }
+
+  /** In the second look: nothing was added to or taken from the folder since the first. */
+  #stayed(folder: OpenFolder): boolean {
+    const { state, posix } = this.#parts;
+    if (state.fingerprint(folder.node) === undefined) return false;
+    try {
+      encodeStatus(posix.lstat(folder.self()), this.#status);
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      return false;
+    }
+    return state.nodes.get(folder.node)?.status.equals(this.#status) === true;
+  }
+
+  #couldNotScan(error: unknown, folder: OpenFolder): FolderEntry[] {
+    const errno = errnoOf(error);
+    if (errno === undefined) throw error;
+    const { findings, state } = this.#parts;
+    findings.unsettled += 1;
+    state.dropFingerprint(folder.node);
+    const vanished = errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ELOOP';
+    if (!vanished) findings.unreadable(folder.pathOf());
+    return [];
+  }
+
+  async #merge(
+    folder: OpenFolder,
+    entries: readonly ScanEntry[],
+    scan: { readonly scannedMs: number; readonly hash: Buffer },
+  ): Promise<FolderEntry[]> {
+    const { state, pause } = this.#parts;
+    const children: FolderEntry[] = [];
+    const rows = new RowCursor(state.nodes.children(folder.node));
+    let settled = true;
+    for (const entry of entries) {
+      for (const row of rows.before(entry.name)) {
+        const wait = this.#names.gone(folder.node, row);
+        if (wait !== undefined) await wait;
+      }
+      const row = rows.at(entry.name);
+      let looked = this.#glance(entry, row);
+      if (looked === undefined) {
+        const kind = kindOf(entry.status.mode);
+        if (kind === undefined) continue;
+        looked = await this.#look({ folder, entry, kind }, row);
+        const rest = pause.breathe();
+        if (rest !== undefined) await rest;
+      }
+      if (looked.folder !== undefined) children.push({ name: entry.name, node: looked.folder });
+      if (!looked.settled || isYoung(entry.status.ctimeNs, scan.scannedMs)) settled = false;
+    }
+    for (const row of rows.rest()) {
+      const wait = this.#names.gone(folder.node, row);
+      if (wait !== undefined) await wait;
+    }
+    if (settled) state.setFingerprint(folder.node, scan.hash);
+    return children;
+  }
+
+  /** The usual case: the row says what the scan says. Undefined asks for a closer look. */
+  #glance(entry: ScanEntry, row: NamedNode | undefined): Looked | undefined {
+    if (row === undefined || row.node.dirty || this.#parts.filter.active) return undefined;
+    const { node } = row;
+    if (node.identity === null) return undefined;
+    if (!node.status.equals(encodeStatus(entry.status, this.#status))) return undefined;
+    const device = this.#parts.state.device(entry.status.dev);
+    if (!node.identity.equals(encodeIdentity(entry.status, device, this.#identity)))
+      return undefined;
+    return node.kind === 'folder' ? { folder: node.id, settled: true } : skipped;
+  }
+
+  async #look(found: Found, row: NamedNode | undefined): Promise<Looked> {
+    const { entry, kind, folder } = found;
+    if (this.#isForeign(found)) {
+      // What lies beneath a mount stays as it was; it is neither seen nor gone.
+      return { folder: undefined, settled: row === undefined };
+    }
+    const { filter } = this.#parts;
+    if (filter.active && !filter.takes(folder.pathOf(entry.name), { folder: kind === 'folder' })) {
+      if (row !== undefined) await this.#names.gone(folder.node, row);
+      return skipped;
+    }
+    const planned = await this.#plan(found, row);
+    const walks = kind === 'folder' && planned.node !== undefined;
+    return { folder: walks ? planned.node : undefined, settled: planned.settled };
+  }
+
+  async #plan(found: Found, row: NamedNode | undefined): Promise<Planned> {
+    const { entry, kind, folder } = found;
+    const { state } = this.#parts;
+    const place = { parent: folder.node, name: entry.name };
+    const identity = encodeIdentity(entry.status, state.device(entry.status.dev));
+    // Another name of the same node may have been looked at since the rows were read.
+    const node = row === undefined ? undefined : state.nodes.get(row.node.id);
+    const here = node?.kind === kind ? node : undefined;
+    if (here !== undefined && (here.identity === null || here.identity.equals(identity))) {
+      const wait = this.#names.link(place, here);
+      if (wait !== undefined) await wait;
+      return await this.#refresh(found, here);
+    }
+    const known = state.nodes.byIdentity(identity);
+    if (known?.kind === kind && (await this.#names.move(known, place, entry.status.nlink))) {
+      return await this.#refresh(found, known);
+    }
+    const planned = await this.#nodes.make(found, kind === 'file' ? here : undefined);
+    if (planned.node === undefined) return planned;
+    const wait = this.#names.link(place, { id: planned.node, kind });
+    if (wait !== undefined) await wait;
+    return planned;
+  }
+
+  #refresh(found: Found, row: NamedNode['node']): Planned | Promise<Planned> {
+    const same =
+      !row.dirty &&
+      row.identity !== null &&
+      row.status.equals(encodeStatus(found.entry.status, this.#status));
+    return same ? { node: row.id, settled: true } : this.#nodes.refresh(found, row);
+  }
+
+  /** Other file systems, other roots of the set and the agent's own folders are not walked. */
+  #isForeign({ folder, entry, kind }: Found): boolean {
+    if (folder.node === SET_NODE) return false;
+    const { dev, ino } = entry.status;
+    const root = this.#rootOf(folder);
+    if (root.mounts.size > 0 || dev !== root.status.dev) {
+      const path = folder.pathOf(entry.name);
+      if (dev !== root.status.dev || root.mounts.has(path.toString('latin1'))) {
+        this.#parts.sayOnce(`${toPathText(path)} is another file system and is not walked`);
+        return true;
+      }
+    }
+    if (kind !== 'folder') return false;
+    return (
+      this.#parts.ownFolders.some((own) => own.dev === dev && own.ino === ino) ||
+      this.#roots.some(({ status }) => status.dev === dev && status.ino === ino)
+    );
+  }
+
+  #rootOf(folder: FolderAt): OpenRoot {
+    const root = this.#rootByName.get(folder.rootName.toString('latin1'));
+    invariant(root !== undefined, 'a folder of a walk lies under a root');
+    return root;
+  }
+}
+
+/** The set as the folder of one root. */
+function setFolder(root: OpenRoot): FolderAt {
+  const self = Buffer.from(`/proc/self/fd/${root.fd}/.`);
+  const { name } = root;
+  return { node: SET_NODE, rootName: name, child: () => self, pathOf: () => name };
+}
+
+/** The rows of a folder beside the entries of its scan, both in the order of names. */
+class RowCursor {
+  readonly #rows: readonly NamedNode[];
+  #at = 0;
+
+  constructor(rows: readonly NamedNode[]) {
+    this.#rows = rows;
+  }
+
+  /** Rows whose name comes before `name`, each once. */
+  *before(name: Buffer): Generator<NamedNode> {
+    for (let row = this.#rows[this.#at]; row !== undefined; row = this.#rows[this.#at]) {
+      if (row.name.compare(name) >= 0) return;
+      this.#at += 1;
+      yield row;
+    }
+  }
+
+  at(name: Buffer): NamedNode | undefined {
+    const row = this.#rows[this.#at];
+    if (row?.name.equals(name) !== true) return undefined;
+    this.#at += 1;
+    return row;
+  }
+
+  rest(): readonly NamedNode[] {
+    const rest = this.#rows.slice(this.#at);
+    this.#at = this.#rows.length;
+    return rest;
+  }
+}

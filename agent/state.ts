@@ -1,0 +1,271 @@
+/**
+ * What the agent remembers of one set: the state that the replica committed, file by file, and the
+ * sync in flight on top of it. One process has it open (the data folder is locked), one sync at a
+ * time changes it. After a crash an open sync is taken back; an ended one waits for the replica's
+ * word (R13).
+ */
+import type { AgentPosition } from './ship/session.js';
+import { BlockRow, ROW_BLOCKS } from './state/block-row.js';
+import { DigestTable } from './state/digest-table.js';
+import { Flight, type FlightRow } from './state/flight.js';
+import { NodeTable } from './state/node-table.js';
+import { StateDatabase } from './state/state-database.js';
+import type { TimeSlice } from '../shared/time-slice.js';
+import { invariant } from '../shared/errors.js';
+
+export interface CommittedPoint {
+  readonly point: number;
+  readonly chain: Buffer;
+}
+
+export class AgentState {
+  readonly nodes: NodeTable;
+  readonly digests: DigestTable;
+  readonly #base: StateDatabase;
+  readonly #flight: Flight;
+  readonly #sql: ReturnType<typeof prepare>;
+  readonly #devices = new Map<number, number>();
+  #nextNode: number;
+
+  /** Opens or makes the database; takes back a sync that a crash left open. */
+  constructor(path: string) {
+    this.#base = new StateDatabase(path);
+    this.nodes = new NodeTable(this.#base);
+    this.digests = new DigestTable(this.#base);
+    this.#flight = new Flight(this.#base);
+    this.#sql = prepare(this.#base);
+    for (const { id, dev } of this.#sql.devices.all()) this.#devices.set(dev, id);
+    const newest = this.#sql.newestNode.get() ?? 1;
+    this.#nextNode = Math.max(this.#base.metaNumber('nextNode'), newest + 1);
+    if (this.#flight.current !== undefined && this.#flight.current.phase !== 'ended') {
+      while (this.#flight.dropStep());
+    }
+  }
+
+  get flight(): FlightRow | undefined {
+    return this.#flight.current;
+  }
+
+  /** For HELLO. */
+  position(): AgentPosition {
+    const flight = this.#flight.current;
+    const ended =
+      flight?.phase === 'ended' && flight.manifest !== null
+        ? { sync: flight.sync, manifest: flight.manifest }
+        : null;
+    return { ...this.committed, incarnation: this.incarnation, ended };
+  }
+
+  get committed(): CommittedPoint {
+    return {
+      point: this.#base.metaNumber('point'),
+      chain: this.#base.metaBytes('chain') ?? Buffer.alloc(32),
+    };
+  }
+
+  /** 16 random bytes, made with the database. */
+  get incarnation(): Buffer {
+    return this.#base.metaBytes('incarnation') ?? Buffer.alloc(16);
+  }
+
+  /** Opens a sync; its number is returned. */
+  openSync(): number {
+    invariant(this.#flight.current === undefined, 'one sync in flight a set');
+    const sync = this.#base.metaNumber('nextSync');
+    // Numbers are never reused, whatever becomes of the sync (R1).
+    this.#base.setMeta('nextSync', sync + 1);
+    this.#base.setMeta('nextNode', this.#nextNode);
+    this.#flight.open(sync, this.#nextNode);
+    this.#base.commit();
+    return sync;
+  }
+
+  takeNode(): number {
+    return this.#nextNode++;
+  }
+
+  /** True when the node was made by the sync in flight: all of its content must be mentioned. */
+  isMade(node: number): boolean {
+    return this.#base.undoBelow > 0 && node >= this.#base.undoBelow;
+  }
+
+  /** Stores that the sync's `end` is about to be sent; durable on return. */
+  endSync(manifest: Buffer): void {
+    this.#base.setMeta('nextNode', this.#nextNode);
+    this.#flight.end(manifest);
+  }
+
+  /** The replica committed the sync in flight. */
+  commitSync(committed: CommittedPoint): void {
+    this.#flight.settle(() => {
+      this.#setPosition(committed);
+    });
+  }
+
+  /** The sync in flight found nothing to send: what was seen of the files stays. */
+  keepUnsent(): void {
+    this.#flight.settle(() => {
+      this.#base.setMeta('nextNode', this.#nextNode);
+    });
+  }
+
+  /** Takes the sync in flight back. */
+  async dropSync(slice: TimeSlice): Promise<void> {
+    this.#base.commit();
+    while (this.#flight.dropStep()) await slice.breathe();
+    this.#base.setMeta('nextNode', this.#nextNode);
+    this.#base.commit();
+  }
+
+  fingerprint(folder: number): Buffer | undefined {
+    return this.#sql.fingerprint.get(folder);
+  }
+
+  /** Says that the rows of a folder's children are what a scan of this hash says. */
+  setFingerprint(folder: number, hash: Buffer): void {
+    this.#base.writing();
+    this.#sql.setFingerprint.run(folder, hash, this.#flight.current?.sync ?? 0);
+  }
+
+  dropFingerprint(folder: number): void {
+    this.#base.writing();
+    this.#sql.dropFingerprint.run(folder);
+  }
+
+  dropFingerprints(): void {
+    this.#base.writing();
+    this.#sql.dropFingerprints.run();
+  }
+
+  addOrphan(node: number): void {
+    this.#base.writing();
+    this.#sql.addOrphan.run(node);
+  }
+
+  removeOrphan(node: number): void {
+    this.#base.writing();
+    this.#sql.removeOrphan.run(node);
+  }
+
+  anyOrphan(): number | undefined {
+    return this.#sql.anyOrphan.get();
+  }
+
+  /** The own number of a device, made when it is new. */
+  device(dev: number): number {
+    const known = this.#devices.get(dev);
+    if (known !== undefined) return known;
+    this.#base.writing();
+    const id = Number(this.#sql.addDevice.run(dev).lastInsertRowid);
+    this.#devices.set(dev, id);
+    return id;
+  }
+
+  /** A file system is the same but its device number changed, as over a reboot. */
+  renumberDevice(change: { readonly from: number; readonly to: number }): void {
+    const id = this.#devices.get(change.from);
+    if (id === undefined) return;
+    this.#base.writing();
+    // Another file system may have had the new number: its rows will be looked at anew.
+    this.#sql.forgetDevice.run(change.to);
+    this.#sql.renumber.run(change.to, id);
+    this.#devices.delete(change.from);
+    this.#devices.set(change.to, id);
+    this.#base.commit();
+  }
+
+  /** The device number that an identity names; undefined for none. */
+  devOf(identity: Buffer): number | undefined {
+    const id = identity.readUInt32LE(0);
+    for (const [dev, known] of this.#devices) if (known === id) return dev;
+    return undefined;
+  }
+
+  /** The next sync sends this block whole. Only between syncs. */
+  forgetBlock(node: number, block: number): void {
+    invariant(
+      this.#flight.current === undefined,
+      'no sync is in flight while blocks are forgotten',
+    );
+    const row = this.nodes.get(node);
+    if (row === undefined) return;
+    const index = block % ROW_BLOCKS;
+    const blocks = new BlockRow();
+    blocks.load(this.digests.read(node, block - index));
+    blocks.forget(index);
+    this.digests.write(node, block - index, blocks.encode());
+    this.nodes.update({ ...row, dirty: true });
+    for (const { parent } of this.nodes.placesOf(node)) this.dropFingerprint(parent);
+  }
+
+  /** Small settings of the planner, kept beside the rows that depend on them. */
+  note(key: string): Buffer | undefined {
+    return this.#base.metaBytes(`note.${key}`);
+  }
+
+  setNote(key: string, value: Buffer): void {
+    this.#base.setMeta(`note.${key}`, value);
+  }
+
+  /** Forgets everything, to be filled from the replica's state; not a sync. */
+  clear(): void {
+    invariant(
+      this.#flight.current === undefined,
+      'no sync is in flight while the state is rebuilt',
+    );
+    this.#setPosition({ point: 0, chain: Buffer.alloc(32) });
+    this.#base.commit();
+    for (const table of ['node', 'entry', 'digest', 'fingerprint', 'provisional', 'orphan']) {
+      this.#base.writing();
+      this.#base.db.exec(`DELETE FROM ${table}`);
+    }
+    this.#base.commit();
+  }
+
+  /** The rows are now those of this point. */
+  adopt(committed: CommittedPoint): void {
+    const newest = this.#sql.newestNode.get() ?? 1;
+    this.#nextNode = Math.max(this.#nextNode, newest + 1);
+    this.#base.setMeta('nextNode', this.#nextNode);
+    this.#setPosition(committed);
+    this.#base.commit();
+  }
+
+  #setPosition(committed: CommittedPoint): void {
+    this.#base.setMeta('point', committed.point);
+    this.#base.setMeta('chain', committed.chain);
+    this.#base.setMeta('nextNode', this.#nextNode);
+  }
+
+  /** Between units of work: commits what has gathered once it is much. */
+  breathe(): void {
+    this.#base.breathe();
+  }
+
+  flush(): void {
+    this.#base.commit();
+  }
+
+  close(): void {
+    this.#base.close();
+  }
+}
+
+function prepare({ db }: StateDatabase) {
+  return {
+    devices: db.prepare<[], { id: number; dev: number }>('SELECT id, dev FROM device'),
+    addDevice: db.prepare('INSERT INTO device (dev) VALUES (?)'),
+    forgetDevice: db.prepare('DELETE FROM device WHERE dev = ?'),
+    renumber: db.prepare('UPDATE device SET dev = ? WHERE id = ?'),
+    newestNode: db.prepare<[], number>('SELECT max(id) FROM node').pluck(),
+    fingerprint: db
+      .prepare<[number], Buffer>('SELECT hash FROM fingerprint WHERE node = ?')
+      .pluck(),
+    setFingerprint: db.prepare('INSERT OR REPLACE INTO fingerprint VALUES (?, ?, ?)'),
+    dropFingerprint: db.prepare('DELETE FROM fingerprint WHERE node = ?'),
+    dropFingerprints: db.prepare('DELETE FROM fingerprint'),
+    addOrphan: db.prepare('INSERT OR IGNORE INTO orphan VALUES (?)'),
+    removeOrphan: db.prepare('DELETE FROM orphan WHERE node = ?'),
+    anyOrphan: db.prepare<[], number>('SELECT node FROM orphan LIMIT 1').pluck(),
+  };
+}

@@ -1,0 +1,130 @@
+/**
+ * Opens a set's state database and gathers its small writes into larger transactions: WAL without
+ * a flush per commit, and one durable commit where a promise rests on it (R13).
+ */
+import Database from 'better-sqlite3';
+import { randomBytes } from 'node:crypto';
+import { AfterimageError } from '../../shared/errors.js';
+import { STATE_VERSION, stateSchema } from './schema.js';
+
+/** Writes gathered in one transaction before `breathe` commits it. */
+const WRITES_MAX = 8_000;
+
+export class StateDatabase {
+  readonly db: Database.Database;
+  readonly #getMeta: Database.Statement<[string], unknown>;
+  readonly #setMeta: Database.Statement<[string, unknown]>;
+  #writes = 0;
+  /**
+   * Rows of nodes below this number get an undo image before they change: the first node of the
+   * sync in flight, 0 while there is none.
+   */
+  undoBelow = 0;
+
+  /** @throws AfterimageError `database-version`, `storage-failed` */
+  constructor(path: string) {
+    this.db = openFile(path);
+    try {
+      this.#create();
+      this.#getMeta = this.db
+        .prepare<[string], unknown>('SELECT value FROM meta WHERE key = ?')
+        .pluck();
+      this.#setMeta = this.db.prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)');
+      const version = this.#getMeta.get('version');
+      if (version !== STATE_VERSION) {
+        throw new AfterimageError('database-version', `${path} has version ${String(version)}`, {
+          facts: { path, expected: STATE_VERSION },
+        });
+      }
+    } catch (error) {
+      this.db.close();
+      throw error;
+    }
+  }
+
+  #create(): void {
+    const there = this.db
+      .prepare("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'meta'")
+      .pluck()
+      .get();
+    if (there === 1) return;
+    this.db.transaction(() => {
+      this.db.exec(stateSchema);
+      const set = this.db.prepare('INSERT INTO meta VALUES (?, ?)');
+      set.run('version', STATE_VERSION);
+      set.run('incarnation', randomBytes(16));
+      set.run('point', 0);
+      set.run('chain', Buffer.alloc(32));
+      set.run('nextNode', 2);
+      set.run('nextSync', 1);
+    })();
+  }
+
+  metaNumber(key: string): number {
+    const value = this.#getMeta.get(key);
+    return typeof value === 'number' ? value : 0;
+  }
+
+  metaBytes(key: string): Buffer | undefined {
+    const value = this.#getMeta.get(key);
+    return Buffer.isBuffer(value) ? value : undefined;
+  }
+
+  setMeta(key: string, value: number | Buffer): void {
+    this.writing();
+    this.#setMeta.run(key, value);
+  }
+
+  /** To be called before every write: opens the gathering transaction. */
+  writing(): void {
+    if (this.#writes === 0) this.db.exec('BEGIN');
+    this.#writes += 1;
+  }
+
+  /** Commits when enough has gathered; only where every row and its undo image are written. */
+  breathe(): void {
+    if (this.#writes >= WRITES_MAX) this.commit();
+  }
+
+  commit(): void {
+    if (this.#writes === 0) return;
+    this.#writes = 0;
+    this.db.exec('COMMIT');
+  }
+
+  /** Commits, with `last` in one transaction, and returns once a power cut cannot take it. */
+  commitDurably(last: () => void): void {
+    this.commit();
+    this.db.pragma('synchronous = FULL');
+    try {
+      this.writing();
+      last();
+      this.commit();
+    } finally {
+      this.db.pragma('synchronous = NORMAL');
+    }
+  }
+
+  close(): void {
+    this.commit();
+    this.db.close();
+  }
+}
+
+function openFile(path: string): Database.Database {
+  try {
+    const db = new Database(path);
+    db.pragma('page_size = 8192');
+    db.pragma('journal_mode = WAL');
+    db.pragma('synchronous = NORMAL');
+    db.pragma('wal_autocheckpoint = 2000');
+    db.pragma('cache_size = -16000');
+    db.pragma('temp_store = MEMORY');
+    return db;
+  } catch (error) {
+    throw new AfterimageError('storage-failed', `cannot open ${path}`, {
+      cause: error,
+      facts: { path },
+    });
+  }
+}
