@@ -11,9 +11,14 @@ import type { Log } from '../shared/log.js';
 import { Mutex } from '../shared/mutex.js';
 import type { Posix } from '../shared/posix/posix.js';
 import { decodeRecords } from '../shared/protocol/records.js';
-import { TimeSlice } from '../shared/time-slice.js';
-import { applySync, beginApply } from './apply/apply.js';
 import type { SetStore } from './history/set-store.js';
+import {
+  applyToPoint,
+  makeSearchable,
+  type PipelineDeps,
+  sealSync,
+  startApplying,
+} from './pipeline.js';
 import { listState } from './history/list-state.js';
 import { newestPoint, nodeAt } from './index/nodes.js';
 import { newestChain } from './index/cut.js';
@@ -30,9 +35,7 @@ import { type IntentFolders, intentFolders } from './stage/intent-db.js';
 import { answerHas, KnownBlocks } from './stage/known-blocks.js';
 import { Leftovers } from './stage/leftovers.js';
 import { ParentState } from './stage/parent-state.js';
-import { sealContent, type Want } from './stage/seal-content.js';
-import { checkEntries, TwoTrees } from './stage/seal-tree.js';
-import { planNames } from './stage/plan-names.js';
+import type { Want } from './stage/seal-content.js';
 import { signatureOf } from './stage/signature.js';
 import { Staging, type StagingDeps } from './stage/staging.js';
 import { type SetState, SetStateMachine } from './state.js';
@@ -60,6 +63,7 @@ export class SetWriter implements SetPort {
   readonly #parent: ParentState;
   readonly #known: KnownBlocks;
   readonly #anchor: number;
+  readonly #pipeline: PipelineDeps;
   readonly #closing = new AbortController();
   #staging: Staging | undefined;
   #received = { boot: '', sequence: 0 };
@@ -87,6 +91,11 @@ export class SetWriter implements SetPort {
       ...this.#leftovers.stores,
     ]);
     this.#anchor = fs.openSync(deps.store.folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+    this.#pipeline = {
+      ...deps,
+      known: this.#known,
+      flushAll: () => deps.posix.syncfs(this.#anchor),
+    };
   }
 
   /** Opens the set's writer and brings an interrupted sync to its end, forward or back. */
@@ -261,7 +270,8 @@ export class SetWriter implements SetPort {
     error: AfterimageError,
     at: { sync: number; wants: readonly Want[] },
   ): Promise<void> {
-    if (error.kind === 'bug') this.#deps.log.error('a defect of this program', error.cause ?? error);
+    if (error.kind === 'bug')
+      this.#deps.log.error('a defect of this program', error.cause ?? error);
     this.#deps.log.warn('a sync was refused', {
       set: this.set,
       sync: at.sync,
@@ -328,47 +338,21 @@ export class SetWriter implements SetPort {
   async #finish(): Promise<void> {
     const staging = this.#staging;
     if (staging === undefined) return;
-    if (this.#machine.state === 'receiving' || this.#machine.state === 'sealing') {
+    const state = this.#machine.state;
+    if (state === 'receiving' || state === 'sealing') {
       this.#machine.to('sealing');
       if (!(await this.#seal(staging))) return;
     }
     if (this.#machine.state === 'sealed') {
-      beginApply(
-        { index: this.#store.writer, intent: staging.intent },
-        { point: newestPoint(this.#store.index) + 1, packs: this.#store.packs },
-      );
+      startApplying(this.#pipeline, staging);
       this.#machine.to('applying');
     }
     if (this.#machine.state === 'applying') await this.#apply(staging);
   }
 
-  /** Design, order of one sync: checks against the state it applies to, archives, makes durable. */
   async #seal(staging: Staging): Promise<boolean> {
-    const started = this.#deps.clock.monotonic();
-    staging.commitRows();
-    const slice = new TimeSlice();
-    const parentPoint = newestPoint(this.#store.index);
-    const { index } = this.#store;
     try {
-      const tree = {
-        index,
-        intent: staging.intent,
-        trees: new TwoTrees(index, staging.intent, parentPoint),
-        slice,
-      };
-      staging.intent.db.exec('BEGIN');
-      await checkEntries(tree);
-      await planNames(tree);
-      const wants = await sealContent({
-        intent: staging.intent,
-        newFiles: staging.newFiles,
-        pages: staging.pages,
-        source: this.#store.source,
-        known: this.#known,
-        parentPoint,
-        slice,
-      });
-      staging.commitRows();
+      const wants = await sealSync(this.#pipeline, staging);
       if (wants.length > 0) {
         const error = new AfterimageError(
           'digest-mismatch',
@@ -384,43 +368,21 @@ export class SetWriter implements SetPort {
       return false;
     }
     await this.#flushing;
-    if (!staging.flushIfSmall()) await this.#deps.posix.syncfs(this.#anchor);
     const sealed = staging.markSealed();
     this.#machine.to('sealed');
     this.#emit({ type: 'durable', ...this.#received });
     this.#emit({ type: 'sealed', ...sealed });
-    this.#deps.log.debug('sealed', {
-      set: this.set,
-      sync: sealed.sync,
-      ms: Math.round(this.#deps.clock.monotonic() - started),
-    });
     return true;
   }
 
   async #apply(staging: Staging): Promise<void> {
-    const started = this.#deps.clock.monotonic();
-    this.#store.applying = true;
-    const cut = await applySync({
-      ...this.#deps,
-      setFolder: this.#store.folder,
-      index: this.#store.writer,
-      intent: staging.intent,
-      pages: staging.pages,
-      setPending: (names) => {
-        this.#store.source.bodies.setPending(names);
-      },
-    });
-    this.#store.applying = false;
-    this.#store.source.bodies.setPending(undefined);
+    const startedMs = this.#deps.clock.monotonic();
+    const cut = await applyToPoint(this.#pipeline, staging);
     this.#machine.to('idle');
     this.#emit({ type: 'committed', ...cut });
-    this.#deps.log.info('point cut', {
-      set: this.set,
-      point: cut.point,
-      sync: cut.sync,
-      applyMs: Math.round(this.#deps.clock.monotonic() - started),
-    });
-    await indexNames(this.#store.writer, cut.point, staging.intent);
+    const applyMs = Math.round(this.#deps.clock.monotonic() - startedMs);
+    this.#deps.log.info('point cut', { set: this.set, point: cut.point, sync: cut.sync, applyMs });
+    await makeSearchable(this.#pipeline, cut.point, staging);
     staging.close();
     this.#staging = undefined;
     this.#parent.forget();

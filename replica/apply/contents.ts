@@ -10,7 +10,7 @@ import { writeFully } from '../history/packs.js';
 import type { IndexDb } from '../index/index-db.js';
 import type { PagesFile } from '../stage/pages-file.js';
 import type { TwoTrees } from '../stage/seal-tree.js';
-import type { StagedBlock } from '../stage/staged-content.js';
+import type { StagedBlock } from '../stage/staged-block.js';
 import type { Durability } from './durability.js';
 import { below, existsAt, type FolderTree } from './folders.js';
 

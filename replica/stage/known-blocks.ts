@@ -10,7 +10,7 @@ import { BLOCK_BYTES, DIGEST_BYTES } from '../../shared/limits.js';
 import { type BlockSource, newestDigest, readFully } from '../history/read-block.js';
 import type { IndexDb } from '../index/index-db.js';
 import { isDamaged } from './parent-state.js';
-import { digestPrefix, type StagedBlock } from './staged-content.js';
+import { digestPrefix, type StagedBlock } from './staged-block.js';
 
 /** An intent with its built files: the sync under way, or one that was dropped. */
 export interface IntentStore {

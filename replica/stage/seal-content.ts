@@ -22,7 +22,8 @@ import { nodeAt } from '../index/nodes.js';
 import type { KnownBlocks } from './known-blocks.js';
 import type { NewFiles } from './new-files.js';
 import type { PagesFile } from './pages-file.js';
-import { ALL_PAGES, refused, type StagedBlock, takePages } from './staged-content.js';
+import { ALL_PAGES, type StagedBlock } from './staged-block.js';
+import { refused, takePages } from './staged-content.js';
 
 export interface SealContentDeps {
   readonly source: BlockSource;

@@ -21,23 +21,10 @@ import { layPages } from '../history/read-block.js';
 import type { KnownBlocks } from './known-blocks.js';
 import type { NewFiles } from './new-files.js';
 import type { PagesFile } from './pages-file.js';
+import { ALL_PAGES, digestPrefix, type StagedBlock } from './staged-block.js';
 import type { ParentState } from './parent-state.js';
 
-export const ALL_PAGES = 0xffff;
 const RUN_BLOCKS_MAX = 0xffff_ffff;
-
-/** A row of the intent's `block`. `offset` is -1 when the bytes are in `new/<node>`. */
-export interface StagedBlock {
-  readonly node: number;
-  readonly block: number;
-  readonly digest: Buffer;
-  /** Bytes of the block. */
-  readonly bytes: number;
-  readonly mask: number;
-  readonly offset: number;
-  /** Bytes in the pages file. */
-  readonly length: number;
-}
 
 /** The node that content records speak of, as staged so far. */
 export interface StagedNode {
@@ -53,11 +40,6 @@ export interface ContentDeps {
   readonly pages: PagesFile;
   readonly parent: ParentState;
   readonly known: KnownBlocks;
-}
-
-/** First 48 bits of a digest, for looking blocks up. */
-export function digestPrefix(digest: Uint8Array): number {
-  return Buffer.from(digest.buffer, digest.byteOffset, 6).readUIntBE(0, 6);
 }
 
 export class StagedContent {

@@ -1,0 +1,101 @@
+/**
+ * One sync of one set on the replica, from its last frame to its point, on one screen:
+ *
+ *   frames → Staging (bytes into `new/` and the intent, a row for each thing said)
+ *   → seal: names form a tree, every block is what the agent says on top of the parent point,
+ *     what is overwritten is archived; all of it on disk → the agent may forget its image
+ *   → transaction A: from here on only redo
+ *   → park, place, patch, attic, times; on disk
+ *   → transaction B: the point → names searchable → the intent is dropped
+ *
+ * Every step may be entered again after a failure or a crash; `SetWriter` decides when.
+ */
+import type { Clock } from '../shared/clock.js';
+import type { HashCore } from '../shared/hash/hash-core.js';
+import type { Log } from '../shared/log.js';
+import type { Posix } from '../shared/posix/posix.js';
+import { TimeSlice } from '../shared/time-slice.js';
+import { applySync, beginApply } from './apply/apply.js';
+import type { SetStore } from './history/set-store.js';
+import type { CutPoint } from './index/cut.js';
+import { indexNames } from './index/names.js';
+import { newestPoint } from './index/nodes.js';
+import type { KnownBlocks } from './stage/known-blocks.js';
+import { planNames } from './stage/plan-names.js';
+import { sealContent, type Want } from './stage/seal-content.js';
+import { checkEntries, TwoTrees } from './stage/seal-tree.js';
+import type { Staging } from './stage/staging.js';
+
+export interface PipelineDeps {
+  readonly store: SetStore;
+  readonly core: HashCore;
+  readonly posix: Posix;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly known: KnownBlocks;
+  /** Flushes the file system of the set. */
+  readonly flushAll: () => Promise<void>;
+}
+
+/**
+ * Checks the sync against the state it applies to and makes it durable (R19).
+ * Returns the blocks that do not come out as the agent says; none: it is sealed.
+ * @throws AfterimageError `record-refused` for a sync that cannot be, storage errors to be tried again
+ */
+export async function sealSync(deps: PipelineDeps, staging: Staging): Promise<readonly Want[]> {
+  const { index, source } = deps.store;
+  const parentPoint = newestPoint(index);
+  const slice = new TimeSlice();
+  const { intent, newFiles, pages } = staging;
+  const tree = { index, intent, trees: new TwoTrees(index, intent, parentPoint), slice };
+  staging.commitRows();
+  intent.db.exec('BEGIN');
+  await checkEntries(tree);
+  await planNames(tree);
+  const wants = await sealContent({
+    intent,
+    newFiles,
+    pages,
+    source,
+    known: deps.known,
+    parentPoint,
+    slice,
+  });
+  staging.commitRows();
+  if (wants.length === 0 && !staging.flushIfSmall()) await deps.flushAll();
+  return wants;
+}
+
+/** Transaction A. */
+export function startApplying({ store }: PipelineDeps, staging: Staging): void {
+  const point = newestPoint(store.index) + 1;
+  beginApply({ index: store.writer, intent: staging.intent }, { point, packs: store.packs });
+}
+
+/** From transaction A to transaction B, or again after a crash in between. */
+export async function applyToPoint(deps: PipelineDeps, staging: Staging): Promise<CutPoint> {
+  const { store } = deps;
+  store.applying = true;
+  const cut = await applySync({
+    ...deps,
+    setFolder: store.folder,
+    index: store.writer,
+    intent: staging.intent,
+    pages: staging.pages,
+    setPending: (names) => {
+      store.source.bodies.setPending(names);
+    },
+  });
+  store.applying = false;
+  store.source.bodies.setPending(undefined);
+  return cut;
+}
+
+/** After the cut: makes the point's new names searchable. */
+export async function makeSearchable(
+  { store }: PipelineDeps,
+  point: number,
+  staging: Staging,
+): Promise<void> {
+  await indexNames(store.writer, point, staging.intent);
+}
