@@ -5,6 +5,7 @@
  * 2.1: the left subtree is the largest power of two), so no recursion is needed.
  */
 import { CHUNK_BYTES, BATCH_BYTES, DIGESTS, IV, KEY, PADDED, STACK, VALUES } from './layout';
+import { clear, copy32 } from './lanes';
 import { compress1, hash4, hash8 } from './out/compress';
 
 export const CHUNK_START: u32 = 1;
@@ -58,7 +59,7 @@ export function oneChunk(
   }
   let block = input;
   if (length < 64) {
-    memory.fill(PADDED, 0, 64);
+    clear(PADDED, 64);
     memory.copy(PADDED, input, length);
     block = PADDED;
   }
@@ -97,7 +98,7 @@ export function level(values: usize, count: u32, key: usize, flags: u32, out: us
     compress1(key, values + 64 * i, 64, 0, flags | PARENT, out + 32 * i);
   }
   if ((count & 1) == 0) return pairs;
-  memory.copy(out + 32 * pairs, values + 64 * pairs, 32);
+  copy32(out + 32 * pairs, values + 64 * pairs);
   return pairs + 1;
 }
 
@@ -126,7 +127,7 @@ export function hashBatch(input: usize): void {
   const chunks = BATCH_BYTES / CHUNK_BYTES;
   wholeChunks(input, chunks, batches * chunks, key, flags, VALUES);
   toOne(VALUES, chunks, key, flags, 0);
-  memory.copy(STACK + 32 * depth, VALUES, 32);
+  copy32(STACK + 32 * depth, VALUES);
   ++depth;
   ++batches;
   // As many subtrees are complete as the number of batches has trailing zeros.
@@ -145,11 +146,11 @@ export function hashEnd(input: usize, length: u32): void {
   } else {
     toOne(VALUES, allChunks(input, length, counter, key, flags, VALUES), key, flags, last);
   }
-  memory.copy(DIGESTS, VALUES, 32);
+  copy32(DIGESTS, VALUES);
   while (depth > 0) {
     --depth;
     const pair = STACK + 32 * depth;
-    memory.copy(pair + 32, DIGESTS, 32);
+    copy32(pair + 32, DIGESTS);
     compress1(key, pair, 64, 0, flags | PARENT | (depth == 0 ? ROOT : 0), DIGESTS);
   }
 }

@@ -6,6 +6,7 @@
  * root; its fingerprint is the start of its digest.
  */
 import { ROOT, allChunks, level, oneChunk, toOne, wholeChunks } from './blake3';
+import { clear, copy32 } from './lanes';
 import { BLOCK_BYTES, CHUNK_BYTES, DIGESTS, FINGERPRINTS, IV, VALUES } from './layout';
 
 const CHUNKS_PER_BLOCK: u32 = BLOCK_BYTES / CHUNK_BYTES;
@@ -35,7 +36,7 @@ function digestWhole(input: usize, blocks: u32): void {
 }
 
 function digestShort(input: usize, length: u32, digest: usize, fingerprints: usize): void {
-  memory.fill(fingerprints, 0, 8 * PAGES_PER_BLOCK);
+  clear(fingerprints, 8 * PAGES_PER_BLOCK);
   if (length <= CHUNK_BYTES) {
     oneChunk(input, length, 0, IV, 0, ROOT, VALUES);
     takeFingerprints(1, fingerprints);
@@ -51,7 +52,7 @@ function digestShort(input: usize, length: u32, digest: usize, fingerprints: usi
       takeFingerprints(1, fingerprints);
     }
   }
-  memory.copy(digest, VALUES, 32);
+  copy32(digest, VALUES);
 }
 
 function takeFingerprints(count: u32, out: usize): void {

@@ -1,4 +1,4 @@
-/** The few vector operations that BLAKE3's rounds are made of, in both builds. */
+/** The few vector operations that BLAKE3 is made of, in both builds. */
 import { ROTATE_MASKS } from './layout';
 
 export const IV0: i32 = 0x6a09e667;
@@ -54,4 +54,27 @@ export function maskOf8(): v128 {
   return ASC_FEATURE_RELAXED_SIMD
     ? v128.load(ROTATE_MASKS, 16)
     : i8x16(1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12);
+}
+
+/** A chaining value from one place to another; cheaper than a call of memory.copy. */
+// @ts-ignore: decorator
+@inline
+export function copy32(to: usize, from: usize): void {
+  const low = v128.load(from);
+  const high = v128.load(from, 16);
+  v128.store(to, low);
+  v128.store(to, high, 16);
+}
+
+/** `bytes`, a multiple of 64, to zero. */
+// @ts-ignore: decorator
+@inline
+export function clear(place: usize, bytes: u32): void {
+  const zero = i32x4.splat(0);
+  for (let p = place; p < place + bytes; p += 64) {
+    v128.store(p, zero);
+    v128.store(p, zero, 16);
+    v128.store(p, zero, 32);
+    v128.store(p, zero, 48);
+  }
 }
