@@ -14,7 +14,7 @@ export const PARENT: u32 = 4;
 export const ROOT: u32 = 8;
 export const KEYED: u32 = 16;
 
-/** Chaining values of `count` whole chunks → `out`, which has room for three more. */
+/** Chaining values of `count` whole chunks, a multiple of eight → `out`. */
 export function wholeChunks(
   input: usize,
   count: u32,
@@ -23,18 +23,10 @@ export function wholeChunks(
   flags: u32,
   out: usize,
 ): void {
-  let i: u32 = 0;
-  for (; i + 8 <= count; i += 8) {
+  for (let i: u32 = 0; i < count; i += 8) {
     const p = input + i * CHUNK_BYTES;
-    hash8(p, CHUNK_BYTES, 16, key, counter + i, 1, flags, CHUNK_START, CHUNK_END, out + 32 * i);
-  }
-  for (; i < count; i += 4) {
-    // Idle lanes of the last group repeat its first chunk; what they give is overwritten or unused.
-    const p0 = input + i * CHUNK_BYTES;
-    const p1 = i + 1 < count ? p0 + CHUNK_BYTES : p0;
-    const p2 = i + 2 < count ? p0 + 2 * CHUNK_BYTES : p0;
-    const p3 = i + 3 < count ? p0 + 3 * CHUNK_BYTES : p0;
-    hash4(p0, p1, p2, p3, 16, key, counter + i, 1, flags, CHUNK_START, CHUNK_END, out + 32 * i);
+    const index = counter + i;
+    hash8(p, CHUNK_BYTES, 16, key, index, 1, flags, CHUNK_START, CHUNK_END, out + 32 * i);
   }
 }
 
@@ -57,16 +49,56 @@ export function oneChunk(
     input += 64;
     length -= 64;
   }
-  let block = input;
-  if (length < 64) {
-    clear(PADDED, 64);
-    memory.copy(PADDED, input, length);
-    block = PADDED;
-  }
+  const block = length < 64 ? padded(input, length) : input;
   compress1(value, block, length, counter, flags | first | CHUNK_END | last, out);
 }
 
-/** Chaining values of all chunks of `length` bytes (at least 1) → `out`; how many. */
+/** A copy of `length` bytes (≤ 1,024) whose last block is filled up with zeros. */
+function padded(input: usize, length: u32): usize {
+  const whole = length & ~63;
+  clear(PADDED + whole, 64);
+  memory.copy(PADDED, input, length);
+  return PADDED;
+}
+
+/** Chaining values of 2 to 4 chunks, the last one short or whole, in as many lanes → `out`. */
+function fewChunks(
+  input: usize,
+  length: u32,
+  counter: u64,
+  key: usize,
+  flags: u32,
+  out: usize,
+): void {
+  const whole = length / CHUNK_BYTES;
+  const rest = length % CHUNK_BYTES;
+  const tail = rest == 0 ? input : padded(input + whole * CHUNK_BYTES, rest);
+  // Idle lanes repeat the first chunk; what they give is overwritten or unused.
+  const p1 = whole > 1 ? input + CHUNK_BYTES : tail;
+  const p2 = whole > 2 ? input + 2 * CHUNK_BYTES : whole == 2 ? tail : input;
+  const p3 = whole > 3 ? input + 3 * CHUNK_BYTES : whole == 3 ? tail : input;
+  const tailBlocks = (rest + 63) / 64;
+  const tailLength = rest == 0 ? 0 : rest - 64 * (tailBlocks - 1);
+  hash4(
+    input,
+    p1,
+    p2,
+    p3,
+    16,
+    key,
+    counter,
+    1,
+    flags,
+    CHUNK_START,
+    CHUNK_END,
+    whole,
+    tailBlocks,
+    tailLength,
+    out,
+  );
+}
+
+/** Chaining values of all chunks of `length` bytes (at least 1) → `out`, with room for 3 more; how many. */
 export function allChunks(
   input: usize,
   length: u32,
@@ -75,12 +107,20 @@ export function allChunks(
   flags: u32,
   out: usize,
 ): u32 {
-  const whole = length / CHUNK_BYTES;
-  const rest = length % CHUNK_BYTES;
-  wholeChunks(input, whole, counter, key, flags, out);
-  if (rest == 0) return whole;
-  oneChunk(input + whole * CHUNK_BYTES, rest, counter + whole, key, flags, 0, out + 32 * whole);
-  return whole + 1;
+  const chunks = (length + CHUNK_BYTES - 1) / CHUNK_BYTES;
+  let done = (length / CHUNK_BYTES) & ~7;
+  wholeChunks(input, done, counter, key, flags, out);
+  for (; done < chunks; done += 4) {
+    const p = input + done * CHUNK_BYTES;
+    const left = length - done * CHUNK_BYTES;
+    const place = out + 32 * done;
+    if (left > CHUNK_BYTES) {
+      fewChunks(p, min(left, 4 * CHUNK_BYTES), counter + done, key, flags, place);
+    } else {
+      oneChunk(p, left, counter + done, key, flags, 0, place);
+    }
+  }
+  return chunks;
 }
 
 /** One level of the tree: parents of neighbours, an odd one carried; `out` may be `values`. */
@@ -92,7 +132,8 @@ export function level(values: usize, count: u32, key: usize, flags: u32, out: us
   }
   for (; i + 4 <= pairs; i += 4) {
     const p = values + 64 * i;
-    hash4(p, p + 64, p + 128, p + 192, 1, key, 0, 0, flags | PARENT, 0, 0, out + 32 * i);
+    const to = out + 32 * i;
+    hash4(p, p + 64, p + 128, p + 192, 1, key, 0, 0, flags | PARENT, 0, 0, 0, 0, 0, to);
   }
   for (; i < pairs; ++i) {
     compress1(key, values + 64 * i, 64, 0, flags | PARENT, out + 32 * i);

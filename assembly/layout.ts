@@ -30,8 +30,8 @@ export const IV: usize = memory.data<u32>(
   [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19],
   64,
 );
-/** A short block, padded with zeros. */
-export const PADDED: usize = memory.data(64, 64);
+/** A short chunk, its last block padded with zeros. */
+export const PADDED: usize = memory.data(1024, 64);
 export const ROTATE_MASKS: usize = memory.data<u8>(
   [
     2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13, 1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13,
