@@ -6,6 +6,7 @@ import { closeSync } from 'node:fs';
 import { AfterimageError } from '../../shared/errors.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import { toPathText } from '../../shared/path-text.js';
+import { isEntryName } from '../../shared/protocol/records.js';
 import { differingRanges, rangeBytes } from './compare-file.js';
 import { LinkMemory } from './link-memory.js';
 import type { LocalState } from './local-state.js';
@@ -62,7 +63,7 @@ export class FolderRestore {
   async part(part: FolderPart): Promise<void> {
     const folder = await this.#stack.enter(part, (left) => this.#leave(left));
     if (folder === undefined) return;
-    const wanted = part.entries.map((entry) => this.#want(folder, entry));
+    const wanted = part.entries.flatMap((entry) => this.#want(folder, entry) ?? []);
     for (const action of this.#plan(folder, part, wanted)) {
       const name = action.type === 'delete' ? action.local.name : action.wanted.name;
       const path = joinPath(folder.path, name);
@@ -79,7 +80,14 @@ export class FolderRestore {
     await this.#stack.leaveAll((left) => this.#leave(left));
   }
 
-  #want(folder: OpenFolder, entry: SourceEntry): WantedEntry {
+  /** Undefined for a name that could lead elsewhere: no source is trusted with that (promise 8). */
+  #want(folder: OpenFolder, entry: SourceEntry): WantedEntry | undefined {
+    if (!isEntryName(entry.name)) {
+      const path = joinPath(folder.path, entry.name);
+      const message = `${toPathText(path)} has a name that is none`;
+      this.#outcome.fail(path, new AfterimageError('path-escapes', message));
+      return undefined;
+    }
     const { node, kind } = entry.version;
     if (kind === 'folder') return entry;
     const linkTo = this.#links.find(node);

@@ -2,13 +2,11 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { TOKEN_FILE } from '../../shared/api/address.js';
 import { AfterimageError, errnoOf } from '../../shared/errors.js';
 
 const TOKEN_BYTES = 32;
 const tokenPattern = /^[A-Za-z0-9_-]{32,200}$/;
-
-/** Name of the token's file in the data folder. */
-export const TOKEN_FILE = 'token';
 
 /** The token of a data folder; made, 0600, when there is none. Throws `config-invalid` for a bad one. */
 export function ensureToken(dataFolder: string): string {

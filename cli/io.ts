@@ -1,0 +1,47 @@
+/** The world of one run of the command line, so that tests can give it another. */
+export interface Io {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly folder: string;
+  /** Standard output; resolves when more may be written. */
+  out(text: string | Uint8Array): Promise<void>;
+  /** Standard error. */
+  err(text: string): void;
+  /** Progress bars are drawn only there. */
+  readonly errIsTerminal: boolean;
+  /** Columns of the terminal, or what tables may take without one. */
+  readonly columns: number;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+const COLUMNS_DEFAULT = 120;
+
+/** The real one. A second Ctrl-C ends the process at once. */
+export function processIo(): Io {
+  const controller = new AbortController();
+  const abort = (): void => {
+    controller.abort();
+  };
+  process.once('SIGINT', abort);
+  process.once('SIGTERM', abort);
+  return {
+    env: process.env,
+    folder: process.cwd(),
+    out: writeOut,
+    err: (text) => {
+      process.stderr.write(text);
+    },
+    errIsTerminal: process.stderr.isTTY,
+    columns: process.stdout.isTTY ? process.stdout.columns : COLUMNS_DEFAULT,
+    signal: controller.signal,
+  };
+}
+
+function writeOut(text: string | Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => {
+      if (error instanceof Error) reject(error);
+      else resolve();
+    });
+  });
+}

@@ -1,0 +1,77 @@
+/** `status`: what the replica and its sets are doing. */
+import type { Command } from 'commander';
+import { statusSchema, type SetStatusJson, type StatusAnswer } from '../../shared/api/status.js';
+import { ExitCode } from '../../shared/errors.js';
+import { formatBytes, formatCount, formatDuration, formatTime } from '../format.js';
+import { formatTable } from '../table.js';
+import { addVerb, type Invoke } from '../verb.js';
+
+export function addStatus(program: Command, invoke: Invoke): void {
+  addVerb(program, 'status', 'Show what the replica and its sets are doing').action(
+    (_options: unknown, command: Command) =>
+      invoke(command, async (context) => {
+        const status = await context.api.json(statusSchema, { path: '/v1/status' });
+        await context.print(status, () => formatStatus(status));
+        return ExitCode.ok;
+      }),
+  );
+}
+
+function formatStatus(status: StatusAnswer): string {
+  const up = formatDuration(status.nowMs - status.startedMs);
+  const head = `replica ${status.version}, up for ${up}\n\n`;
+  if (status.sets.length === 0) {
+    return `${head}There are no sets yet; enroll an agent with afterimage enroll NAME.\n`;
+  }
+  const table = formatTable<SetStatusJson>(
+    [
+      { title: 'SET', value: ({ set }) => set },
+      { title: 'STATE', value: ({ state }) => state },
+      {
+        title: 'AGENT',
+        value: ({ agent, agentConnected }) =>
+          `${agent ?? '-'} ${agentConnected ? '(connected)' : '(away)'}`,
+      },
+      {
+        title: 'NEWEST',
+        align: 'right',
+        value: ({ newest }) => (newest === null ? '-' : String(newest.point)),
+      },
+      {
+        title: 'OF',
+        value: ({ newest }) => (newest === null ? '-' : formatTime(newest.timeMs)),
+      },
+      {
+        title: 'AGE',
+        align: 'right',
+        value: ({ lagMs }) => (lagMs === null ? '-' : formatDuration(lagMs)),
+      },
+      { title: 'POINTS', align: 'right', value: ({ points }) => formatCount(points) },
+      {
+        title: 'FILES',
+        align: 'right',
+        value: ({ newest }) => (newest === null ? '-' : formatCount(newest.files)),
+      },
+      {
+        title: 'SIZE',
+        align: 'right',
+        value: ({ newest }) => (newest === null ? '-' : formatBytes(newest.bytes)),
+      },
+      { title: 'HISTORY', align: 'right', value: ({ space }) => formatBytes(historyBytes(space)) },
+      {
+        title: 'NO GAP FOR',
+        align: 'right',
+        value: ({ continuityMs }) => (continuityMs === null ? '-' : formatDuration(continuityMs)),
+      },
+    ],
+    status.sets,
+  );
+  const errors = status.sets.flatMap(({ set, error }) =>
+    error === null ? [] : [`\n${set}: ${error.message}\n  ${error.hint}\n`],
+  );
+  return head + table + errors.join('');
+}
+
+function historyBytes(space: SetStatusJson['space']): number {
+  return space.atticBytes + space.packBytes + space.indexBytes;
+}
