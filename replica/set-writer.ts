@@ -3,7 +3,6 @@
  * what a crash cut off. Everything here happens one after the other, under one lock.
  */
 import fs from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../shared/clock.js';
 import { AfterimageError, asAfterimageError } from '../shared/errors.js';
 import type { HashCore } from '../shared/hash/hash-core.js';
@@ -20,7 +19,7 @@ import {
   startApplying,
 } from './pipeline.js';
 import { listState } from './history/list-state.js';
-import { newestPoint, nodeAt } from './index/nodes.js';
+import { newestPoint } from './index/nodes.js';
 import { newestChain } from './index/cut.js';
 import { indexNames } from './index/names.js';
 import type {
@@ -36,7 +35,10 @@ import { answerHas, KnownBlocks } from './stage/known-blocks.js';
 import { Leftovers } from './stage/leftovers.js';
 import { ParentState } from './stage/parent-state.js';
 import type { Want } from './stage/seal-content.js';
-import { signatureOf } from './stage/signature.js';
+import { setPosition } from './set-position.js';
+import { signatureOfNode } from './stage/signature.js';
+import { BackgroundFlush } from './stage/background-flush.js';
+import { isStorageTrouble, Stall } from './stall.js';
 import { Staging, type StagingDeps } from './stage/staging.js';
 import { type SetState, SetStateMachine } from './state.js';
 
@@ -49,7 +51,6 @@ export interface SetWriterDeps {
 }
 
 const FLUSH_BYTES = 8 * 1024 * 1024;
-const RETRY_MS = 1000;
 
 export class SetWriter implements SetPort {
   readonly set: string;
@@ -65,11 +66,11 @@ export class SetWriter implements SetPort {
   readonly #anchor: number;
   readonly #pipeline: PipelineDeps;
   readonly #closing = new AbortController();
+  readonly #flush: BackgroundFlush;
+  readonly #stall: Stall;
   #staging: Staging | undefined;
   #received = { boot: '', sequence: 0 };
   #unflushedBytes = 0;
-  #flushing: Promise<void> | undefined;
-  #stalled: AfterimageError | undefined;
 
   private constructor(deps: SetWriterDeps) {
     this.#deps = deps;
@@ -79,18 +80,25 @@ export class SetWriter implements SetPort {
     this.#leftovers = new Leftovers(this.#folders);
     this.#parent = new ParentState(deps.store.source);
     this.#known = new KnownBlocks(deps.store.source, () => [
-      ...(this.#staging === undefined
-        ? []
-        : [
-            {
-              intent: this.#staging.intent,
-              newFolder: this.#folders.new,
-              intentFolder: this.#folders.intent,
-            },
-          ]),
+      ...(this.#staging === undefined ? [] : [this.#staging.store]),
       ...this.#leftovers.stores,
     ]);
     this.#anchor = fs.openSync(deps.store.folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+    this.#flush = new BackgroundFlush({
+      flushAll: () => deps.posix.syncfs(this.#anchor),
+      log: deps.log,
+    });
+    this.#stall = new Stall({
+      log: deps.log.with({ set: this.set }),
+      signal: this.#closing.signal,
+      emit: (event) => {
+        this.#emit(event);
+      },
+      rollBack: () => {
+        const db = this.#staging?.intent.db;
+        if (db?.inTransaction === true && this.#machine.state !== 'receiving') db.exec('ROLLBACK');
+      },
+    });
     this.#pipeline = {
       ...deps,
       known: this.#known,
@@ -107,38 +115,11 @@ export class SetWriter implements SetPort {
 
   /** What the set is doing, and what keeps it from going on. */
   get status(): { readonly state: SetState; readonly stalled: AfterimageError | undefined } {
-    return { state: this.#machine.state, stalled: this.#stalled };
+    return { state: this.#machine.state, stalled: this.#stall.error };
   }
 
   position(): SetPosition {
-    const { index } = this.#store;
-    const row = index.get<{
-      sync: number;
-      manifest: Buffer;
-      parent_chain: Buffer;
-      time_ms: number;
-    }>('SELECT sync, manifest, parent_chain, time_ms FROM point ORDER BY point DESC LIMIT 1');
-    const status = this.#staging?.status();
-    return {
-      point: newestPoint(index),
-      chain: newestChain(index),
-      parentChain: row?.parent_chain ?? null,
-      newestSync:
-        row === undefined ? null : { sync: row.sync, manifest: row.manifest, timeMs: row.time_ms },
-      staged:
-        status === undefined
-          ? null
-          : {
-              boot: status.boot,
-              sync: status.sync,
-              sealed: status.sealed,
-              receivedSequence: Math.max(
-                status.durable,
-                this.#received.boot === status.boot ? this.#received.sequence : 0,
-              ),
-              durableSequence: status.durable,
-            },
-    };
+    return setPosition(this.#store.index, this.#staging?.status(), this.#received);
   }
 
   onEvent(listener: (event: SetEvent) => void): { unsubscribe(): void } {
@@ -147,7 +128,7 @@ export class SetWriter implements SetPort {
   }
 
   stage(frame: StagedFrame): Promise<void> {
-    return this.#lock.run(() => this.#untilStored(() => this.#stageFrame(frame)));
+    return this.#lock.run(() => this.#stall.untilStored(() => this.#stageFrame(frame)));
   }
 
   abandon(reason: string): Promise<void> {
@@ -162,17 +143,8 @@ export class SetWriter implements SetPort {
     return Promise.resolve(answerHas(this.#known, digests));
   }
 
-  async signature(request: SignatureRequest): Promise<Uint8Array> {
-    const { index, source } = this.#store;
-    const node = nodeAt(index, request.node, newestPoint(index));
-    if (node?.body == null) return Buffer.alloc(0);
-    // A descriptor of our own: the shared one may be closed while this waits.
-    const fd = fs.openSync(`/proc/self/fd/${source.bodies.open(node.body)}`, 'r');
-    try {
-      return await signatureOf(this.#deps.core, { fd, size: node.size }, request);
-    } finally {
-      fs.closeSync(fd);
-    }
+  signature(request: SignatureRequest): Promise<Uint8Array> {
+    return signatureOfNode(this.#store, request);
   }
 
   listState(
@@ -184,7 +156,7 @@ export class SetWriter implements SetPort {
   /** Stops after the step under way; a sync cut off here goes on at the next start. */
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.#flushing?.catch(() => undefined);
+    await this.#flush.settled();
     await this.#lock.run(async () => {
       this.#staging?.close();
       this.#staging = undefined;
@@ -213,7 +185,7 @@ export class SetWriter implements SetPort {
     this.#received = { boot: frame.boot, sequence: frame.sequence };
     this.#unflushedBytes += frame.body.length;
     if (this.#staging.ended) this.#sealSoon();
-    else if (this.#unflushedBytes >= FLUSH_BYTES) this.#flushSoon();
+    else if (this.#unflushedBytes >= FLUSH_BYTES && !this.#flush.busy) this.#flushSoon();
   }
 
   async #beginIfFirst(frame: StagedFrame): Promise<void> {
@@ -284,7 +256,6 @@ export class SetWriter implements SetPort {
 
   /** Drops the sync; its blocks stay for the next one (R12). */
   async #drop(): Promise<void> {
-    await this.#flushing;
     this.#staging?.close();
     this.#staging = undefined;
     this.#leftovers.keep();
@@ -295,39 +266,27 @@ export class SetWriter implements SetPort {
 
   /** Makes what was received durable while receiving goes on; tells the agent how far. */
   #flushSoon(): void {
-    if (this.#flushing !== undefined) return;
     const staging = this.#staging;
     const upTo = this.#received;
     staging?.commitRows();
     this.#unflushedBytes = 0;
-    this.#flushing = this.#deps.posix
-      .syncfs(this.#anchor)
-      .then(() =>
-        this.#lock.run(async () => {
-          if (
-            this.#staging === staging &&
-            staging !== undefined &&
-            this.#machine.state === 'receiving'
-          ) {
-            staging.markDurable(upTo.sequence);
-            this.#emit({ type: 'durable', ...upTo });
-          }
-          await Promise.resolve();
-        }),
-      )
-      .catch((error: unknown) => {
-        this.#deps.log.error('flushing received frames failed', error, { set: this.set });
-      })
-      .finally(() => {
-        this.#flushing = undefined;
+    this.#flush.start(async () => {
+      await this.#lock.run(async () => {
+        // The mark is for a sync still receiving: sealing makes its own, a dropped sync needs none.
+        if (staging === undefined || this.#staging !== staging) return;
+        if (this.#machine.state !== 'receiving') return;
+        staging.markDurable(upTo.sequence);
+        this.#emit({ type: 'durable', ...upTo });
+        await Promise.resolve();
       });
+    });
   }
 
   // ——— sealing and applying ———
 
   #sealSoon(): void {
     this.#lock
-      .run(() => this.#untilStored(() => this.#finish()))
+      .run(() => this.#stall.untilStored(() => this.#finish()))
       .catch((error: unknown) => {
         if (!this.#closing.signal.aborted)
           this.#deps.log.error('finishing a sync failed', error, { set: this.set });
@@ -367,7 +326,6 @@ export class SetWriter implements SetPort {
       await this.#refuse(refusal, { sync: staging.status().sync, wants: [] });
       return false;
     }
-    await this.#flushing;
     const sealed = staging.markSealed();
     this.#machine.to('sealed');
     this.#emit({ type: 'durable', ...this.#received });
@@ -416,7 +374,7 @@ export class SetWriter implements SetPort {
       this.#machine.to('receiving');
       this.#received = { boot: status.boot, sequence: status.durable };
       // Sealed or wholly received: the intent is verified once more before transaction A (R19).
-      if (status.sealed || this.#staging.ended) await this.#untilStored(() => this.#finish());
+      if (status.sealed || this.#staging.ended) await this.#stall.untilStored(() => this.#finish());
     } else {
       await this.#clean();
     }
@@ -427,37 +385,6 @@ export class SetWriter implements SetPort {
         files: swept,
       });
     await indexNames(writer, newestPoint(writer), undefined);
-  }
-
-  // ——— storage trouble ———
-
-  /** Runs a step until storage takes it: full or failing disks stall a set and never lose it. */
-  async #untilStored(step: () => Promise<void>): Promise<void> {
-    for (;;) {
-      try {
-        await step();
-        if (this.#stalled !== undefined) {
-          this.#stalled = undefined;
-          this.#emit({ type: 'resumed' });
-        }
-        return;
-      } catch (error) {
-        const trouble = asAfterimageError(error);
-        if (trouble.code === 'cancelled' || this.#closing.signal.aborted) throw trouble;
-        if (
-          this.#staging?.intent.db.inTransaction === true &&
-          this.#machine.state !== 'receiving'
-        ) {
-          this.#staging.intent.db.exec('ROLLBACK');
-        }
-        if (this.#stalled?.message !== trouble.message) {
-          this.#deps.log.error('the set is stalled; it is tried again', trouble, { set: this.set });
-        }
-        this.#stalled = trouble;
-        this.#emit({ type: 'stalled', error: trouble });
-        await delay(RETRY_MS, undefined, { signal: this.#closing.signal }).catch(() => undefined);
-      }
-    }
   }
 
   #stagingDeps(): StagingDeps {
@@ -473,9 +400,4 @@ export class SetWriter implements SetPort {
   #emit(event: SetEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
-}
-
-/** Trouble that may pass: the step is tried again. Anything else drops the sync. */
-function isStorageTrouble(error: AfterimageError): boolean {
-  return error.code === 'storage-full' || error.code === 'storage-failed';
 }

@@ -29,6 +29,7 @@ export class IndexDb {
   }
 
   /** First row or undefined. The caller names the row's shape, which is the SELECT's. */
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- names the row's shape
   get<T>(sql: string, ...parameters: unknown[]): T | undefined {
     return this.prepare(sql).get(...parameters) as T | undefined;
   }

@@ -1,23 +1,35 @@
 /** Content-defined chunks of a stored file, so that the agent can find its old content in a rewritten one. */
+import fs from 'node:fs';
 import { AfterimageError } from '../../shared/errors.js';
-import type { HashCore } from '../../shared/hash/hash-core.js';
+import type { ChunkSizes, HashCore } from '../../shared/hash/hash-core.js';
 import { TimeSlice } from '../../shared/time-slice.js';
 import { readFully } from '../history/read-block.js';
-
-export interface ChunkRequest {
-  readonly minBytes: number;
-  readonly averageBytes: number;
-  readonly maxBytes: number;
-}
+import type { SetStore } from '../history/set-store.js';
+import { newestPoint, nodeAt } from '../index/nodes.js';
+import type { SignatureRequest } from '../receive/set-port.js';
 
 const CHUNK_ROW_BYTES = 12;
 const SIGNATURE_BYTES_MAX = 768 * 1024;
 
+/** The signature of a file of the newest point; empty when there is no such file. */
+export async function signatureOfNode(store: SetStore, request: SignatureRequest): Promise<Buffer> {
+  const { index, source } = store;
+  const node = nodeAt(index, request.node, newestPoint(index));
+  if (node?.body == null) return Buffer.alloc(0);
+  // A descriptor of our own: the shared one may be closed while this waits.
+  const fd = fs.openSync(`/proc/self/fd/${source.bodies.open(node.body)}`, 'r');
+  try {
+    return await signatureOf(source.core, { fd, size: node.size }, request);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
 /** For each chunk its length (u32) and the first 8 bytes of its digest. `size` in bytes. */
-export async function signatureOf(
+async function signatureOf(
   core: HashCore,
   file: { readonly fd: number; readonly size: number },
-  sizes: ChunkRequest,
+  sizes: ChunkSizes,
 ): Promise<Buffer> {
   checkSizes(sizes, core.batchBytes);
   const slice = new TimeSlice();
@@ -52,7 +64,7 @@ function chunkRow(core: HashCore, chunk: Buffer): Buffer {
   return row;
 }
 
-function checkSizes(sizes: ChunkRequest, batchBytes: number): void {
+function checkSizes(sizes: ChunkSizes, batchBytes: number): void {
   const { minBytes, averageBytes, maxBytes } = sizes;
   if (!(
     minBytes >= 64 &&

@@ -24,7 +24,7 @@ import type { BlockSource } from '../history/read-block.js';
 import type { IndexDb } from '../index/index-db.js';
 import { newestPoint, nodeAt, nodeEver, splitMtime } from '../index/nodes.js';
 import { type IntentFolders, intentFile, openIntent } from './intent-db.js';
-import type { KnownBlocks } from './known-blocks.js';
+import type { IntentStore, KnownBlocks } from './known-blocks.js';
 import { NewFiles } from './new-files.js';
 import { PagesFile } from './pages-file.js';
 import type { ParentState } from './parent-state.js';
@@ -119,6 +119,12 @@ export class Staging {
       begins = false;
     }
     return staging;
+  }
+
+  /** Where its blocks are, for those who look for known ones. */
+  get store(): IntentStore {
+    const { folders } = this.#deps;
+    return { intent: this.intent, newFolder: folders.new, intentFolder: folders.intent };
   }
 
   /** What is known of the sync, as stored. */

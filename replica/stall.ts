@@ -1,0 +1,70 @@
+/**
+ * What happens when storage is full or fails: the step under way waits and is tried again, the set
+ * says so, and nothing is lost. Old points stay readable meanwhile (R19).
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { type AfterimageError, asAfterimageError } from '../shared/errors.js';
+import type { Log } from '../shared/log.js';
+import type { SetEvent } from './receive/set-port.js';
+
+const RETRY_MS = 1000;
+
+export interface StallOptions {
+  readonly log: Log;
+  /** Aborted when the set closes: the wait ends with the error. */
+  readonly signal: AbortSignal;
+  readonly emit: (event: SetEvent) => void;
+  /** Takes back what the failed step left half done in a transaction. */
+  readonly rollBack: () => void;
+}
+
+export class Stall {
+  readonly #options: StallOptions;
+  #error: AfterimageError | undefined;
+
+  constructor(options: StallOptions) {
+    this.#options = options;
+  }
+
+  /** What keeps the set from going on, if something does. */
+  get error(): AfterimageError | undefined {
+    return this.#error;
+  }
+
+  /** Runs a step, which may be run again, until it is done. */
+  async untilStored(step: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        await step();
+        this.#clear();
+        return;
+      } catch (error) {
+        const trouble = asAfterimageError(error);
+        if (this.#options.signal.aborted) throw trouble;
+        this.#options.rollBack();
+        this.#note(trouble);
+        await delay(RETRY_MS, undefined, { signal: this.#options.signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  #note(trouble: AfterimageError): void {
+    if (this.#error?.message !== trouble.message) {
+      this.#options.log.error('the set is stalled; it is tried again', trouble);
+    }
+    this.#error = trouble;
+    this.#options.emit({ type: 'stalled', error: trouble });
+  }
+
+  #clear(): void {
+    if (this.#error === undefined) return;
+    this.#error = undefined;
+    this.#options.log.info('the set goes on');
+    this.#options.emit({ type: 'resumed' });
+  }
+}
+
+/** Trouble that may pass: the step is tried again. Anything else drops the sync. */
+export function isStorageTrouble(error: AfterimageError): boolean {
+  return error.code === 'storage-full' || error.code === 'storage-failed';
+}
