@@ -44,6 +44,8 @@ interface Listener {
   readonly handler: (message: TransportMessage) => void;
 }
 
+type RequestFailure = 'timed-out' | 'replica-unreachable' | 'broker-unreachable';
+
 const PAYLOAD_BYTES_MAX = 1024 * 1024 + 128 * 1024;
 
 /** Numbers from 0 to 1 that depend on the seed alone (mulberry32). */
@@ -185,6 +187,7 @@ class Client implements MemoryTransport {
   readonly #broker: Broker;
   readonly #permissions: MemoryPermissions | undefined;
   readonly #statusListeners = new Set<(status: TransportStatus) => void>();
+  readonly #requests = new Set<(code: RequestFailure) => void>();
   #closed = false;
   connected: boolean;
   readonly payloadBytesMax = PAYLOAD_BYTES_MAX;
@@ -210,26 +213,28 @@ class Client implements MemoryTransport {
     }
     return new Promise((resolve, reject) => {
       const inbox = this.#broker.newInbox();
-      const fail = (code: 'timed-out' | 'replica-unreachable', message: string): void => {
+      const end = (): void => {
         subscription.unsubscribe();
         clearTimeout(timer);
-        reject(new AfterimageError(code, message, { facts: { subject } }));
+        this.#requests.delete(fail);
+      };
+      const fail = (code: RequestFailure): void => {
+        end();
+        reject(new AfterimageError(code, 'the request has no answer', { facts: { subject } }));
       };
       const subscription = this.#broker.listen({
         client: this,
         pattern: inbox,
         handler: (message) => {
-          subscription.unsubscribe();
-          clearTimeout(timer);
+          end();
           resolve(message.data);
         },
       });
       const timer = setTimeout(() => {
-        fail('timed-out', `no answer within ${timeoutMs} ms`);
+        fail('timed-out');
       }, timeoutMs);
-      if (this.#send(subject, data, inbox) === 0) {
-        fail('replica-unreachable', 'nobody listens on this subject');
-      }
+      this.#requests.add(fail);
+      if (this.#send(subject, data, inbox) === 0) fail('replica-unreachable');
     });
   }
 
@@ -255,6 +260,7 @@ class Client implements MemoryTransport {
   disconnect(): void {
     if (!this.connected) return;
     this.connected = false;
+    for (const fail of [...this.#requests]) fail('broker-unreachable');
     this.#tell({ type: 'disconnected' });
   }
 
