@@ -87,7 +87,8 @@ export class TestReplica {
   }
 
   fetch(path: string, init: RequestInit = {}): Promise<Response> {
-    const headers = { authorization: `Bearer ${TOKEN}`, ...init.headers };
+    const headers = new Headers(init.headers);
+    headers.set('authorization', `Bearer ${TOKEN}`);
     return fetch(`${this.url}${path}`, { ...init, headers });
   }
 

@@ -308,7 +308,11 @@ describe('restore in place', () => {
     const plan = await restore(
       point,
       { ...request, effect: 'plan' },
-      { onAction: ({ action, path }) => planned.push(`${action} ${path.toString()}`) },
+      {
+        onAction: ({ action, path }) => {
+          planned.push(`${action} ${path.toString()}`);
+        },
+      },
     );
     expect(describeDisk(posix, target)).toEqual(before);
     expect(planned).toEqual([

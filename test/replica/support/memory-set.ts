@@ -29,6 +29,8 @@ export class MemorySet implements SetReader {
   readonly #hash: HashCore;
   readonly #points: MemoryPoint[] = [];
   readonly #damaged = new Set<string>();
+  /** Called before every block that is read. */
+  onRead: () => void = () => undefined;
   #opened = 0;
 
   constructor(set: string, hash: HashCore) {
@@ -84,9 +86,11 @@ export class MemorySet implements SetReader {
       this.#opened -= 1;
     };
     const tree = this.tree(point);
-    return new MemoryView({ set: this.set, point, tree, hash: this.#hash, close }, (node, block) =>
-      this.#damaged.has(`${node}:${block}`),
-    );
+    const isDamaged = (node: number, block: number): boolean => {
+      this.onRead();
+      return this.#damaged.has(`${node}:${block}`);
+    };
+    return new MemoryView({ set: this.set, point, tree, hash: this.#hash, close }, isDamaged);
   }
 
   tree(point: number): MemoryTree {
