@@ -48,6 +48,8 @@ export interface SetWriterDeps {
   readonly posix: Posix;
   readonly clock: Clock;
   readonly log: Log;
+  /** Throws `storage-full` when no sync may begin now. */
+  readonly admit: () => void;
 }
 
 const FLUSH_BYTES = 8 * 1024 * 1024;
@@ -208,6 +210,7 @@ export class SetWriter implements SetPort {
         { facts: { sync: record.sync } },
       );
     }
+    this.#deps.admit();
     await emptyFolder(this.#folders.intent);
     await emptyFolder(this.#folders.new);
     this.#parent.forget();

@@ -1,7 +1,7 @@
 /** Where the API is found when nobody says otherwise. */
 
 /** The API listens on loopback at this port by default. */
-export const API_PORT_DEFAULT = 7480;
+export const API_PORT_DEFAULT = 9470;
 export const API_URL_DEFAULT = `http://127.0.0.1:${API_PORT_DEFAULT}`;
 
 /** The replica's data folder when none is named, below the current folder. */

@@ -32,6 +32,7 @@ async function openSet(): Promise<{ store: SetStore; writer: SetWriter }> {
     posix: loadPosix(),
     clock: systemClock,
     log: silentLog,
+    admit: () => undefined,
   });
   return { store, writer };
 }
@@ -104,7 +105,8 @@ function expectBase(expected: FullCopy): void {
     if (want.kind === 'file')
       expect(fs.readFileSync(file).equals(want.content), `base: ${name}`).toBe(true);
     if (want.kind === 'folder') expect(fs.lstatSync(file).isDirectory()).toBe(true);
-    if (want.kind === 'symlink') expect(fs.readlinkSync(file, { encoding: 'latin1' })).toBe(want.target);
+    if (want.kind === 'symlink')
+      expect(fs.readlinkSync(file, { encoding: 'latin1' })).toBe(want.target);
   }
 }
 

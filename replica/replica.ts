@@ -1,0 +1,185 @@
+/**
+ * The replica process: its data folder and identity, the broker it runs or joins, the sets, the
+ * door to the wire and the HTTP API. `runReplica` resolves when everything serves.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { TOKEN_FILE, URL_FILE } from '../shared/api/address.js';
+import { type Clock, systemClock } from '../shared/clock.js';
+import type { ReplicaConfig } from '../shared/config/replica-config.js';
+import { lockFolder } from '../shared/folder-lock.js';
+import { createHashCore } from '../shared/hash/create-hash-core.js';
+import type { Log } from '../shared/log.js';
+import { loadPosix } from '../shared/posix/load-posix.js';
+import { replicaInboxPrefix } from '../shared/protocol/subject.js';
+import { readTextFile } from './broker/read-seed.js';
+import { createNatsTransport } from '../shared/transport/nats.js';
+import { type Catalog, openCatalog } from './catalog/catalog.js';
+import { loadOrCreateReplicaIdentity, type ReplicaIdentity } from './catalog/replica-identity.js';
+import { type OwnBroker, runOwnBroker } from './broker/own-broker.js';
+import { createReceiver } from './receive/receiver.js';
+import { createServer } from './serve/server.js';
+import { ensureToken } from './serve/token.js';
+import { servedSets } from './serve-sets.js';
+import { SetHouse } from './set-house.js';
+import { spaceGuard } from './space-guard.js';
+
+export interface RunningReplica {
+  /** Where the HTTP API listens. */
+  readonly url: string;
+  /** As agents reach the broker. */
+  readonly brokerUrl: string;
+  /** Stops in order: no new frames, sets closed, broker last. */
+  close(): Promise<void>;
+}
+
+export interface ReplicaDeps {
+  readonly log: Log;
+  readonly version: string;
+  readonly clock?: Clock;
+}
+
+const CATALOG_FILE = 'catalog.db';
+
+/** The pieces that `afterimage enroll` needs without running a replica. */
+export function openReplicaData(dataFolder: string): {
+  readonly catalog: Catalog;
+  readonly identity: ReplicaIdentity;
+} {
+  fs.mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+  return {
+    catalog: openCatalog({ path: path.join(dataFolder, CATALOG_FILE) }),
+    identity: loadOrCreateReplicaIdentity(dataFolder),
+  };
+}
+
+/** Throws `folder-in-use`, `broker-missing`, `broker-unreachable`, storage errors. */
+export async function runReplica(
+  config: ReplicaConfig,
+  deps: ReplicaDeps,
+): Promise<RunningReplica> {
+  const { log } = deps;
+  const clock = deps.clock ?? systemClock;
+  fs.mkdirSync(config.dataFolder, { recursive: true, mode: 0o700 });
+  const stack = new ClosingStack();
+  try {
+    const lock = lockFolder(config.dataFolder);
+    stack.add(() => {
+      lock.release();
+    });
+    const { catalog, identity } = openReplicaData(config.dataFolder);
+    stack.add(() => {
+      catalog.close();
+    });
+    const broker = await joinBroker(config, { catalog, identity, log, stack });
+    const posix = loadPosix();
+    for (const missing of posix.missing) log.warn('the native part is not there', { missing });
+    const house = new SetHouse({
+      dataFolder: config.dataFolder,
+      core: createHashCore(),
+      posix,
+      clock,
+      log,
+      claim: (request) => {
+        catalog.claimSet(request);
+      },
+      admit: spaceGuard(config),
+    });
+    await house.openAll();
+    stack.add(() => house.close());
+    const transport = createNatsTransport({
+      url: broker.url,
+      seed: broker.seed,
+      inboxPrefix: replicaInboxPrefix,
+      name: 'afterimage replica',
+      log,
+    });
+    stack.add(() => transport.close());
+    const receiver = createReceiver({
+      transport,
+      tenant: config.tenant,
+      identity: identity.keys,
+      catalog,
+      openSet: house.openFor,
+      log,
+      clock,
+    });
+    stack.add(() => {
+      receiver.close();
+    });
+    const server = createServer({
+      sets: () => servedSets(house, receiver),
+      token: ensureToken(config.dataFolder),
+      hash: createHashCore(),
+      clock,
+      log,
+      version: deps.version,
+    });
+    const url = await server.listen(config.listen);
+    stack.add(() => server.close());
+    const urlFile = path.join(config.dataFolder, URL_FILE);
+    fs.writeFileSync(urlFile, `${url}\n`, { mode: 0o600 });
+    stack.add(() => {
+      fs.rmSync(urlFile, { force: true });
+    });
+    log.info('replica serves', {
+      url,
+      broker: broker.url,
+      sets: house.opened.length,
+      token: path.join(config.dataFolder, TOKEN_FILE),
+    });
+    return { url, brokerUrl: broker.url, close: () => stack.close() };
+  } catch (error) {
+    await stack.close();
+    throw error;
+  }
+}
+
+interface JoinDeps {
+  readonly catalog: Catalog;
+  readonly identity: ReplicaIdentity;
+  readonly log: Log;
+  readonly stack: ClosingStack;
+}
+
+/** The broker's URL and the seed of our user there. */
+async function joinBroker(
+  config: ReplicaConfig,
+  { catalog, identity, log, stack }: JoinDeps,
+): Promise<{ readonly url: string; readonly seed: string }> {
+  if (config.broker.type === 'external') {
+    const { url, seedFile } = config.broker;
+    return { url, seed: seedFile === undefined ? identity.brokerSeed : readTextFile(seedFile) };
+  }
+  const broker: OwnBroker = await runOwnBroker({
+    config: config.broker,
+    dataFolder: config.dataFolder,
+    catalog,
+    identity,
+    log,
+  });
+  stack.add(() => broker.stop());
+  return { url: broker.url, seed: identity.brokerSeed };
+}
+
+/** What was opened is closed in the opposite order, all of it, whatever fails. */
+class ClosingStack {
+  readonly #steps: (() => void | Promise<void>)[] = [];
+
+  add(step: () => void | Promise<void>): void {
+    this.#steps.push(step);
+  }
+
+  /** Throws the first failure after everything was tried. */
+  async close(): Promise<void> {
+    const failures: unknown[] = [];
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
+      try {
+        await step();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * All sets of a replica: opens those on disk at start, finishing what a crash cut off, and makes
+ * new ones when an agent first speaks of them. A set that cannot be opened stays away from the
+ * others and says why.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import type { Clock } from '../shared/clock.js';
+import { AfterimageError, asAfterimageError } from '../shared/errors.js';
+import type { HashCore } from '../shared/hash/hash-core.js';
+import type { Log } from '../shared/log.js';
+import type { Posix } from '../shared/posix/posix.js';
+import { SetStore } from './history/set-store.js';
+import { StoredSetReader } from './history/stored-set-reader.js';
+import type { SetPort } from './receive/set-port.js';
+import { SetWriter } from './set-writer.js';
+import type { Admit } from './space-guard.js';
+
+export interface OpenedSet {
+  readonly name: string;
+  readonly store: SetStore;
+  readonly writer: SetWriter;
+  readonly reader: StoredSetReader;
+  /** Why the last sync was refused; null once one was committed since. */
+  refusal: AfterimageError | null;
+}
+
+export interface SetHouseDeps {
+  readonly dataFolder: string;
+  readonly core: HashCore;
+  readonly posix: Posix;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Confirms or makes the agent the set's owner. Throws `set-owned`. */
+  readonly claim: (request: { readonly set: string; readonly agent: string }) => void;
+  readonly admit: Admit;
+}
+
+export class SetHouse {
+  readonly #deps: SetHouseDeps;
+  readonly #sets = new Map<string, Promise<OpenedSet>>();
+  readonly #opened = new Map<string, OpenedSet>();
+
+  constructor(deps: SetHouseDeps) {
+    this.#deps = deps;
+    fs.mkdirSync(this.#folder(''), { recursive: true, mode: 0o700 });
+  }
+
+  /** Opens every set on disk. A set that does not open is logged; the others are served. */
+  async openAll(): Promise<void> {
+    for (const name of fs.readdirSync(this.#folder('')).sort()) {
+      await this.#open(name).catch((error: unknown) => {
+        this.#deps.log.error('a set could not be opened', error, { set: name });
+      });
+    }
+  }
+
+  get opened(): readonly OpenedSet[] {
+    return [...this.#opened.values()];
+  }
+
+  /** The set's port for its agent; made when it does not exist. */
+  readonly openFor = async (request: {
+    readonly set: string;
+    readonly agent: string;
+  }): Promise<SetPort> => {
+    this.#deps.claim(request);
+    return (await this.#open(request.set)).writer;
+  };
+
+  async close(): Promise<void> {
+    for (const { writer, store } of this.#opened.values()) {
+      await writer.close();
+      store.close();
+    }
+    this.#opened.clear();
+    this.#sets.clear();
+  }
+
+  #folder(name: string): string {
+    return path.join(this.#deps.dataFolder, 'sets', name);
+  }
+
+  #open(name: string): Promise<OpenedSet> {
+    const known = this.#sets.get(name);
+    if (known !== undefined) return known;
+    const opening = this.#openNow(name).catch((error: unknown) => {
+      this.#sets.delete(name);
+      throw asAfterimageError(error);
+    });
+    this.#sets.set(name, opening);
+    return opening;
+  }
+
+  async #openNow(name: string): Promise<OpenedSet> {
+    const store = new SetStore({ set: name, folder: this.#folder(name), core: this.#deps.core });
+    const reader = new StoredSetReader(store);
+    let writer: SetWriter;
+    try {
+      writer = await SetWriter.open({
+        ...this.#deps,
+        store,
+        admit: () => {
+          this.#deps.admit(name, () => reader.space());
+        },
+      });
+    } catch (error) {
+      store.close();
+      throw error;
+    }
+    const opened: OpenedSet = {
+      name,
+      store,
+      writer,
+      reader,
+      refusal: null,
+    };
+    writer.onEvent((event) => {
+      if (event.type === 'refused') opened.refusal = event.error;
+      if (event.type === 'committed') opened.refusal = null;
+    });
+    this.#opened.set(name, opened);
+    return opened;
+  }
+}
