@@ -1,0 +1,26 @@
+/** The benchmarks by name, each loaded only when it is run. */
+import type { Figure } from './figure.js';
+
+export interface RunOptions {
+  readonly rounds: number;
+  /** 1 for the sizes in docs/guide/benchmarks.md; less for a quicker look. */
+  readonly scale: number;
+}
+
+export interface Bench {
+  readonly about: string;
+  /** When not told otherwise. */
+  readonly usual: RunOptions;
+  /** Throws `mismatch` when something measured was not right. */
+  readonly run: (options: RunOptions) => Promise<readonly Figure[]>;
+}
+
+export type Catalogue = Readonly<Record<string, Bench>>;
+
+export const catalogue: Catalogue = {
+  hash: {
+    about: 'digests of blocks and pages, beside hash-wasm, SHA-256 and b3sum',
+    usual: { rounds: 5, scale: 1 },
+    run: async (options) => (await import('./hash.js')).run(options),
+  },
+};
