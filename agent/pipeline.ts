@@ -27,6 +27,7 @@ import type { FolderIdentity, PlanParts } from './plan/plan-parts.js';
 import { RecordOutlet } from './plan/record-outlet.js';
 import { describeOutcome, type Operation } from './plan/sync-report.js';
 import { VerdictListener, type SyncVerdict } from './plan/sync-verdict.js';
+import { stoppable } from './plan/stoppable-session.js';
 import { TreeWalk } from './plan/tree-walk.js';
 import type { QuiesceRecipe } from './quiesce/recipe.js';
 import type { SetSession } from './ship/session.js';
@@ -80,14 +81,13 @@ export type SyncResult =
 export async function syncSet(set: SetParts, request: SyncRequest): Promise<SyncResult> {
   const sync = set.state.openSync();
   const plan = openPlan(set, sync, request);
-  const verdict = new VerdictListener(set.session, sync);
+  const image = await orTakeBack(set, plan, takeImage(set, plan, request));
+  if (!plan.outlet.begun && !request.always) return unchanged(set, plan);
+  const listener = await orTakeBack(set, plan, endSync(set, { plan, image, request }));
   try {
-    const image = await orTakeBack(set, plan, takeImage(set, plan, request));
-    if (!plan.outlet.begun && !request.always) return unchanged(set, plan);
-    await orTakeBack(set, plan, endSync(set, { plan, image, request }));
-    return await obey(set, plan, await verdict.wait(request.signal));
+    return await obey(set, plan, await listener.wait(request.signal));
   } finally {
-    verdict.close();
+    listener.close();
   }
 }
 
@@ -143,7 +143,8 @@ interface Plan extends PlanParts {
 }
 
 function openPlan(set: SetParts, sync: number, { signal }: SyncRequest): Plan {
-  const { state, session, index, clock, journal } = set;
+  const { state, index, clock, journal } = set;
+  const session = stoppable(set.session, signal);
   const { point, chain } = state.committed;
   const { incarnation } = state;
   const startedMs = clock.now();
@@ -161,6 +162,7 @@ function openPlan(set: SetParts, sync: number, { signal }: SyncRequest): Plan {
   const journalTo = journal.mark();
   return {
     ...set,
+    session,
     outlet,
     blocks,
     pause,
@@ -168,7 +170,7 @@ function openPlan(set: SetParts, sync: number, { signal }: SyncRequest): Plan {
     sync,
     journalTo,
     recipe: set.recipe(),
-    sentBefore: session.sentBytes,
+    sentBefore: set.session.sentBytes,
   };
 }
 
@@ -213,7 +215,7 @@ async function takeImage(set: SetParts, plan: Plan, request: SyncRequest): Promi
 async function endSync(
   set: SetParts,
   said: { readonly plan: Plan; readonly image: ImageTaken; readonly request: SyncRequest },
-): Promise<void> {
+): Promise<VerdictListener> {
   const { state, session, journal } = set;
   const { plan, image, request } = said;
   await plan.outlet.begin();
@@ -230,8 +232,15 @@ async function endSync(
   });
   const end = { type: 'end' as const, sync: plan.sync, outcome };
   state.endSync(session.manifestDigest(end));
-  await session.write(end);
-  session.flush();
+  const listener = new VerdictListener(session, plan.sync);
+  try {
+    await session.write(end);
+    session.flush();
+    return listener;
+  } catch (error) {
+    listener.close();
+    throw error;
+  }
 }
 
 async function takeBack({ state, session }: SetParts, plan: Plan): Promise<void> {

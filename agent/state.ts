@@ -10,6 +10,7 @@ import { DigestTable } from './state/digest-table.js';
 import { Flight, type FlightRow } from './state/flight.js';
 import { NodeTable } from './state/node-table.js';
 import { StateDatabase } from './state/state-database.js';
+import { nodeKinds } from '../shared/protocol/records.js';
 import type { TimeSlice } from '../shared/time-slice.js';
 import { invariant } from '../shared/errors.js';
 
@@ -222,6 +223,12 @@ export class AgentState {
     this.#base.commit();
   }
 
+  /** Marks the entries that are folders, once every node is there. */
+  markFolders(): void {
+    this.#base.writing();
+    this.#sql.markFolders.run();
+  }
+
   /** The rows are now those of this point. */
   adopt(committed: CommittedPoint): void {
     const newest = this.#sql.newestNode.get() ?? 1;
@@ -264,6 +271,10 @@ function prepare({ db }: StateDatabase) {
     setFingerprint: db.prepare('INSERT OR REPLACE INTO fingerprint VALUES (?, ?, ?)'),
     dropFingerprint: db.prepare('DELETE FROM fingerprint WHERE node = ?'),
     dropFingerprints: db.prepare('DELETE FROM fingerprint'),
+    markFolders: db.prepare(
+      `UPDATE entry SET folder = 1
+       WHERE node IN (SELECT id FROM node WHERE kind = ${nodeKinds.indexOf('folder')})`,
+    ),
     addOrphan: db.prepare('INSERT OR IGNORE INTO orphan VALUES (?)'),
     removeOrphan: db.prepare('DELETE FROM orphan WHERE node = ?'),
     anyOrphan: db.prepare<[], number>('SELECT node FROM orphan LIMIT 1').pluck(),

@@ -66,17 +66,19 @@ async function heldRound(
   rounds: number,
 ): Promise<ImageTaken> {
   const { recipe, clock } = request;
-  let release: Awaited<ReturnType<HeldApplication['release']>>;
   const imageMs = clock.now();
-  let moved: readonly string[] = [];
   request.hold(true);
+  let moved: readonly string[];
   try {
     await request.look({ held: true });
     moved = request.movedWhileHeld();
-  } finally {
-    release = await held.release();
+  } catch (error) {
+    await held.release();
     request.hold(false);
+    throw error;
   }
+  const release = await held.release();
+  request.hold(false);
   const intact = release.intact && moved.length === 0;
   return {
     consistency: intact ? recipe.consistency : 'crash',

@@ -1,6 +1,7 @@
 /** What becomes of a sync after its `end`: listened for before `end` is sent. */
-import { AfterimageError } from '../../shared/errors.js';
+import type { AfterimageError } from '../../shared/errors.js';
 import type { SessionEvent, SetSession } from '../ship/session.js';
+import { orStopped } from './stoppable-session.js';
 
 export type SyncVerdict =
   | {
@@ -33,21 +34,9 @@ export class VerdictListener {
     });
   }
 
-  /** Waits as long as the replica is away. Throws `cancelled` when `signal` stops the wait. */
-  async wait(signal: AbortSignal): Promise<SyncVerdict> {
-    let stop: () => void = () => undefined;
-    const stopped = new Promise<never>((_, reject) => {
-      stop = () => {
-        reject(new AfterimageError('cancelled', 'stopped before the replica had its say'));
-      };
-    });
-    signal.addEventListener('abort', stop, { once: true });
-    if (signal.aborted) stop();
-    try {
-      return await Promise.race([this.#verdict, stopped]);
-    } finally {
-      signal.removeEventListener('abort', stop);
-    }
+  /** Waits as long as the replica is away, or until `signal` stops it: rejects with its reason. */
+  wait(signal: AbortSignal): Promise<SyncVerdict> {
+    return orStopped(this.#verdict, signal);
   }
 
   close(): void {

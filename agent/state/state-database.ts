@@ -12,7 +12,7 @@ const WRITES_MAX = 8_000;
 
 export class StateDatabase {
   readonly db: Database.Database;
-  readonly #getMeta: Database.Statement<[string], unknown>;
+  readonly #getMeta: Database.Statement<[string]>;
   readonly #setMeta: Database.Statement<[string, unknown]>;
   #writes = 0;
   /**
@@ -26,9 +26,7 @@ export class StateDatabase {
     this.db = openFile(path);
     try {
       this.#create();
-      this.#getMeta = this.db
-        .prepare<[string], unknown>('SELECT value FROM meta WHERE key = ?')
-        .pluck();
+      this.#getMeta = this.db.prepare<[string]>('SELECT value FROM meta WHERE key = ?').pluck();
       this.#setMeta = this.db.prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)');
       const version = this.#getMeta.get('version');
       if (version !== STATE_VERSION) {

@@ -1,0 +1,156 @@
+/**
+ * The agent: every set of a configuration in one process, each with its own journal, state and
+ * session, under one lock of the data folder. What it is made of comes from outside (`main.ts`
+ * takes the real parts, tests others).
+ */
+import { statSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../shared/clock.js';
+import type { AgentConfig, SetConfig } from '../shared/config/agent-config.js';
+import type { HashCore } from '../shared/hash/hash-core.js';
+import type { Log } from '../shared/log.js';
+import type { Posix } from '../shared/posix/posix.js';
+import type { CaptureSource } from './capture/capture-source.js';
+import { createCapture } from './capture/choose-source.js';
+import { DedupIndex } from './dedup/dedup-index.js';
+import { createRoundsEngine } from './image/rounds-engine.js';
+import { Journal } from './journal/journal.js';
+import { PathFilter } from './plan/path-filter.js';
+import type { SetParts } from './pipeline.js';
+import type { QuiesceRecipe } from './quiesce/recipe.js';
+import { lockFolder } from './schedule/folder-lock.js';
+import { SetRunner } from './schedule/set-runner.js';
+import {
+  describeSet,
+  writeStatusFile,
+  type AgentStatus,
+  type StatusSet,
+} from './schedule/status-file.js';
+import type { SetSession } from './ship/session.js';
+import { AgentState } from './state.js';
+
+export interface AgentDeps {
+  /** One session a set; closed by the agent. `spoolFolder` is the set's own. */
+  readonly openSession: (set: SetConfig, spoolFolder: string) => SetSession;
+  /** Made anew for each sync. */
+  readonly recipeOf: (set: SetConfig) => QuiesceRecipe;
+  readonly posix: Posix;
+  /** A core of its own for each set. */
+  readonly createCore: () => HashCore;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Instead of the configured capture, for tests. */
+  readonly captureOf?: (set: SetConfig) => CaptureSource;
+}
+
+export interface RunningAgent {
+  status(): AgentStatus;
+  /** Ends all sets cleanly: nothing stays held, a sync under way is taken back or left ended. */
+  stop(): Promise<void>;
+}
+
+/** @throws AfterimageError `folder-in-use`, `storage-failed`, `database-version` */
+export function runAgent(config: AgentConfig, deps: AgentDeps): RunningAgent {
+  const lock = lockFolder(config.dataFolder);
+  const sets: StatusSet[] = [];
+  try {
+    sayWhatIsMissing(deps);
+    for (const set of config.sets) sets.push(openSet(config, set, deps));
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+  const startedMs = deps.clock.now();
+  const status = (): AgentStatus => ({
+    format: 1,
+    pid: process.pid,
+    startedMs,
+    writtenMs: deps.clock.now(),
+    native: deps.posix.native,
+    notCarried: deps.posix.missing,
+    sets: sets.map(describeSet),
+  });
+  for (const { runner } of sets) runner.start();
+  const file = writeStatusFile({
+    folder: config.dataFolder,
+    describe: status,
+    onError: (error) => {
+      deps.log.error('status.json could not be written', error);
+    },
+  });
+  return {
+    status,
+    async stop() {
+      file.close();
+      await Promise.all(sets.map(({ runner }) => runner.stop()));
+      lock.release();
+    },
+  };
+}
+
+function openSet(config: AgentConfig, set: SetConfig, deps: AgentDeps): StatusSet {
+  const folder = join(config.dataFolder, 'sets', set.name);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const { clock, posix } = deps;
+  const log = deps.log.with({ set: set.name });
+  const state = new AgentState(join(folder, 'state.db'));
+  const filter = new PathFilter(set);
+  forgetOtherFilter(state, filter);
+  const own = statSync(config.dataFolder, { bigint: true });
+  const parts: SetParts = {
+    name: set.name,
+    roots: set.roots,
+    roundsMax: set.roundsMax,
+    state,
+    journal: new Journal({ path: join(folder, 'journal.db'), clock }),
+    session: deps.openSession(set, join(folder, 'spool')),
+    posix,
+    core: deps.createCore(),
+    index: new DedupIndex(state, { memoryBytesMax: config.dedupBytesMax }),
+    filter,
+    engine: createRoundsEngine(),
+    recipe: () => deps.recipeOf(set),
+    ownFolders: [{ dev: Number(own.dev), ino: own.ino }],
+    clock,
+    log,
+    sayOnce: sayOnce(log),
+  };
+  const capture = deps.captureOf?.(set) ?? captureOf(config, set, log);
+  return { parts, runner: new SetRunner({ config: set, parts, capture }) };
+}
+
+function captureOf(config: AgentConfig, set: SetConfig, log: Log): CaptureSource {
+  return createCapture({
+    ...set.capture,
+    roots: set.roots,
+    ownFolders: [config.dataFolder],
+    log,
+  });
+}
+
+/** Folders that were found unchanged under other patterns must be looked at again. */
+function forgetOtherFilter(state: AgentState, filter: PathFilter): void {
+  if (state.note('filter')?.equals(filter.digest) === true) return;
+  state.dropFingerprints();
+  state.setNote('filter', filter.digest);
+  state.flush();
+}
+
+function sayWhatIsMissing({ posix, log }: AgentDeps): void {
+  if (posix.missing.length === 0) return;
+  log.warn('the native part is not built; some metadata is not carried', {
+    notCarried: posix.missing.join(', '),
+  });
+}
+
+const SAID_MAX = 1_000;
+
+function sayOnce(log: Log): (message: string) => void {
+  const said = new Set<string>();
+  return (message) => {
+    if (said.has(message) || said.size >= SAID_MAX) return;
+    said.add(message);
+    log.info(message);
+  };
+}

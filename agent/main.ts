@@ -1,0 +1,126 @@
+/**
+ * The agent with its real parts: the broker, the wire, the native calls, the watchdog. The command
+ * line calls `runAgentProcess`; it returns when the agent was told to stop.
+ */
+import { readdirSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { systemClock } from '../shared/clock.js';
+import {
+  readAgentConfig,
+  type AgentConfig,
+  type SetConfig,
+} from '../shared/config/agent-config.js';
+import { AfterimageError } from '../shared/errors.js';
+import { createHashCore } from '../shared/hash/create-hash-core.js';
+import { createLog, type Log } from '../shared/log.js';
+import { loadPosix } from '../shared/posix/load-posix.js';
+import { agentInboxPrefix } from '../shared/protocol/subject.js';
+import { createNatsTransport } from '../shared/transport/nats.js';
+import { runAgent, type RunningAgent } from './agent.js';
+import { createRecipe } from './quiesce/create-recipe.js';
+import type { QuiesceConfig } from './quiesce/recipe.js';
+import { startWatchdog } from './quiesce/watchdog-client.js';
+import { enrolIdentity, loadIdentity, type AgentIdentity } from './ship/identity.js';
+import { createSetSession } from './ship/set-session.js';
+
+export interface StartedAgent extends RunningAgent {
+  readonly config: AgentConfig;
+}
+
+/** Starts the agent of a configuration file. @throws AfterimageError what keeps it from starting */
+export async function startAgent(configFile: string, log?: Log): Promise<StartedAgent> {
+  const config = readAgentConfig(configFile);
+  const agentLog = log ?? createLog({ level: config.logLevel });
+  const identity = takeIdentity(config);
+  const watchdog = await startWatchdog({
+    log: agentLog,
+    armedFile: join(config.dataFolder, 'armed.json'),
+  });
+  const transport = createNatsTransport({
+    url: config.broker ?? identity.brokerUrl,
+    seed: identity.brokerSeed,
+    inboxPrefix: agentInboxPrefix(identity.agent),
+    name: `afterimage agent ${identity.agent}`,
+    log: agentLog,
+  });
+  const closeParts = async (): Promise<void> => {
+    await transport.close();
+    await watchdog.close();
+  };
+  try {
+    const running = runAgent(config, {
+      openSession: (set, spoolFolder) =>
+        createSetSession({
+          transport,
+          identity,
+          set: set.name,
+          spool: { folder: spoolFolder, bytesMax: config.spoolBytesMax },
+          windowBytes: config.windowBytesMax,
+          log: agentLog,
+        }),
+      recipeOf: (set) =>
+        createRecipe(toQuiesceConfig(set), { watchdog, clock: systemClock, log: agentLog }),
+      posix: loadPosix(),
+      createCore: () => createHashCore(),
+      clock: systemClock,
+      log: agentLog,
+    });
+    return {
+      config,
+      status: () => running.status(),
+      async stop() {
+        await running.stop();
+        await closeParts();
+      },
+    };
+  } catch (error) {
+    await closeParts();
+    throw error;
+  }
+}
+
+/** Runs until SIGTERM or SIGINT. */
+export async function runAgentProcess(configFile: string): Promise<void> {
+  const agent = await startAgent(configFile);
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        resolve();
+      });
+    }
+  });
+  await agent.stop();
+}
+
+/** The identity in the data folder; made from the enrolment file when there is none. */
+function takeIdentity(config: AgentConfig): AgentIdentity {
+  const folder = join(config.dataFolder, 'identity');
+  try {
+    return loadIdentity(folder);
+  } catch (error) {
+    const missing = error instanceof AfterimageError && error.code === 'identity-unknown';
+    if (!missing || config.enrolment === undefined) throw error;
+    return enrolIdentity({ enrolmentFile: config.enrolment, folder });
+  }
+}
+
+function toQuiesceConfig({ quiesce }: SetConfig): QuiesceConfig {
+  if (quiesce.kind !== 'sqlite') return quiesce;
+  return { ...quiesce, databases: quiesce.databases.flatMap(matchingPaths) };
+}
+
+/** A path as it is, or what matches `*` and `?` in its last component. */
+function matchingPaths(path: string): string[] {
+  const pattern = basename(path);
+  if (!/[*?]/.test(pattern)) return [path];
+  const expression = pattern
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
+  const matches = new RegExp(`^${expression}$`);
+  const folder = dirname(path);
+  return readdirSync(folder)
+    .filter((name) => matches.test(name))
+    .sort()
+    .map((name) => join(folder, name));
+}

@@ -1,0 +1,66 @@
+/**
+ * When a set's next sync is due. Pure: times in, time out, all in milliseconds since the epoch.
+ *
+ * A continuous set syncs shortly after a change, gathering what comes in bursts, and not before a
+ * few times what the last sync took: a large tree whose scan takes a second is not scanned all the
+ * time. What could not be settled (a file too young to be told from its next change) is looked at
+ * again soon, more and more rarely. A failed sync is tried again, more and more rarely.
+ */
+import { Cron } from 'croner';
+import type { Schedule } from '../../shared/config/agent-config.js';
+
+/** Gathers the changes of one burst. */
+const GATHER_MS = 40;
+/** Of a continuous set's time, at most a fourth goes into syncs. */
+const REST_FACTOR = 3;
+const UNSETTLED_MS_MIN = 50;
+const UNSETTLED_MS_MAX = 30_000;
+const RETRY_MS_MIN = 500;
+const RETRY_MS_MAX = 60_000;
+
+export interface SetTimes {
+  /** When the agent began with the set. */
+  readonly startedMs: number;
+  /** When the last sync, of whatever outcome, began and ended; undefined before the first. */
+  readonly last: { readonly startedMs: number; readonly endedMs: number } | undefined;
+  /** When the first change not covered by a sync was seen. */
+  readonly changedMs: number | undefined;
+  /** Syncs in a row that failed. */
+  readonly failures: number;
+  /** Syncs in a row that left something unsettled. */
+  readonly unsettled: number;
+  /** No point of this set exists yet. */
+  readonly first: boolean;
+}
+
+/** Infinity when nothing makes one due. */
+export function nextSyncMs(schedule: Schedule, times: SetTimes): number {
+  const { last, failures } = times;
+  if (times.first && last === undefined) return times.startedMs;
+  if (failures > 0 && last !== undefined) {
+    return last.endedMs + grow(failures, RETRY_MS_MIN, RETRY_MS_MAX);
+  }
+  switch (schedule.type) {
+    case 'continuous':
+      return nextContinuous(times);
+    case 'every':
+      return last === undefined ? times.startedMs : last.startedMs + schedule.everyMs;
+    case 'cron': {
+      const after = new Date(last?.startedMs ?? times.startedMs);
+      return new Cron(schedule.pattern, { paused: true }).nextRun(after)?.getTime() ?? Infinity;
+    }
+  }
+}
+
+function nextContinuous({ startedMs, last, changedMs, unsettled }: SetTimes): number {
+  if (last === undefined) return startedMs;
+  const rested = last.endedMs + REST_FACTOR * (last.endedMs - last.startedMs);
+  const changed = changedMs === undefined ? Infinity : changedMs + GATHER_MS;
+  const again =
+    unsettled === 0 ? Infinity : last.endedMs + grow(unsettled, UNSETTLED_MS_MIN, UNSETTLED_MS_MAX);
+  return Math.max(rested, Math.min(changed, again));
+}
+
+function grow(times: number, minMs: number, maxMs: number): number {
+  return Math.min(maxMs, minMs * 2 ** Math.min(times - 1, 20));
+}

@@ -1,0 +1,124 @@
+/**
+ * What the agent tells about itself: `status.json` in its data folder, written anew each second
+ * when it changed, never half-written. `afterimage status` and monitoring read it.
+ */
+import { renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AfterimageError } from '../../shared/errors.js';
+import { toPathText } from '../../shared/path-text.js';
+import type { SetParts } from '../pipeline.js';
+import type { SetRunner, SetRunnerStatus } from './set-runner.js';
+
+const EVERY_MS = 1_000;
+
+export interface AgentStatus {
+  readonly format: 1;
+  readonly pid: number;
+  readonly startedMs: number;
+  readonly writtenMs: number;
+  /** False when the native part is missing; `notCarried` says what that costs. */
+  readonly native: boolean;
+  readonly notCarried: readonly string[];
+  readonly sets: readonly SetStatus[];
+}
+
+export interface SetStatus {
+  readonly name: string;
+  readonly activity: SetRunnerStatus['activity'];
+  /** The replica answers at present. */
+  readonly live: boolean;
+  /** `chokidar` or `scan`. */
+  readonly capture: string;
+  /** Newest point known to be committed; 0 for none. */
+  readonly point: number;
+  readonly lastSyncMs: number | null;
+  readonly files: number;
+  readonly journal: {
+    readonly paths: number;
+    readonly committed: number;
+    readonly gaps: readonly { reason: string; covers: string; openedMs: number }[];
+    /** Null when there never was one. */
+    readonly secondsSinceGap: number | null;
+  };
+  readonly error: StatusError | null;
+  readonly stalled: StatusError | null;
+}
+
+export interface StatusError {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
+export interface StatusSet {
+  readonly parts: SetParts;
+  readonly runner: SetRunner;
+}
+
+export function describeSet({ parts, runner }: StatusSet): SetStatus {
+  const { state, journal, session } = parts;
+  const { activity, capture, lastSyncMs, lastError, stalled } = runner.status;
+  const { secondsSinceGap } = journal.continuity();
+  return {
+    name: parts.name,
+    activity,
+    live: session.live,
+    capture,
+    point: state.committed.point,
+    lastSyncMs: lastSyncMs ?? null,
+    files: runner.status.files,
+    journal: {
+      paths: journal.paths,
+      committed: journal.committed,
+      gaps: journal.gaps().map(({ reason, covers, openedMs }) => ({
+        reason,
+        covers: toPathText(covers),
+        openedMs,
+      })),
+      secondsSinceGap: secondsSinceGap === undefined ? null : Math.round(secondsSinceGap),
+    },
+    error: describeError(lastError),
+    stalled: describeError(stalled),
+  };
+}
+
+function describeError(error: AfterimageError | undefined): StatusError | null {
+  return error === undefined
+    ? null
+    : { code: error.code, message: error.message, hint: error.hint };
+}
+
+export interface StatusFile {
+  /** Writes the last word and stops. */
+  close(): void;
+}
+
+export function writeStatusFile(options: {
+  readonly folder: string;
+  readonly describe: () => AgentStatus;
+  readonly onError: (error: unknown) => void;
+}): StatusFile {
+  const path = join(options.folder, 'status.json');
+  let last = '';
+  const write = (): void => {
+    try {
+      const status = options.describe();
+      const text = JSON.stringify({ ...status, writtenMs: 0 });
+      if (text === last) return;
+      writeFileSync(`${path}~`, `${JSON.stringify(status, undefined, 2)}\n`, { mode: 0o600 });
+      renameSync(`${path}~`, path);
+      last = text;
+    } catch (error) {
+      options.onError(error);
+    }
+  };
+  write();
+  const timer = setInterval(write, EVERY_MS);
+  timer.unref();
+  return {
+    close() {
+      clearInterval(timer);
+      write();
+    },
+  };
+}

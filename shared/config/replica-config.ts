@@ -1,0 +1,142 @@
+/** The replica's configuration: where it keeps copies, where it listens, and its bounds. */
+import { dirname, isAbsolute, resolve } from 'node:path';
+import { z } from 'zod';
+import { isWireName } from '../protocol/subject.js';
+import { byteCount } from './quantity.js';
+import { parseConfig, readConfig } from './read-config.js';
+
+const absolutePath = z.string().refine(isAbsolute, 'an absolute path').meta({ type: 'path' });
+const path = z.string().min(1).meta({ type: 'path' });
+const wireName = z
+  .string()
+  .refine(isWireName, '1 to 64 of a-z, 0-9, _ and -, starting with a letter or digit')
+  .meta({ type: 'name' });
+
+const addressPattern = /^(.+):(\d{1,5})$/;
+const address = z
+  .string()
+  .refine((text) => parseAddress(text) !== undefined, 'host:port, such as 127.0.0.1:9470')
+  .meta({ type: 'host:port' });
+
+const brokerSchema = z.union([
+  z.strictObject({ url: z.string().min(1), seed_file: path.optional() }),
+  z.strictObject({
+    listen: address.default('127.0.0.1:4222'),
+    public_url: z.string().min(1).optional(),
+    binary: path.optional(),
+    tls_cert_file: path.optional(),
+    tls_key_file: path.optional(),
+  }),
+]);
+
+const quotasSchema = z.strictObject({
+  set_bytes_max: byteCount({ min: 1 }).optional(),
+  free_bytes_min: byteCount().prefault('1 GiB'),
+});
+
+/** The file as an operator writes it; `docs/reference/config.md` lists every key. */
+export const replicaConfigSchema = z.strictObject({
+  data_folder: path,
+  listen: address.default('127.0.0.1:9470'),
+  log_level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  broker: brokerSchema.prefault({}),
+  tenant: wireName.default('default'),
+  restore_roots: z.array(absolutePath).default([]),
+  quotas: quotasSchema.prefault({}),
+});
+
+type ReplicaFile = z.infer<typeof replicaConfigSchema>;
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export type BrokerConfig =
+  /** A broker that somebody else runs. */
+  | { readonly type: 'external'; readonly url: string; readonly seedFile: string | undefined }
+  /** A nats-server that the replica runs as its child. */
+  | {
+      readonly type: 'embedded';
+      readonly listen: Address;
+      /** What enrolment files name, where agents reach the broker under another address. */
+      readonly publicUrl: string | undefined;
+      readonly binary: string | undefined;
+      readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+    };
+
+export interface ReplicaConfig {
+  /** Absolute; relative ones are relative to the file. */
+  readonly dataFolder: string;
+  /** Of the HTTP API and the console. */
+  readonly listen: Address;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  readonly broker: BrokerConfig;
+  readonly tenant: string;
+  /** The replica restores only below these (R22). */
+  readonly restoreRoots: readonly string[];
+  readonly quotas: {
+    /** Bytes of one set, base and history; undefined for no bound. */
+    readonly setBytesMax: number | undefined;
+    /** Syncs are refused while the file system has less room than this. */
+    readonly freeBytesMin: number;
+  };
+}
+
+/** @throws AfterimageError `config-unreadable`, `config-invalid` */
+export function readReplicaConfig(file: string): ReplicaConfig {
+  return toConfig(readConfig(file, replicaConfigSchema), dirname(resolve(file)));
+}
+
+/** The same from text; `file` is named in messages and gives relative paths their place. */
+export function parseReplicaConfig(file: {
+  readonly path: string;
+  readonly text: string;
+}): ReplicaConfig {
+  return toConfig(parseConfig(file, replicaConfigSchema), dirname(resolve(file.path)));
+}
+
+/** Undefined when the text is not host:port. IPv6 hosts stand in brackets. */
+export function parseAddress(text: string): Address | undefined {
+  const match = addressPattern.exec(text);
+  const port = Number(match?.[2]);
+  const host = match?.[1]?.replace(/^\[(.*)\]$/, '$1');
+  if (host === undefined || !Number.isInteger(port) || port > 65_535) return undefined;
+  return { host, port };
+}
+
+function toAddress(text: string): Address {
+  return parseAddress(text) ?? { host: '127.0.0.1', port: 0 };
+}
+
+function toConfig(file: ReplicaFile, folder: string): ReplicaConfig {
+  return {
+    dataFolder: resolve(folder, file.data_folder),
+    listen: toAddress(file.listen),
+    logLevel: file.log_level,
+    broker: toBroker(file.broker, folder),
+    tenant: file.tenant,
+    restoreRoots: file.restore_roots.map((root) => resolve(root)),
+    quotas: {
+      setBytesMax: file.quotas.set_bytes_max,
+      freeBytesMin: file.quotas.free_bytes_min,
+    },
+  };
+}
+
+function toBroker(broker: ReplicaFile['broker'], folder: string): BrokerConfig {
+  const within = (file: string | undefined): string | undefined =>
+    file === undefined ? undefined : resolve(folder, file);
+  if ('url' in broker) {
+    return { type: 'external', url: broker.url, seedFile: within(broker.seed_file) };
+  }
+  const certFile = within(broker.tls_cert_file);
+  const keyFile = within(broker.tls_key_file);
+  return {
+    type: 'embedded',
+    listen: toAddress(broker.listen),
+    publicUrl: broker.public_url,
+    binary: within(broker.binary),
+    tls: certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile },
+  };
+}
