@@ -20,23 +20,31 @@ import type { LiveSession } from './say-hello.js';
 const HAS_TIMEOUT_MS = 30_000;
 const SLOW_TIMEOUT_MS = 600_000;
 const HAS_IN_FLIGHT = 4;
+const RETRY_MS = 20;
+
+export interface SetQuestionsOptions {
+  readonly transport: Transport;
+  readonly subject: () => string;
+  readonly session: () => LiveSession | undefined;
+  /** Why nobody may wait for the network now, if so. */
+  readonly refusal: () => AfterimageError | undefined;
+}
+
+interface Waiting {
+  readonly resolve: (session: LiveSession) => void;
+  readonly reject: (error: AfterimageError) => void;
+}
 
 export class SetQuestions {
-  readonly #transport: Transport;
-  readonly #subject: string;
-  /** Resolves when a session lives; rejects when held or closed. */
-  readonly #session: () => Promise<LiveSession>;
-  readonly #pending = new Set<(reason: AfterimageError) => void>();
+  readonly #options: SetQuestionsOptions;
+  /** Questions that travel. */
+  readonly #asked = new Set<(reason: AfterimageError) => void>();
+  /** Questions that wait for a session. */
+  #waiting: Waiting[] = [];
   #number = 0;
 
-  constructor(options: {
-    readonly transport: Transport;
-    readonly subject: string;
-    readonly session: () => Promise<LiveSession>;
-  }) {
-    this.#transport = options.transport;
-    this.#subject = options.subject;
-    this.#session = options.session;
+  constructor(options: SetQuestionsOptions) {
+    this.#options = options;
   }
 
   /** One byte, 0 or 1, for each digest. */
@@ -76,32 +84,54 @@ export class SetQuestions {
     return { records: bytes, next };
   }
 
-  /** The session broke or must not be waited for: what was asked in it is asked again, or given up. */
+  /** A session lives: what waited is asked. */
+  resume(session: LiveSession): void {
+    for (const waiting of this.#waiting.splice(0)) waiting.resolve(session);
+  }
+
+  /** The session broke: what was asked in it is asked again in the next. */
   interrupt(reason: AfterimageError): void {
-    for (const reject of this.#pending) reject(reason);
-    this.#pending.clear();
+    for (const reject of this.#asked) reject(reason);
+    this.#asked.clear();
+  }
+
+  /** Nobody may wait any more: everything fails. */
+  giveUp(reason: AfterimageError): void {
+    this.interrupt(reason);
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(reason);
   }
 
   async #ask(query: Query, timeoutMs: number): Promise<Answer> {
     for (;;) {
-      const session = await this.#session();
+      const session = await this.#liveSession();
       try {
         return await this.#askOnce(session, query, timeoutMs);
       } catch (error) {
         if (!(error instanceof AfterimageError) || error.kind !== 'retry') throw error;
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        if (this.#options.refusal() !== undefined) throw error;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
     }
+  }
+
+  #liveSession(): Promise<LiveSession> {
+    const refusal = this.#options.refusal();
+    if (refusal !== undefined) return Promise.reject(refusal);
+    const session = this.#options.session();
+    if (session !== undefined) return Promise.resolve(session);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+    });
   }
 
   #askOnce(session: LiveSession, query: Query, timeoutMs: number): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#number += 1;
       const number = this.#number;
-      this.#pending.add(reject);
+      this.#asked.add(reject);
       const { bytes } = session.seal.seal(plainBody('query', number, encodeQuery(query)));
-      this.#transport
-        .request(this.#subject, bytes, timeoutMs)
+      this.#options.transport
+        .request(this.#options.subject(), bytes, timeoutMs)
         .then((reply) => {
           const message = decodeMessage(reply);
           if (message.header.type === 'stale') throw staleSession();
@@ -112,7 +142,7 @@ export class SetQuestions {
         })
         .catch(reject)
         .finally(() => {
-          this.#pending.delete(reject);
+          this.#asked.delete(reject);
         });
     });
   }

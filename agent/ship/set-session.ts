@@ -4,41 +4,25 @@
  * reports. The contract is session.ts; the protocol is in docs/design/protocol.md.
  */
 import { randomBytes } from 'node:crypto';
-import { type Clock, systemClock } from '../../shared/clock.js';
-import { AfterimageError, asAfterimageError, messageOf } from '../../shared/errors.js';
+import type { Clock } from '../../shared/clock.js';
+import { AfterimageError, asAfterimageError, invariant } from '../../shared/errors.js';
 import { FRAME_TARGET_BYTES } from '../../shared/limits.js';
-import { type Log, silentLog } from '../../shared/log.js';
-import { decodeAck, encodeNote } from '../../shared/protocol/ack.js';
-import { decodeEvents, type WireEvent } from '../../shared/protocol/events.js';
-import { decodeMessage, isSealedType } from '../../shared/protocol/frame.js';
-import { errorCodeOf, type Hello, type WireOutcome } from '../../shared/protocol/hello.js';
+import type { Log } from '../../shared/log.js';
+import type { Ack } from '../../shared/protocol/ack.js';
+import type { WireEvent } from '../../shared/protocol/events.js';
 import type { EndRecord, SyncRecord } from '../../shared/protocol/records.js';
-import { checkWireName, type Lane, subjectOf } from '../../shared/protocol/subject.js';
-import { plainBody } from '../../shared/seal/sealing-key.js';
-import type {
-  Subscription,
-  Transport,
-  TransportMessage,
-} from '../../shared/transport/transport.js';
+import { checkWireName } from '../../shared/protocol/subject.js';
+import type { Transport } from '../../shared/transport/transport.js';
 import { FrameBuilder } from './frame-builder.js';
 import type { AgentIdentity } from './identity.js';
 import { type CutFrame, KeptFrames } from './kept-frames.js';
 import { OutStream } from './out-stream.js';
-import { type LiveSession, sayHello } from './say-hello.js';
+import type { LiveSession } from './say-hello.js';
 import type { AgentPosition, HelloOutcome, SessionEvent, SetSession } from './session.js';
+import { type HelloAttempt, type LinkOwner, type SessionTiming, SetLink } from './set-link.js';
+import { outcomeOf, sessionEventOf } from './session-events.js';
 import { SetQuestions } from './set-questions.js';
 import { Spool } from './spool.js';
-
-/** Milliseconds; tests shorten them. */
-export interface SessionTiming {
-  /** Silence, while something is outstanding, after which HELLO is said again. */
-  readonly watchdogMs: number;
-  /** An idle session shows that it lives this often. */
-  readonly pingMs: number;
-  readonly helloTimeoutMs: number;
-  readonly backoffMinMs: number;
-  readonly backoffMaxMs: number;
-}
 
 export interface SetSessionOptions {
   /** Shared by all sets of the agent; closed by whoever made it. */
@@ -56,13 +40,6 @@ export interface SetSessionOptions {
   readonly timing?: Partial<SessionTiming>;
 }
 
-const timingDefaults: SessionTiming = {
-  watchdogMs: 1000,
-  pingMs: 5000,
-  helloTimeoutMs: 5000,
-  backoffMinMs: 50,
-  backoffMaxMs: 2000,
-};
 const WINDOW_BYTES = 4 * 1024 * 1024;
 const MEMORY_BYTES_MAX = 32 * 1024 * 1024;
 /** Frames cut but not sent, before `write` waits. */
@@ -87,53 +64,27 @@ export function createSetSession(options: SetSessionOptions): SetSession {
   return new Session(options);
 }
 
-class Session implements SetSession {
+class Session implements SetSession, LinkOwner {
   readonly set: string;
-  readonly #transport: Transport;
-  readonly #identity: AgentIdentity;
-  readonly #log: Log;
-  readonly #clock: Clock;
-  readonly #timing: SessionTiming;
-  readonly #windowBytes: number;
   readonly #stream = randomBytes(16).toString('hex');
+  readonly #windowBytes: number;
   readonly #spool: Spool;
   readonly #out: OutStream;
   readonly #builder: FrameBuilder;
+  readonly #link: SetLink;
   readonly #questions: SetQuestions;
-  readonly #subscriptions: Subscription[] = [];
   readonly #listeners = new Set<(event: SessionEvent) => void>();
   #waiters: Waiter[] = [];
-  #sessionWaiters: {
-    resolve: (session: LiveSession) => void;
-    reject: (error: AfterimageError) => void;
-  }[] = [];
   #position: (() => AgentPosition) | undefined;
   #firstOutcome: ((outcome: HelloOutcome) => void) | undefined;
-  #session: LiveSession | undefined;
   #open: OpenSync | null = null;
   /** Why the open sync cannot go on; until `drop`. */
   #failure: AfterimageError | undefined;
   #held = false;
   #closed = false;
-  #connecting = false;
-  #kick: (() => void) | undefined;
-  #toldAway: string | undefined;
-  #epoch = '0'.repeat(16);
-  #seen = 0;
-  #sentBytes = 0;
-  #heardMs = 0;
-  #saidMs = 0;
-  #progressMs = 0;
-  #awaitsReply = false;
-  #watchdog: NodeJS.Timeout | undefined;
 
   constructor(options: SetSessionOptions) {
     this.set = options.set;
-    this.#transport = options.transport;
-    this.#identity = options.identity;
-    this.#log = (options.log ?? silentLog).with({ set: options.set });
-    this.#clock = options.clock ?? systemClock;
-    this.#timing = { ...timingDefaults, ...options.timing };
     this.#windowBytes = options.windowBytes ?? WINDOW_BYTES;
     this.#spool = new Spool(options.spool);
     const memoryBytesMax = options.memoryBytesMax ?? MEMORY_BYTES_MAX;
@@ -141,44 +92,38 @@ class Session implements SetSession {
     this.#builder = new FrameBuilder((frame) => {
       this.#keep(frame);
     });
+    const link = new SetLink({ ...options, windowBytes: this.#windowBytes }, this);
+    this.#link = link;
     this.#questions = new SetQuestions({
-      transport: this.#transport,
-      subject: this.#subject('has'),
-      session: () => this.#liveSession(),
+      transport: options.transport,
+      subject: () => link.subject('has'),
+      session: () => link.session,
+      refusal: () => this.#refusal(),
     });
   }
 
   get live(): boolean {
-    return this.#session !== undefined;
+    return this.#link.session !== undefined;
   }
-
   get sentBytes(): number {
-    return this.#sentBytes;
+    return this.#link.sentBytes;
+  }
+  get outstanding(): boolean {
+    const { kept } = this.#out;
+    return kept.first < kept.next || (this.#open?.end ?? null) !== null;
+  }
+  get behind(): boolean {
+    return this.#out.behind;
+  }
+  get arrivedNext(): number {
+    return this.#out.arrivedNext;
   }
 
   start(position: () => AgentPosition): Promise<HelloOutcome> {
     this.#position = position;
-    const transport = this.#transport;
-    this.#subscriptions.push(
-      transport.subscribe(this.#subject('ack'), (message) => {
-        this.#receive(message);
-      }),
-      transport.subscribe(this.#subject('ctl'), (message) => {
-        this.#receive(message);
-      }),
-      transport.onStatus((status) => {
-        if (status.type === 'permission-violation') this.#forbidden(status.subject);
-        else if (status.type === 'disconnected') this.#break(brokerAway());
-        else if (status.type === 'reconnected') this.#kick?.();
-      }),
-    );
-    const tickMs = Math.max(5, Math.ceil(this.#timing.watchdogMs / 8));
-    this.#watchdog = setInterval(() => {
-      this.#watch();
-    }, tickMs).unref();
     return new Promise((resolve) => {
       this.#firstOutcome = resolve;
-      void this.#connect();
+      this.#link.start();
     });
   }
 
@@ -210,8 +155,7 @@ class Session implements SetSession {
     this.#held = held;
     if (!held) return;
     this.#wake();
-    const reason = new AfterimageError('replica-unreachable', 'the application is held');
-    this.#giveUpQuestions(reason);
+    this.#questions.giveUp(applicationHeld());
   }
 
   drop(): void {
@@ -252,166 +196,91 @@ class Session implements SetSession {
   close(): Promise<void> {
     if (!this.#closed) {
       this.#closed = true;
-      clearInterval(this.#watchdog);
-      for (const subscription of this.#subscriptions) subscription.unsubscribe();
+      this.#link.close();
       this.#builder.discard();
       this.#out.stop();
       this.#out.kept.clear();
-      this.#session = undefined;
-      this.#kick?.();
       this.#rejectWaiters(sessionClosed());
-      this.#giveUpQuestions(sessionClosed());
+      this.#questions.giveUp(sessionClosed());
       this.#spool.close();
     }
     return Promise.resolve();
   }
 
-  // -- writing
+  // what the link asks and tells
 
-  #keep(frame: CutFrame): void {
-    try {
-      this.#out.add(frame);
-    } catch (error) {
-      this.#fail(asAfterimageError(error));
-    }
-  }
-
-  #failureNow(): AfterimageError | undefined {
-    return this.#failure;
-  }
-
-  #blocked(): boolean {
-    if (this.#held) return false;
-    if (!this.#out.kept.hasRoom(2 * FRAME_TARGET_BYTES)) return true;
-    return this.live && this.#out.unsentBytes >= UNSENT_BYTES_MAX;
-  }
-
-  #wake(): void {
-    if (this.#waiters.length === 0 || this.#blocked()) return;
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const waiter of waiters) waiter.resolve();
-  }
-
-  #rejectWaiters(error: AfterimageError): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const waiter of waiters) waiter.reject(error);
-  }
-
-  /** The open sync is over: nothing of it is sent any more, and writing says so until `drop`. */
-  #fail(error: AfterimageError): void {
-    this.#failure = error;
-    this.#builder.discard();
-    this.#out.kept.clear();
-    this.#out.resend();
-    this.#rejectWaiters(error);
-  }
-
-  // -- saying hello
-
-  async #connect(): Promise<void> {
-    if (this.#connecting) return;
-    this.#connecting = true;
-    let pauseMs = this.#timing.backoffMinMs;
-    while (!this.#isClosed() && this.#session === undefined) {
-      try {
-        await this.#hello();
-      } catch (error) {
-        this.#tellAway(asAfterimageError(error));
-        await this.#pause(pauseMs * (0.5 + Math.random()));
-        pauseMs = Math.min(pauseMs * 2, this.#timing.backoffMaxMs);
-      }
-    }
-    this.#connecting = false;
-  }
-
-  #isClosed(): boolean {
-    return this.#closed;
-  }
-
-  /** Waits, or less when the connection comes back or the session closes. */
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(
-        () => {
-          this.#kick?.();
-        },
-        Math.min(ms, this.#timing.backoffMaxMs),
-      );
-      this.#kick = () => {
-        clearTimeout(timer);
-        this.#kick = undefined;
-        resolve();
-      };
-    });
-  }
-
-  async #hello(): Promise<void> {
-    if (!this.#transport.connected) throw brokerAway();
+  attempt(): HelloAttempt {
     const position = this.#position?.();
-    if (position === undefined) return;
+    invariant(position !== undefined, 'a session that says hello was started');
     this.#builder.cut();
-    const session = await sayHello({
-      transport: this.#transport,
-      identity: this.#identity,
-      set: this.set,
-      timeoutMs: this.#timing.helloTimeoutMs,
-      state: this.#helloState(position),
-    });
-    if (this.#isClosed()) return;
-    this.#begin(session, position);
-  }
-
-  #helloState(
-    position: AgentPosition,
-  ): Pick<Hello, 'position' | 'frames' | 'seen' | 'windowBytes'> {
     const { kept } = this.#out;
+    const open = this.#open;
     const { ended } = position;
     return {
-      position: {
-        point: position.point,
-        chain: position.chain.toString('hex'),
-        incarnation: position.incarnation.toString('hex'),
-        ended:
-          ended === null ? null : { sync: ended.sync, manifest: ended.manifest.toString('hex') },
+      state: {
+        position: {
+          point: position.point,
+          chain: position.chain.toString('hex'),
+          incarnation: position.incarnation.toString('hex'),
+          ended:
+            ended === null ? null : { sync: ended.sync, manifest: ended.manifest.toString('hex') },
+        },
+        frames: {
+          stream: this.#stream,
+          first: kept.first,
+          firstRestarts: kept.firstRestarts,
+          next: kept.next,
+          ...kept.numbering,
+          open: open === null ? null : { sync: open.sync, begin: open.begin },
+        },
       },
-      frames: {
-        stream: this.#stream,
-        first: kept.first,
-        firstRestarts: kept.firstRestarts,
-        next: kept.next,
-        ...kept.numbering,
-        open: this.#open === null ? null : { sync: this.#open.sync, begin: this.#open.begin },
+      welcomed: (session) => {
+        this.#begin(session, { open, endedSync: ended?.sync });
       },
-      seen: { epoch: this.#epoch, serial: this.#seen },
-      windowBytes: this.#windowBytes,
     };
   }
 
-  #begin(session: LiveSession, position: AgentPosition): void {
-    const { welcome } = session;
-    if (welcome.epoch !== this.#epoch) {
-      this.#epoch = welcome.epoch;
-      this.#seen = 0;
+  acked(ack: Ack): void {
+    this.#out.onAck(ack);
+    this.#wake();
+  }
+
+  told(event: WireEvent): void {
+    const open = 'sync' in event && this.#open?.sync === event.sync ? this.#open : null;
+    if (open !== null && event.type !== 'refused' && open.end !== null) {
+      this.#out.kept.releaseTo(open.end);
+      open.sealed = true;
     }
-    this.#session = session;
-    this.#toldAway = undefined;
-    this.#heardMs = this.#clock.monotonic();
-    this.#progressMs = this.#heardMs;
-    const from = this.#replan(welcome, position);
-    this.#say();
+    if (open !== null && event.type !== 'sealed') this.#open = null;
+    this.#emit(sessionEventOf(event));
+  }
+
+  away(error: AfterimageError): void {
+    this.#emit({ type: 'away', error });
+  }
+
+  broke(error: AfterimageError): void {
+    this.#out.stop();
+    this.#questions.interrupt(error);
+    this.#wake();
+  }
+
+  // a session begins
+
+  #begin(session: LiveSession, said: SaidAtHello): void {
+    const { welcome } = session;
+    const from = this.#replan(welcome, said);
     this.#out.start(
       {
         seal: session.seal,
         windowBytes: Math.min(welcome.windowBytes, this.#windowBytes),
         publish: (bytes) => {
-          this.#publish(bytes);
+          this.#link.publish(bytes);
         },
       },
       from,
     );
-    for (const waiter of this.#sessionWaiters.splice(0)) waiter.resolve(session);
+    this.#questions.resume(session);
     const outcome = outcomeOf(welcome.outcome);
     this.#emit({ type: 'hello', outcome });
     this.#firstOutcome?.(outcome);
@@ -420,14 +289,15 @@ class Session implements SetSession {
   }
 
   /** Brings what is kept in line with what the replica has; returns where sending starts. */
-  #replan(welcome: LiveSession['welcome'], position: AgentPosition): number {
+  #replan(welcome: LiveSession['welcome'], said: SaidAtHello): number {
     const { kept } = this.#out;
     const { outcome, frames } = welcome;
-    if (outcome.type === 'roll-forward' && this.#open?.sync === position.ended?.sync) {
+    // what was dropped or begun while the HELLO travelled is not what was answered
+    const open = this.#open === said.open ? this.#open : null;
+    if (open !== null && outcome.type === 'roll-forward' && open.sync === said.endedSync) {
       kept.clear();
       this.#open = null;
-    }
-    if (this.#open !== null && (outcome.type !== 'go-on' || frames.type === 'lost')) {
+    } else if (open !== null && (outcome.type !== 'go-on' || frames.type === 'lost')) {
       this.#fail(new AfterimageError('session-stale', 'the replica lost frames of this sync'));
     }
     if (this.#failure !== undefined) return kept.next;
@@ -442,143 +312,48 @@ class Session implements SetSession {
     return kept.first;
   }
 
-  #liveSession(): Promise<LiveSession> {
-    if (this.#closed) return Promise.reject(sessionClosed());
-    if (this.#session !== undefined) return Promise.resolve(this.#session);
-    if (this.#held) {
-      return Promise.reject(new AfterimageError('replica-unreachable', 'the application is held'));
-    }
-    return new Promise((resolve, reject) => {
-      this.#sessionWaiters.push({ resolve, reject });
-    });
-  }
+  // writing
 
-  #giveUpQuestions(reason: AfterimageError): void {
-    for (const waiter of this.#sessionWaiters.splice(0)) waiter.reject(reason);
-    this.#questions.interrupt(reason);
-  }
-
-  // -- the session lives, and breaks
-
-  #break(error: AfterimageError): void {
-    if (this.#closed) return;
-    if (this.#session !== undefined) {
-      this.#session = undefined;
-      this.#out.stop();
-      this.#questions.interrupt(error);
-    }
-    this.#tellAway(error);
-    this.#wake();
-    if (this.#position !== undefined) void this.#connect();
-  }
-
-  #tellAway(error: AfterimageError): void {
-    if (this.#closed || this.#toldAway === error.code) return;
-    this.#toldAway = error.code;
-    this.#log.debug('no session', { code: error.code, error: error.message });
-    this.#emit({ type: 'away', error });
-  }
-
-  #forbidden(subject: string): void {
-    const inbox = subject.startsWith('_INBOX');
-    if (!inbox && !subject.startsWith(this.#subject('up').slice(0, -2))) return;
-    const error = new AfterimageError('permission-violation', `the broker refused ${subject}`, {
-      facts: { subject },
-    });
-    this.#log.error('the broker refused a subject', error);
-    this.#emit({ type: 'away', error });
-  }
-
-  #watch(): void {
-    if (this.#session === undefined) return;
-    const nowMs = this.#clock.monotonic();
-    const { watchdogMs, pingMs } = this.#timing;
-    const { kept, behind } = this.#out;
-    const ended = this.#open?.end !== null && this.#open !== null;
-    const outstanding = kept.first < kept.next || ended || this.#awaitsReply;
-    if (outstanding && nowMs - this.#heardMs > watchdogMs) {
-      this.#break(new AfterimageError('timed-out', `nothing heard for ${watchdogMs} ms`));
-    } else if (behind && nowMs - this.#progressMs > watchdogMs) {
-      this.#break(new AfterimageError('timed-out', `no frame arrived for ${watchdogMs} ms`));
-    } else if (nowMs - this.#saidMs > pingMs) {
-      this.#say();
-    }
-  }
-
-  /** Shows that this session lives and which events were handled; the replica answers with an ack. */
-  #say(): void {
-    const session = this.#session;
-    if (session === undefined) return;
-    this.#saidMs = this.#clock.monotonic();
-    this.#awaitsReply = true;
-    this.#publish(session.seal.seal(plainBody('note', 0, encodeNote({ seen: this.#seen }))).bytes);
-  }
-
-  #publish(bytes: Uint8Array): void {
-    this.#sentBytes += bytes.length;
-    this.#transport.publish(this.#subject('up'), bytes);
-  }
-
-  #subject(lane: Lane): string {
-    const { tenant, agent } = this.#identity;
-    return subjectOf({ tenant, agent, set: this.set }, lane);
-  }
-
-  // -- what the replica says
-
-  #receive(message: TransportMessage): void {
+  #keep(frame: CutFrame): void {
     try {
-      const decoded = decodeMessage(message.data);
-      const session = this.#session;
-      if (session === undefined) return;
-      if (!isSealedType(decoded.header.type)) {
-        this.#onStale();
-        return;
-      }
-      if (decoded.header.session !== session.id) return;
-      const body = session.open.openRaw(decoded);
-      this.#heardMs = this.#clock.monotonic();
-      this.#awaitsReply = false;
-      if (decoded.header.type === 'ack') this.#onAck(body);
-      else if (decoded.header.type === 'events') this.#onEvents(body);
+      this.#out.add(frame);
     } catch (error) {
-      this.#log.warn('a message was refused', {
-        subject: message.subject,
-        error: messageOf(error),
-      });
+      this.#fail(asAfterimageError(error));
     }
   }
 
-  /** Anybody at the broker can say this: it only makes a HELLO come sooner, and not often. */
-  #onStale(): void {
-    if (this.#clock.monotonic() - this.#progressMs < this.#timing.watchdogMs / 4) return;
-    this.#break(new AfterimageError('session-stale', 'the replica does not know this session'));
+  #failureNow(): AfterimageError | undefined {
+    return this.#failure;
   }
 
-  #onAck(body: Uint8Array): void {
-    const before = this.#out.arrivedNext;
-    this.#out.onAck(decodeAck(body));
-    if (this.#out.arrivedNext > before || !this.#out.behind) this.#progressMs = this.#heardMs;
-    this.#wake();
+  #refusal(): AfterimageError | undefined {
+    if (this.#closed) return sessionClosed();
+    return this.#held && !this.live ? applicationHeld() : undefined;
   }
 
-  #onEvents(body: Uint8Array): void {
-    for (const { serial, event } of decodeEvents(body)) {
-      if (serial <= this.#seen) continue;
-      this.#seen = serial;
-      this.#onWireEvent(event);
-    }
-    this.#say();
+  #blocked(): boolean {
+    if (this.#held) return false;
+    if (!this.#out.kept.hasRoom(2 * FRAME_TARGET_BYTES)) return true;
+    return this.live && this.#out.unsentBytes >= UNSENT_BYTES_MAX;
   }
 
-  #onWireEvent(event: WireEvent): void {
-    const open = 'sync' in event && this.#open?.sync === event.sync ? this.#open : null;
-    if (open !== null && event.type !== 'refused' && open.end !== null) {
-      this.#out.kept.releaseTo(open.end);
-      open.sealed = true;
-    }
-    if (open !== null && event.type !== 'sealed') this.#open = null;
-    this.#emit(sessionEventOf(event));
+  #wake(): void {
+    if (this.#waiters.length === 0 || this.#blocked()) return;
+    for (const waiter of this.#waiters.splice(0)) waiter.resolve();
+  }
+
+  #rejectWaiters(error: AfterimageError): void {
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+  }
+
+  /** The open sync is over: nothing of it is sent any more, and writing says so until `drop`. */
+  #fail(error: AfterimageError): void {
+    this.#failure = error;
+    this.#open = null;
+    this.#builder.discard();
+    this.#out.kept.clear();
+    this.#out.resend();
+    this.#rejectWaiters(error);
   }
 
   #emit(event: SessionEvent): void {
@@ -586,43 +361,22 @@ class Session implements SetSession {
       try {
         listener(event);
       } catch (error) {
-        this.#log.error('a listener of session events failed', error, { event: event.type });
+        this.#link.log.error('a listener of session events failed', error, { event: event.type });
       }
     }
   }
 }
 
-function outcomeOf(outcome: WireOutcome): HelloOutcome {
-  return outcome.type === 'go-on'
-    ? outcome
-    : { ...outcome, chain: Buffer.from(outcome.chain, 'hex') };
-}
-
-function sessionEventOf(event: WireEvent): SessionEvent {
-  switch (event.type) {
-    case 'committed':
-      return { ...event, chain: Buffer.from(event.chain, 'hex') };
-    case 'refused':
-      return {
-        type: 'refused',
-        sync: event.sync,
-        error: new AfterimageError(errorCodeOf(event.code), event.message),
-        wants: event.wants.map(([node, block]) => ({ node, block })),
-      };
-    case 'stalled':
-      return {
-        type: 'stalled',
-        error: new AfterimageError(errorCodeOf(event.code), event.message),
-      };
-    default:
-      return event;
-  }
-}
-
-function brokerAway(): AfterimageError {
-  return new AfterimageError('broker-unreachable', 'the broker is away');
+/** What a HELLO was said about; the answer is about no more than that. */
+interface SaidAtHello {
+  readonly open: OpenSync | null;
+  readonly endedSync: number | undefined;
 }
 
 function sessionClosed(): AfterimageError {
   return new AfterimageError('cancelled', 'the session was closed');
+}
+
+function applicationHeld(): AfterimageError {
+  return new AfterimageError('replica-unreachable', 'nothing waits while the application is held');
 }

@@ -1,0 +1,32 @@
+/** What the wire says, in the words of the session's contract: bytes for hex, errors for codes. */
+import { AfterimageError } from '../../shared/errors.js';
+import type { WireEvent } from '../../shared/protocol/events.js';
+import { errorCodeOf, type WireOutcome } from '../../shared/protocol/hello.js';
+import type { HelloOutcome, SessionEvent } from './session.js';
+
+export function outcomeOf(outcome: WireOutcome): HelloOutcome {
+  return outcome.type === 'go-on'
+    ? outcome
+    : { ...outcome, chain: Buffer.from(outcome.chain, 'hex') };
+}
+
+export function sessionEventOf(event: WireEvent): SessionEvent {
+  switch (event.type) {
+    case 'committed':
+      return { ...event, chain: Buffer.from(event.chain, 'hex') };
+    case 'refused':
+      return {
+        type: 'refused',
+        sync: event.sync,
+        error: new AfterimageError(errorCodeOf(event.code), event.message),
+        wants: event.wants.map(([node, block]) => ({ node, block })),
+      };
+    case 'stalled':
+      return {
+        type: 'stalled',
+        error: new AfterimageError(errorCodeOf(event.code), event.message),
+      };
+    default:
+      return event;
+  }
+}

@@ -1,0 +1,320 @@
+/**
+ * The life of a set's session: HELLO until it is answered, again after every break, a watchdog for
+ * silence, and the messages of the replica opened, checked and handed on.
+ */
+import { type Clock, systemClock } from '../../shared/clock.js';
+import { AfterimageError, asAfterimageError, messageOf } from '../../shared/errors.js';
+import { type Log, silentLog } from '../../shared/log.js';
+import { type Ack, decodeAck, encodeNote } from '../../shared/protocol/ack.js';
+import { decodeEvents, type WireEvent } from '../../shared/protocol/events.js';
+import { decodeMessage, isSealedType } from '../../shared/protocol/frame.js';
+import type { Hello } from '../../shared/protocol/hello.js';
+import { type Lane, subjectOf } from '../../shared/protocol/subject.js';
+import { plainBody } from '../../shared/seal/sealing-key.js';
+import type {
+  Subscription,
+  Transport,
+  TransportMessage,
+} from '../../shared/transport/transport.js';
+import type { AgentIdentity } from './identity.js';
+import { type LiveSession, sayHello } from './say-hello.js';
+
+/** Milliseconds; tests shorten them. */
+export interface SessionTiming {
+  /** Silence, while something is outstanding, after which HELLO is said again. */
+  readonly watchdogMs: number;
+  /** An idle session shows that it lives this often. */
+  readonly pingMs: number;
+  readonly helloTimeoutMs: number;
+  readonly backoffMinMs: number;
+  readonly backoffMaxMs: number;
+}
+
+const timingDefaults: SessionTiming = {
+  watchdogMs: 1000,
+  pingMs: 5000,
+  helloTimeoutMs: 5000,
+  backoffMinMs: 50,
+  backoffMaxMs: 2000,
+};
+
+export interface SetLinkOptions {
+  readonly transport: Transport;
+  readonly identity: AgentIdentity;
+  readonly set: string;
+  readonly windowBytes: number;
+  readonly log?: Log;
+  readonly clock?: Clock;
+  readonly timing?: Partial<SessionTiming>;
+}
+
+/** What a HELLO says, and what to do with the welcome that answers exactly it. */
+export interface HelloAttempt {
+  readonly state: Pick<Hello, 'position' | 'frames'>;
+  readonly welcomed: (session: LiveSession) => void;
+}
+
+/** What the link asks and tells its session. None of these may throw. */
+export interface LinkOwner {
+  attempt(): HelloAttempt;
+  /** Throws `frame-malformed` for an acknowledgement of what was never sent. */
+  acked(ack: Ack): void;
+  told(event: WireEvent): void;
+  /** There is no session; said once for each reason. */
+  away(error: AfterimageError): void;
+  /** The session that lived does so no more. */
+  broke(error: AfterimageError): void;
+  /** Something was sent whose fate the replica has to tell. */
+  readonly outstanding: boolean;
+  /** Frames were sent whose arrival is not known. */
+  readonly behind: boolean;
+  /** Grows when the arrival of frames becomes known. */
+  readonly arrivedNext: number;
+}
+
+export class SetLink {
+  readonly #options: SetLinkOptions;
+  readonly #owner: LinkOwner;
+  readonly #transport: Transport;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #timing: SessionTiming;
+  readonly #subscriptions: Subscription[] = [];
+  #session: LiveSession | undefined;
+  #closed = false;
+  #connecting = false;
+  #endPause: (() => void) | undefined;
+  #toldAway: string | undefined;
+  #epoch = '0'.repeat(16);
+  #seen = 0;
+  #sentBytes = 0;
+  #heardMs = 0;
+  #saidMs = 0;
+  #progressMs = 0;
+  #awaitsReply = false;
+  #watchdog: NodeJS.Timeout | undefined;
+
+  constructor(options: SetLinkOptions, owner: LinkOwner) {
+    this.#options = options;
+    this.#owner = owner;
+    this.#transport = options.transport;
+    this.#log = (options.log ?? silentLog).with({ set: options.set });
+    this.#clock = options.clock ?? systemClock;
+    this.#timing = { ...timingDefaults, ...options.timing };
+  }
+
+  get session(): LiveSession | undefined {
+    return this.#session;
+  }
+  /** Bytes handed to the transport on the way up. */
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+  get log(): Log {
+    return this.#log;
+  }
+
+  start(): void {
+    for (const lane of ['ack', 'ctl'] as const) {
+      const subscription = this.#transport.subscribe(this.subject(lane), (message) => {
+        this.#receive(message);
+      });
+      this.#subscriptions.push(subscription);
+    }
+    const status = this.#transport.onStatus((change) => {
+      if (change.type === 'permission-violation') this.#forbidden(change.subject);
+      else if (change.type === 'disconnected') this.#break(brokerAway());
+      else if (change.type === 'reconnected') this.#endPause?.();
+    });
+    this.#subscriptions.push(status);
+    const tickMs = Math.max(5, Math.ceil(this.#timing.watchdogMs / 8));
+    this.#watchdog = setInterval(() => {
+      this.#watch();
+    }, tickMs);
+    void this.#connect();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#session = undefined;
+    clearInterval(this.#watchdog);
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    this.#endPause?.();
+  }
+
+  publish(bytes: Uint8Array): void {
+    this.#sentBytes += bytes.length;
+    this.#transport.publish(this.subject('up'), bytes);
+  }
+
+  subject(lane: Lane): string {
+    const { tenant, agent } = this.#options.identity;
+    return subjectOf({ tenant, agent, set: this.#options.set }, lane);
+  }
+
+  async #connect(): Promise<void> {
+    if (this.#connecting) return;
+    this.#connecting = true;
+    let pauseMs = this.#timing.backoffMinMs;
+    while (!this.#isClosed() && this.#session === undefined) {
+      try {
+        await this.#hello();
+      } catch (error) {
+        this.#tellAway(asAfterimageError(error));
+        await this.#pause(pauseMs * (0.5 + Math.random() / 2));
+        pauseMs = Math.min(pauseMs * 2, this.#timing.backoffMaxMs);
+      }
+    }
+    this.#connecting = false;
+  }
+
+  #isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** Waits, or less when the connection comes back or the session closes. */
+  #pause(ms: number): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        this.#endPause?.();
+      }, ms);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        this.#endPause = undefined;
+        resolve();
+      };
+    });
+  }
+
+  async #hello(): Promise<void> {
+    this.#requireBroker();
+    const attempt = this.#owner.attempt();
+    const session = await sayHello({
+      transport: this.#transport,
+      identity: this.#options.identity,
+      set: this.#options.set,
+      timeoutMs: this.#timing.helloTimeoutMs,
+      state: {
+        ...attempt.state,
+        seen: { epoch: this.#epoch, serial: this.#seen },
+        windowBytes: this.#options.windowBytes,
+      },
+    });
+    if (this.#isClosed()) return;
+    this.#requireBroker();
+    if (session.welcome.epoch !== this.#epoch) {
+      this.#epoch = session.welcome.epoch;
+      this.#seen = 0;
+    }
+    this.#session = session;
+    this.#toldAway = undefined;
+    this.#heardMs = this.#clock.monotonic();
+    this.#progressMs = this.#heardMs;
+    this.#say();
+    attempt.welcomed(session);
+  }
+
+  #requireBroker(): void {
+    if (!this.#transport.connected) throw brokerAway();
+  }
+
+  #break(error: AfterimageError): void {
+    if (this.#closed) return;
+    if (this.#session !== undefined) {
+      this.#session = undefined;
+      this.#owner.broke(error);
+    }
+    this.#tellAway(error);
+    void this.#connect();
+  }
+
+  #tellAway(error: AfterimageError): void {
+    if (this.#closed || this.#toldAway === error.code) return;
+    this.#toldAway = error.code;
+    this.#log.debug('no session', { code: error.code, error: error.message });
+    this.#owner.away(error);
+  }
+
+  #forbidden(subject: string): void {
+    const own = this.subject('up').slice(0, -'up'.length);
+    if (!subject.startsWith('_INBOX') && !subject.startsWith(own)) return;
+    const error = new AfterimageError('permission-violation', `the broker refused ${subject}`, {
+      facts: { subject },
+    });
+    this.#log.error('the broker refused a subject', error);
+    this.#owner.away(error);
+  }
+
+  #watch(): void {
+    if (this.#session === undefined) return;
+    const nowMs = this.#clock.monotonic();
+    const { watchdogMs, pingMs } = this.#timing;
+    const { outstanding, behind } = this.#owner;
+    if ((outstanding || this.#awaitsReply) && nowMs - this.#heardMs > watchdogMs) {
+      this.#break(new AfterimageError('timed-out', `nothing heard for ${watchdogMs} ms`));
+    } else if (behind && nowMs - this.#progressMs > watchdogMs) {
+      this.#break(new AfterimageError('timed-out', `no frame arrived for ${watchdogMs} ms`));
+    } else if (nowMs - this.#saidMs > pingMs) {
+      this.#say();
+    }
+  }
+
+  /** Shows that this session lives and which events were handled; the replica answers with an ack. */
+  #say(): void {
+    const session = this.#session;
+    if (session === undefined) return;
+    const nowMs = this.#clock.monotonic();
+    this.#saidMs = nowMs;
+    // silence counts from the question on
+    if (!this.#awaitsReply && !this.#owner.outstanding) this.#heardMs = nowMs;
+    this.#awaitsReply = true;
+    this.publish(session.seal.seal(plainBody('note', 0, encodeNote({ seen: this.#seen }))).bytes);
+  }
+
+  #receive(message: TransportMessage): void {
+    try {
+      const decoded = decodeMessage(message.data);
+      const session = this.#session;
+      if (session === undefined) return;
+      if (!isSealedType(decoded.header.type)) {
+        this.#onStale();
+        return;
+      }
+      if (decoded.header.session !== session.id) return;
+      const body = session.open.openRaw(decoded);
+      this.#heardMs = this.#clock.monotonic();
+      this.#awaitsReply = false;
+      if (decoded.header.type === 'ack') this.#onAck(decodeAck(body));
+      else if (decoded.header.type === 'events') this.#onEvents(body);
+    } catch (error) {
+      const { subject } = message;
+      this.#log.warn('a message was refused', { subject, error: messageOf(error) });
+    }
+  }
+
+  /** Anybody at the broker can say this: it only makes a HELLO come sooner, and not often. */
+  #onStale(): void {
+    if (this.#clock.monotonic() - this.#heardMs < this.#timing.watchdogMs / 4) return;
+    this.#break(new AfterimageError('session-stale', 'the replica does not know this session'));
+  }
+
+  #onAck(ack: Ack): void {
+    const before = this.#owner.arrivedNext;
+    this.#owner.acked(ack);
+    if (this.#owner.arrivedNext > before || !this.#owner.behind) this.#progressMs = this.#heardMs;
+  }
+
+  #onEvents(body: Uint8Array): void {
+    for (const { serial, event } of decodeEvents(body)) {
+      if (serial <= this.#seen) continue;
+      this.#seen = serial;
+      this.#owner.told(event);
+    }
+    this.#say();
+  }
+}
+
+function brokerAway(): AfterimageError {
+  return new AfterimageError('broker-unreachable', 'the broker is away');
+}
