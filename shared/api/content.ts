@@ -122,31 +122,63 @@ export function encodeEnd(): Buffer {
 export async function* decodeContent(
   chunks: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<ContentFrame> {
-  let held: Buffer = Buffer.alloc(0);
+  const queue = new ChunkQueue();
   for await (const chunk of chunks) {
-    let rest = held.length === 0 ? asBuffer(chunk) : Buffer.concat([held, chunk]);
+    queue.push(chunk);
     for (;;) {
-      const length = frameLength(rest);
-      if (length === undefined || rest.length < length) break;
-      const frame = decodeFrame(rest.subarray(0, length));
+      if (queue.bytes < HEADER_BYTES) break;
+      const length = frameLength(queue.peek(HEADER_BYTES));
+      if (queue.bytes < length) break;
+      const frame = decodeFrame(queue.peek(length));
       if (frame === 'end') return;
       yield frame;
-      rest = rest.subarray(length);
+      queue.drop(length);
     }
-    held = rest;
   }
   throw malformed('the stream of contents ended early');
 }
 
-function asBuffer(chunk: Uint8Array): Buffer {
-  return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+/** Chunks as they came; what spans several is put together in one buffer that is used again. */
+class ChunkQueue {
+  readonly #chunks: Buffer[] = [];
+  readonly #joined = Buffer.allocUnsafe(HEADER_BYTES + Math.max(BLOCK_BYTES, PROBLEM_BYTES_MAX));
+  bytes = 0;
+
+  push(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
+    this.#chunks.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+    this.bytes += chunk.length;
+  }
+
+  /** The next `length` bytes, which are there; valid until the next call. */
+  peek(length: number): Buffer {
+    const first = this.#chunks[0];
+    if (first !== undefined && first.length >= length) return first.subarray(0, length);
+    let filled = 0;
+    for (const chunk of this.#chunks) {
+      if (filled >= length) break;
+      filled += chunk.copy(this.#joined, filled, 0, length - filled);
+    }
+    return this.#joined.subarray(0, length);
+  }
+
+  drop(length: number): void {
+    this.bytes -= length;
+    let left = length;
+    while (left > 0) {
+      const first = this.#chunks[0];
+      if (first === undefined) return;
+      if (first.length > left) this.#chunks[0] = first.subarray(left);
+      else this.#chunks.shift();
+      left -= first.length;
+    }
+  }
 }
 
-/** Bytes of the frame at the start of `bytes`; undefined while its header is not whole. */
-function frameLength(bytes: Buffer): number | undefined {
-  if (bytes.length < HEADER_BYTES) return undefined;
-  const type = bytes.readUInt8(0);
-  const amount = bytes.readUInt32LE(12);
+/** Bytes of the frame that begins with this header. */
+function frameLength(header: Buffer): number {
+  const type = header.readUInt8(0);
+  const amount = header.readUInt32LE(12);
   const bytesMax =
     type === typeNumbers.block ? BLOCK_BYTES : type === typeNumbers.failed ? PROBLEM_BYTES_MAX : 0;
   if (bytesMax === 0) return HEADER_BYTES;

@@ -363,7 +363,7 @@ describe('restore of random trees', () => {
     'seed %i: any tree turns into any other in place, and a second run finds nothing to do',
     async (seed) => {
       const random = seededRandom(seed);
-      const points = [1, 2, 3].map(() => set.cut((tree) => scramble(tree, random)).point);
+      const points = [1, 2, 3].map(() => set.cut((tree) => { scramble(tree, random); }).point);
       await restore(points[0] ?? 1);
       for (const point of [...points, ...points.toReversed()]) {
         const request = { mode: 'in-place', extra: 'delete' } as const;
