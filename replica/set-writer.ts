@@ -344,10 +344,7 @@ export class SetWriter implements SetPort {
     const applyMs = Math.round(this.#deps.clock.monotonic() - startedMs);
     this.#deps.log.info('point cut', { set: this.set, point: cut.point, sync: cut.sync, applyMs });
     await makeSearchable(this.#pipeline, cut.point, staging);
-    staging.close();
-    this.#staging = undefined;
-    this.#parent.forget();
-    await this.#clean();
+    await this.#dropCut(staging);
   }
 
   async #clean(): Promise<void> {
@@ -360,34 +357,42 @@ export class SetWriter implements SetPort {
 
   async #recover(): Promise<void> {
     const { writer } = this.#store;
-    const applying = writer.get('SELECT 1 FROM applying') !== undefined;
     this.#staging = Staging.reopen(this.#stagingDeps());
-    const status = this.#staging?.status();
-    if (applying) {
-      if (this.#staging === undefined) {
-        throw new AfterimageError(
-          'damaged',
-          `set ${this.set}: a sync was being applied and its intent is gone`,
-        );
-      }
-      this.#machine.to('applying');
-      await this.#finish();
-    } else if (this.#staging !== undefined && status !== undefined) {
-      await emptyFolder(this.#folders.park);
-      this.#machine.to('receiving');
-      this.#received = { boot: status.boot, sequence: status.durable };
-      // Sealed or wholly received: the intent is verified once more before transaction A (R19).
-      if (status.sealed || this.#staging.ended) await this.#stall.untilStored(() => this.#finish());
-    } else {
-      await this.#clean();
-    }
-    const swept = this.#machine.state === 'idle' ? sweepAttic(this.#store.folder, writer) : 0;
-    if (swept > 0)
-      this.#deps.log.info('files that no point names were removed', {
-        set: this.set,
-        files: swept,
-      });
+    if (writer.get('SELECT 1 FROM applying') !== undefined) await this.#redo();
+    else if (this.#staging?.isPoint(writer) === true) await this.#dropCut(this.#staging);
+    else if (this.#staging !== undefined) await this.#resume(this.#staging);
+    else await this.#clean();
+    const files = this.#machine.state === 'idle' ? sweepAttic(this.#store.folder, writer) : 0;
+    const { log } = this.#deps;
+    if (files > 0) log.info('files that no point names were removed', { set: this.set, files });
     await indexNames(writer, newestPoint(writer), undefined);
+  }
+
+  /** A crash between transactions A and B: there is only redo. */
+  async #redo(): Promise<void> {
+    if (this.#staging === undefined) {
+      const message = `set ${this.set}: a sync was being applied and its intent is gone`;
+      throw new AfterimageError('damaged', message);
+    }
+    this.#machine.to('applying');
+    await this.#stall.untilStored(() => this.#finish());
+  }
+
+  /** A crash before transaction A: what is on disk goes on, verified once more when it is whole (R19). */
+  async #resume(staging: Staging): Promise<void> {
+    const { boot, sealed, durable } = staging.status();
+    await emptyFolder(this.#folders.park);
+    this.#machine.to('receiving');
+    this.#received = { boot, sequence: durable };
+    if (sealed || staging.ended) await this.#stall.untilStored(() => this.#finish());
+  }
+
+  /** The intent became the newest point: it is done with. */
+  async #dropCut(staging: Staging): Promise<void> {
+    staging.close();
+    this.#staging = undefined;
+    this.#parent.forget();
+    await this.#clean();
   }
 
   #stagingDeps(): StagingDeps {

@@ -134,6 +134,18 @@ export class Staging {
     return { boot: row.boot, sync: row.sync, sealed: row.sealed === 1, durable: row.durable };
   }
 
+  /** Whether this sync is the newest point already: a crash came between its cut and its clean-up. */
+  isPoint(index: IndexDb): boolean {
+    const sealed = this.intent.get<{ sync: number; manifest: Buffer | null }>(
+      'SELECT sync, manifest FROM sync WHERE sealed = 1',
+    );
+    const newest = index.get<{ sync: number; manifest: Buffer }>(
+      'SELECT sync, manifest FROM point ORDER BY point DESC LIMIT 1',
+    );
+    if (sealed?.manifest == null || newest === undefined) return false;
+    return sealed.sync === newest.sync && sealed.manifest.equals(newest.manifest);
+  }
+
   /** True once `end` was taken: the sync can be sealed. */
   get ended(): boolean {
     return this.#ended;
