@@ -2,23 +2,31 @@
  * The command line: one verb a file under verbs/, global options, and the one place where errors
  * become messages and exit codes.
  */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { AfterimageError, asAfterimageError, ExitCode, messageOf } from '../shared/errors.js';
 import type { Io } from './io.js';
 import { type Invoke, VerbContext } from './verb.js';
+import { ownVersion } from './version.js';
+import { addAgent } from './verbs/agent.js';
 import { addBench } from './verbs/bench.js';
+import { addBroker } from './verbs/broker.js';
 import { addCat } from './verbs/cat.js';
 import { addDiff } from './verbs/diff.js';
+import { addEnroll } from './verbs/enroll.js';
 import { addFind } from './verbs/find.js';
 import { addLs } from './verbs/ls.js';
 import { addPoints } from './verbs/points.js';
+import { addReplica } from './verbs/replica.js';
 import { addRestore } from './verbs/restore.js';
 import { addStatus } from './verbs/status.js';
 import { addSync } from './verbs/sync.js';
 import { addVerify } from './verbs/verify.js';
 
 const verbs = [
+  addReplica,
+  addAgent,
+  addBroker,
+  addEnroll,
   addStatus,
   addSync,
   addPoints,
@@ -72,20 +80,6 @@ export function createProgram(io: Io, invoke: Invoke): Command {
     command.copyInheritedSettings(program).helpOption('--help', 'print this');
   }
   return program;
-}
-
-/** Written by npm beside the sources and beside dist. */
-export function ownVersion(): string {
-  for (const up of ['../package.json', '../../package.json']) {
-    try {
-      const text = readFileSync(new URL(up, import.meta.url), 'utf8');
-      const { version } = JSON.parse(text) as { readonly version?: string };
-      if (version !== undefined) return version;
-    } catch {
-      continue;
-    }
-  }
-  return '0.0.0';
 }
 
 /** Errors print message, then hint, on standard error; with --json one object. */

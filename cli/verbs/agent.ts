@@ -1,0 +1,40 @@
+/** `agent`: runs the agent of an application server until it is told to stop. */
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { readAgentConfig } from '../../shared/config/agent-config.js';
+import { ExitCode } from '../../shared/errors.js';
+import { createLog } from '../../shared/log.js';
+import { untilStopped } from '../replica-options.js';
+import { addVerb, type Invoke } from '../verb.js';
+
+export function addAgent(program: Command, invoke: Invoke): void {
+  addVerb(program, 'agent', 'Run the agent of an application server')
+    .requiredOption('--config <file>', "the agent's configuration; see docs/reference/config.md")
+    .action((options: { readonly config: string }, command: Command) =>
+      invoke(command, async (context) => {
+        const { io } = context;
+        const file = resolve(io.folder, options.config);
+        const { logLevel, sets } = readAgentConfig(file);
+        const log = createLog({
+          level: logLevel,
+          json: context.json || !io.errIsTerminal,
+          write: (line) => {
+            io.err(line);
+          },
+        });
+        const { startAgent } = await import('../../agent/main.js');
+        const running = await startAgent(file, log);
+        const names = sets.map(({ name }) => name);
+        try {
+          await context.print(
+            { type: 'protecting', sets: names },
+            () => `protecting ${names.join(', ')}\n`,
+          );
+          await untilStopped(io.signal);
+        } finally {
+          await running.stop();
+        }
+        return ExitCode.ok;
+      }),
+    );
+}
