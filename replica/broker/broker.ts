@@ -28,7 +28,7 @@ export interface Broker {
   /** For clients on this machine. */
   readonly url: string;
   readonly port: number;
-  /** Of the process that runs now. */
+  /** Of the process that runs now; undefined while it is started again. */
   readonly pid: number | undefined;
   /** Puts other users in force. Throws `broker-unreachable` when the broker refuses them. */
   reload(users: BrokerUsers): Promise<void>;
@@ -69,7 +69,7 @@ class ChildBroker implements Broker {
   }
 
   get pid(): number | undefined {
-    return this.#child?.pid;
+    return this.#child !== undefined && runs(this.#child) ? this.#child.pid : undefined;
   }
 
   async start(): Promise<void> {
@@ -83,7 +83,7 @@ class ChildBroker implements Broker {
     this.#writeConfig(users);
     const child = this.#child;
     // one that is being started again reads the new file anyway
-    if (child === undefined || child.exitCode !== null) return;
+    if (child === undefined || !runs(child)) return;
     const from = logLength(this.#path('broker.log'));
     child.kill('SIGHUP');
     await pollUntil(READY_MS, () => {
@@ -91,14 +91,14 @@ class ChildBroker implements Broker {
       if (said.includes('Failed to reload')) {
         throw new AfterimageError('broker-unreachable', `the broker keeps its users: ${said}`);
       }
-      return said.includes('Reloaded server configuration') || child.exitCode !== null;
+      return said.includes('Reloaded server configuration') || !runs(child);
     });
   }
 
   async stop(): Promise<void> {
     this.#stopping = true;
     const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child === undefined || !runs(child)) return;
     const exited = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGTERM');
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
@@ -164,16 +164,20 @@ class ChildBroker implements Broker {
       failure = error;
     });
     const ready = await pollUntil(READY_MS, async () => {
-      if (failure !== undefined || child.exitCode !== null) return true;
+      if (failure !== undefined || !runs(child)) return true;
       return answers(this.#options.host, this.port);
     });
-    if (ready && failure === undefined && child.exitCode === null) return;
+    if (ready && failure === undefined && runs(child)) return;
     const said = tail(this.#path('broker.log'));
     throw new AfterimageError('broker-unreachable', `the broker does not come up: ${said}`, {
       cause: failure,
       facts: { port: this.port },
     });
   }
+}
+
+function runs(child: ChildProcess): boolean {
+  return child.exitCode === null && child.signalCode === null;
 }
 
 /** True when a NATS broker greets there. */

@@ -4,7 +4,11 @@
  */
 import { AfterimageError } from '../../../shared/errors.js';
 import { ManifestDigest, nextChain } from '../../../shared/protocol/manifest.js';
-import { decodeRecords, type SyncRecord } from '../../../shared/protocol/records.js';
+import {
+  type BlockRecord,
+  decodeRecords,
+  type SyncRecord,
+} from '../../../shared/protocol/records.js';
 import type {
   SetEvent,
   SetPort,
@@ -45,6 +49,8 @@ export class FakeSet implements SetPort {
   };
   /** Link names of every committed sync, in order: what a test sends and expects once. */
   readonly committed: string[] = [];
+  /** Blocks staged, copied. */
+  readonly blocks: BlockRecord[] = [];
   readonly abandoned: string[] = [];
   /** Every frame staged, as `boot/sequence`. */
   readonly frames: string[] = [];
@@ -198,7 +204,12 @@ export class FakeSet implements SetPort {
       return;
     }
     staged.digest.add(record);
-    staged.records.push(record);
+    if (record.type === 'block') {
+      const [digest, bytes] = [Buffer.from(record.digest), Buffer.from(record.bytes)];
+      this.blocks.push({ ...record, digest, bytes });
+    } else {
+      staged.records.push(record);
+    }
     if (record.type !== 'end') return;
     if (this.refuseNext !== undefined) {
       const error = this.refuseNext;
