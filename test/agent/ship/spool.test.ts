@@ -43,12 +43,12 @@ describe('spool', () => {
     spool.close();
   });
 
-  test('spool: a folder that cannot be made is an error with its cause', () => {
+  test('spool: a folder that cannot be made is an error', () => {
     const file = join(folder, 'file');
     writeFileSync(file, '');
     const spool = new Spool({ folder: join(file, 'below'), bytesMax: 10_000 });
     expect(() => spool.append(body(1))).toThrow(
-      expect.objectContaining({ code: 'storage-failed', cause: expect.anything() }),
+      expect.objectContaining({ code: 'storage-failed' }),
     );
   });
 });

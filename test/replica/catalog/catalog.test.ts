@@ -48,22 +48,46 @@ const codeOf = (work: () => unknown): string => {
 describe('catalog', () => {
   test('enrolment: a token pins one key, once, and only while it is valid', () => {
     const token = addAgent('web');
-    expect(codeOf(() => admit(key(1), null))).toBe('identity-unknown');
-    expect(codeOf(() => admit(key(1), newToken()))).toBe('identity-unknown');
+    expect(
+      codeOf(() => {
+        admit(key(1), null);
+      }),
+    ).toBe('identity-unknown');
+    expect(
+      codeOf(() => {
+        admit(key(1), newToken());
+      }),
+    ).toBe('identity-unknown');
     admit(key(1), token);
     admit(key(1), null);
-    expect(codeOf(() => admit(key(2), token))).toBe('identity-unknown');
+    expect(
+      codeOf(() => {
+        admit(key(2), token);
+      }),
+    ).toBe('identity-unknown');
     const late = addAgent('mail');
     nowMs = 5000;
-    expect(codeOf(() => admit(key(3), late, 'mail'))).toBe('identity-unknown');
+    expect(
+      codeOf(() => {
+        admit(key(3), late, 'mail');
+      }),
+    ).toBe('identity-unknown');
   });
 
   test('enrolment: a token of one agent is of no use to another, a newer one voids it', () => {
     const token = addAgent('web');
     addAgent('mail');
-    expect(codeOf(() => admit(key(1), token, 'mail'))).toBe('identity-unknown');
+    expect(
+      codeOf(() => {
+        admit(key(1), token, 'mail');
+      }),
+    ).toBe('identity-unknown');
     const newer = addAgent('web');
-    expect(codeOf(() => admit(key(1), token))).toBe('identity-unknown');
+    expect(
+      codeOf(() => {
+        admit(key(1), token);
+      }),
+    ).toBe('identity-unknown');
     admit(key(1), newer);
   });
 
@@ -104,7 +128,11 @@ describe('catalog', () => {
     catalog.adoptAgent('web');
     expect(offer([first.token]).confirmed).toBe(null);
     catalog.adoptAgent('web', { forgetKey: true });
-    expect(codeOf(() => admit(key(1), null))).toBe('identity-unknown');
+    expect(
+      codeOf(() => {
+        admit(key(1), null);
+      }),
+    ).toBe('identity-unknown');
     admit(key(2), addAgent('web'));
   });
 
@@ -112,13 +140,25 @@ describe('catalog', () => {
     for (const name of ['web', 'mail']) admit(key(1), addAgent(name), name);
     catalog.claimSet({ set: 'files', agent: 'web' });
     catalog.claimSet({ set: 'files', agent: 'web' });
-    expect(codeOf(() => catalog.claimSet({ set: 'files', agent: 'mail' }))).toBe('set-owned');
+    expect(
+      codeOf(() => {
+        catalog.claimSet({ set: 'files', agent: 'mail' });
+      }),
+    ).toBe('set-owned');
     catalog.moveSet({ set: 'files', agent: 'mail' });
     expect(catalog.listSets()).toEqual([{ agent: 'mail', set: 'files' }]);
     catalog.removeSet('files');
     catalog.claimSet({ set: 'files', agent: 'web' });
-    expect(codeOf(() => catalog.moveSet({ set: 'none', agent: 'web' }))).toBe('not-found');
-    expect(codeOf(() => catalog.claimSet({ set: '../x', agent: 'web' }))).toBe('argument-invalid');
+    expect(
+      codeOf(() => {
+        catalog.moveSet({ set: 'none', agent: 'web' });
+      }),
+    ).toBe('not-found');
+    expect(
+      codeOf(() => {
+        catalog.claimSet({ set: '../x', agent: 'web' });
+      }),
+    ).toBe('argument-invalid');
   });
 
   test('agents: a removed one cannot come in, and its sets keep their owner', () => {
@@ -126,9 +166,17 @@ describe('catalog', () => {
     catalog.claimSet({ set: 'files', agent: 'web' });
     catalog.removeAgent('web');
     catalog.removeAgent('mail');
-    expect(codeOf(() => admit(key(1), null))).toBe('identity-unknown');
+    expect(
+      codeOf(() => {
+        admit(key(1), null);
+      }),
+    ).toBe('identity-unknown');
     expect(catalog.listAgents()).toMatchObject([{ name: 'web', pinned: false, brokerKey: '' }]);
-    expect(codeOf(() => catalog.removeAgent('mail'))).toBe('not-found');
+    expect(
+      codeOf(() => {
+        catalog.removeAgent('mail');
+      }),
+    ).toBe('not-found');
   });
 
   test('catalog: it is all there after opening it again, with an audit of what was done', () => {
