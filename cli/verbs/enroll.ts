@@ -30,7 +30,8 @@ export function addEnroll(program: Command, invoke: Invoke): void {
         const { openReplicaData } = await import('../../replica/replica.js');
         const { enrollAgent } = await import('../../replica/catalog/enroll.js');
         const file = resolve(io.folder, options.out ?? `${name}.enrolment.json`);
-        const brokerUrl = options.broker ?? brokerUrlOf(config);
+        const { ownBrokerPort } = await import('../../replica/broker/own-broker.js');
+        const brokerUrl = options.broker ?? brokerUrlOf(config, ownBrokerPort);
         const { catalog, identity } = openReplicaData(config.dataFolder);
         try {
           const { expiresMs } = await enrollAgent({
@@ -66,11 +67,16 @@ function days(text: string): number {
   throw new InvalidArgumentError(`give days, at most ${VALID_DAYS_MAX}.`);
 }
 
-function brokerUrlOf({ broker }: ReplicaConfig): string {
+function brokerUrlOf(
+  { broker, dataFolder }: ReplicaConfig,
+  portOf: (dataFolder: string, listen: { readonly port: number }) => number,
+): string {
   if (broker.type === 'external') return broker.url;
-  const { host, port } = broker.listen;
+  const { host } = broker.listen;
   const scheme = broker.tls === undefined ? 'nats' : 'tls';
-  return broker.publicUrl ?? `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  if (broker.publicUrl !== undefined) return broker.publicUrl;
+  const port = portOf(dataFolder, broker.listen);
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 function isLoopback(url: string): boolean {

@@ -2,7 +2,9 @@
  * The broker that the replica runs itself: found or fetched, started with the users of the catalog,
  * and told when an agent is enrolled, by this process or another.
  */
+import fs from 'node:fs';
 import path from 'node:path';
+import { AfterimageError } from '../../shared/errors.js';
 import type { BrokerConfig } from '../../shared/config/replica-config.js';
 import type { Log } from '../../shared/log.js';
 import type { Catalog } from '../catalog/catalog.js';
@@ -27,6 +29,20 @@ export interface OwnBroker {
 
 const LOOK_MS = 500;
 
+const FOLDER = 'broker';
+
+/** The port of the replica's own broker: as configured, or the free one it chose. Throws `not-found`. */
+export function ownBrokerPort(dataFolder: string, listen: { readonly port: number }): number {
+  if (listen.port !== 0) return listen.port;
+  const file = path.join(dataFolder, FOLDER, 'port');
+  const port = fs.existsSync(file) ? Number(fs.readFileSync(file, 'utf8')) : 0;
+  if (Number.isInteger(port) && port > 0) return port;
+  throw new AfterimageError(
+    'not-found',
+    'the broker has no port yet: start the replica once, or name the broker',
+  );
+}
+
 /** Throws `broker-missing`, `broker-unreachable`. */
 export async function runOwnBroker(options: OwnBrokerOptions): Promise<OwnBroker> {
   const { config, catalog, identity, log } = options;
@@ -34,7 +50,7 @@ export async function runOwnBroker(options: OwnBrokerOptions): Promise<OwnBroker
   let users = brokerUsers(catalog, identity);
   const broker = await startBroker({
     binary,
-    folder: path.join(options.dataFolder, 'broker'),
+    folder: path.join(options.dataFolder, FOLDER),
     host: config.listen.host,
     port: config.listen.port,
     users,
