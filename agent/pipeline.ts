@@ -142,7 +142,7 @@ interface Plan extends PlanParts {
   readonly sentBefore: number;
 }
 
-function openPlan(set: SetParts, sync: number, { signal }: SyncRequest): Plan {
+function openPlan(set: SetParts, sync: number, { signal, operation }: SyncRequest): Plan {
   const { state, index, clock, journal } = set;
   const session = stoppable(set.session, signal);
   const { point, chain } = state.committed;
@@ -157,7 +157,7 @@ function openPlan(set: SetParts, sync: number, { signal }: SyncRequest): Plan {
     startedMs,
   }));
   const blocks = new BlockOutlet(outlet, index, session);
-  blocks.eager = state.digests.anyProvisional;
+  blocks.eager = state.digests.anyProvisional || operation === 'reconcile';
   const pause = new Pause(state, signal);
   const journalTo = journal.mark();
   return {

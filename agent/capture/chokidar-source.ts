@@ -60,6 +60,11 @@ class ChokidarSource implements CaptureSource {
         this.#count(event);
         if (ready) this.#changed(path);
       });
+      watcher.on('raw', (_event, name, details: unknown) => {
+        // A name that is not UTF-8 cannot be looked at: chokidar stays silent about it (R23).
+        const folder = watchedPathOf(details);
+        if (name.includes(REPLACEMENT) && folder !== undefined) this.#changed(folder);
+      });
       watcher.on('error', (error) => {
         this.#fail(error);
       });
@@ -86,7 +91,7 @@ class ChokidarSource implements CaptureSource {
       const below = relative(root.path, path);
       if (below === '..' || below.startsWith(`..${sep}`)) continue;
       const whole = below === '' ? root.name : `${root.name}/${below}`;
-      // A name that is not UTF-8 cannot be told: its folder is looked at (R23).
+      // The part of a path above a name that is not UTF-8.
       const lost = whole.indexOf(REPLACEMENT);
       const told = lost < 0 ? whole : whole.slice(0, Math.max(0, whole.lastIndexOf('/', lost)));
       this.#report({ type: 'changed', path: Buffer.from(told) });
@@ -116,4 +121,11 @@ class ChokidarSource implements CaptureSource {
     this.#report({ type: 'gap', reason: 'watcher', covers: everything });
     this.#options.onTooMany();
   }
+}
+
+function watchedPathOf(details: unknown): string | undefined {
+  if (typeof details !== 'object' || details === null || !('watchedPath' in details)) {
+    return undefined;
+  }
+  return typeof details.watchedPath === 'string' ? details.watchedPath : undefined;
 }

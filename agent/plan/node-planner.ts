@@ -165,7 +165,8 @@ class FileReading {
   readonly #parts: PlanParts;
   readonly #before: NodeRow | undefined;
   row: NodeRow;
-  #lookedMs = 0;
+  /** It moved since it was scanned, or is too young to be told from its next change. */
+  #uncertain = false;
   #announced: Announcement | undefined;
 
   constructor(parts: PlanParts, row: NodeRow, before: NodeRow | undefined) {
@@ -176,18 +177,13 @@ class FileReading {
 
   /** The status that the descriptor shows counts; attributes read before it may be older. */
   look(status: FileStatus, unmoved: boolean): void {
-    this.#lookedMs = this.#parts.clock.now();
-    const dirty = !unmoved || this.#isYoung(status);
-    this.row = { ...this.row, status: encodeStatus(status), size: status.size, dirty };
-  }
-
-  #isYoung(status: FileStatus): boolean {
-    return isYoung(status.ctimeNs, this.#lookedMs);
+    this.#uncertain = !unmoved || isYoung(status.ctimeNs, this.#parts.clock.now());
+    this.row = { ...this.row, status: encodeStatus(status), size: status.size };
   }
 
   announce(said: Announcement): Promise<void> | undefined {
     this.#parts.findings.nodesChanged += this.#before === undefined ? 0 : 1;
-    const dirty = this.row.dirty || !said.steady;
+    const dirty = this.#uncertain || !said.steady;
     const row = { ...this.row, size: said.size, fresh: this.#freshOf(said.body), dirty };
     this.#write(row);
     this.#announced = said;
@@ -197,7 +193,7 @@ class FileReading {
   async finish(outcome: ContentOutcome): Promise<Planned> {
     const { findings, outlet } = this.#parts;
     findings.bytesRead += outcome.bytesRead;
-    const dirty = this.row.dirty || !outcome.steady;
+    const dirty = this.#uncertain || !outcome.steady;
     if (dirty) findings.unsettled += 1;
     const said = this.#announced;
     const fresh = outcome.changed ? this.#freshOf(outcome.body) : this.row.fresh;

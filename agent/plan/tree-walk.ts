@@ -17,7 +17,7 @@ import { isYoung, type PlanParts } from './plan-parts.js';
 
 interface Frame {
   readonly folder: OpenFolder;
-  readonly children: readonly FolderEntry[];
+  children: readonly FolderEntry[];
   next: number;
 }
 
@@ -129,13 +129,14 @@ export class TreeWalk {
           stack.pop();
           continue;
         }
-        const folder = frame.folder.folder(child.node, child.name);
-        const children = this.#visit(folder);
-        stack.push({
-          folder,
-          children: children instanceof Promise ? await children : children,
+        const next: Frame = {
+          folder: frame.folder.folder(child.node, child.name),
+          children: [],
           next: 0,
-        });
+        };
+        stack.push(next);
+        const children = this.#visit(next.folder);
+        next.children = children instanceof Promise ? await children : children;
         const rest = this.#parts.pause.breathe();
         if (rest !== undefined) await rest;
       }
@@ -256,12 +257,11 @@ export class TreeWalk {
     // Another name of the same node may have been looked at since the rows were read.
     const node = row === undefined ? undefined : state.nodes.get(row.node.id);
     const here = node?.kind === kind ? node : undefined;
-    if (here !== undefined && (here.identity === null || here.identity.equals(identity))) {
-      const wait = this.#names.link(place, here);
-      if (wait !== undefined) await wait;
+    const isHere = here !== undefined && (here.identity?.equals(identity) ?? true);
+    if (isHere && state.nodes.at(place.parent, place.name) === here.id) {
       return await this.#refresh(found, here);
     }
-    const known = state.nodes.byIdentity(identity);
+    const known = isHere ? here : state.nodes.byIdentity(identity);
     if (known?.kind === kind && (await this.#names.move(known, place, entry.status.nlink))) {
       return await this.#refresh(found, known);
     }

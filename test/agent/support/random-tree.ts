@@ -47,24 +47,132 @@ export class RandomTree {
   /** One random operation; its name. */
   step(): string {
     const operations: [number, string, () => void][] = [
-      [5, 'create', () => { writeFileSync(this.#free(), this.#bytes()); }],
-      [3, 'mkdir', () => { mkdirSync(this.#free()); }],
-      [4, 'overwrite', () => { this.#patch(); }],
-      [2, 'append', () => { appendFileSync(this.#file(), this.#bytes(5000)); }],
-      [2, 'truncate', () => { this.#truncate(); }],
-      [2, 'rewrite', () => { this.#rewrite(); }],
-      [4, 'rename', () => { renameSync(this.#any(), this.#free()); }],
-      [2, 'replace', () => { renameSync(this.#file(), this.#file()); }],
-      [2, 'swap', () => { this.#swap(); }],
-      [2, 'link', () => { linkSync(this.#file(), this.#free()); }],
-      [1, 'symlink', () => { symlinkSync(`to-${this.#random(99)}`, this.#free()); }],
-      [1, 'fifo', () => { posix.mknod(Buffer.from(this.#free()), 0o010644, 0); }],
-      [2, 'chmod', () => { chmodSync(this.#file(), 0o600 + this.#random(64)); }],
-      [1, 'touch', () => { utimesSync(this.#any(), this.#random(1e9), this.#random(1e9)); }],
-      [1, 'xattr', () => { this.#xattr(); }],
-      [3, 'remove', () => { rmSync(this.#any(), { recursive: true }); }],
-      [1, 'kind', () => { this.#changeKind(); }],
-      [1, 'hole', () => { this.#hole(); }],
+      [
+        5,
+        'create',
+        () => {
+          writeFileSync(this.#free(), this.#bytes());
+        },
+      ],
+      [
+        3,
+        'mkdir',
+        () => {
+          mkdirSync(this.#free());
+        },
+      ],
+      [
+        4,
+        'overwrite',
+        () => {
+          this.#patch();
+        },
+      ],
+      [
+        2,
+        'append',
+        () => {
+          appendFileSync(this.#file(), this.#bytes(5000));
+        },
+      ],
+      [
+        2,
+        'truncate',
+        () => {
+          this.#truncate();
+        },
+      ],
+      [
+        2,
+        'rewrite',
+        () => {
+          this.#rewrite();
+        },
+      ],
+      [
+        4,
+        'rename',
+        () => {
+          renameSync(this.#any(), this.#free());
+        },
+      ],
+      [
+        2,
+        'replace',
+        () => {
+          renameSync(this.#file(), this.#file());
+        },
+      ],
+      [
+        2,
+        'swap',
+        () => {
+          this.#swap();
+        },
+      ],
+      [
+        2,
+        'link',
+        () => {
+          linkSync(this.#file(), this.#free());
+        },
+      ],
+      [
+        1,
+        'symlink',
+        () => {
+          symlinkSync(`to-${this.#random(99)}`, this.#free());
+        },
+      ],
+      [
+        1,
+        'fifo',
+        () => {
+          posix.mknod(Buffer.from(this.#free()), 0o010644, 0);
+        },
+      ],
+      [
+        2,
+        'chmod',
+        () => {
+          chmodSync(this.#file(), 0o600 + this.#random(64));
+        },
+      ],
+      [
+        1,
+        'touch',
+        () => {
+          utimesSync(this.#any(), this.#random(1e9), this.#random(1e9));
+        },
+      ],
+      [
+        1,
+        'xattr',
+        () => {
+          this.#xattr();
+        },
+      ],
+      [
+        3,
+        'remove',
+        () => {
+          rmSync(this.#any(), { recursive: true });
+        },
+      ],
+      [
+        1,
+        'kind',
+        () => {
+          this.#changeKind();
+        },
+      ],
+      [
+        1,
+        'hole',
+        () => {
+          this.#hole();
+        },
+      ],
     ];
     const total = operations.reduce((sum, [weight]) => sum + weight, 0);
     let at = this.#random(total);
@@ -105,11 +213,17 @@ export class RandomTree {
   }
 
   #file(): string {
-    return this.#pick(this.#all().filter((path) => lstatSync(path).isFile()), 'file');
+    return this.#pick(
+      this.#all().filter((path) => lstatSync(path).isFile()),
+      'file',
+    );
   }
 
   #folder(): string {
-    return this.#pick([this.#root, ...this.#all().filter((path) => lstatSync(path).isDirectory())], 'folder');
+    return this.#pick(
+      [this.#root, ...this.#all().filter((path) => lstatSync(path).isDirectory())],
+      'folder',
+    );
   }
 
   #free(): string {
@@ -121,7 +235,8 @@ export class RandomTree {
   }
 
   #bytes(sizeMax = this.#sizeMax): Buffer {
-    const size = this.#random(4) === 0 ? this.#random(sizeMax) : this.#random(Math.min(9000, sizeMax));
+    const size =
+      this.#random(4) === 0 ? this.#random(sizeMax) : this.#random(Math.min(9000, sizeMax));
     const bytes = Buffer.alloc(size);
     if (this.#random(6) === 0) return bytes;
     const period = 1 + this.#random(3) * 4096;

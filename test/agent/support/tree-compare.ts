@@ -52,11 +52,7 @@ export function differences(
   return found;
 }
 
-function nodeDifferences(
-  path: Buffer,
-  text: string,
-  { record, content }: ModelNode,
-): string[] {
+function nodeDifferences(path: Buffer, text: string, { record, content }: ModelNode): string[] {
   const found: string[] = [];
   const status = posix.lstat(path);
   const kind = kindOf(status.mode);
@@ -75,8 +71,12 @@ function nodeDifferences(
     const target = readlinkSync(path, { encoding: 'buffer' });
     if (!target.equals(record.target)) found.push(`${text}: target differs`);
   }
-  const xattrs = posix.getXattrs(path).map(({ name, value }) => `${name.toString()}=${value.toString('hex')}`);
-  const held = record.xattrs.map(({ name, value }) => `${name.toString()}=${value.toString('hex')}`);
+  const xattrs = posix
+    .getXattrs(path)
+    .map(({ name, value }) => `${name.toString()}=${value.toString('hex')}`);
+  const held = record.xattrs.map(
+    ({ name, value }) => `${name.toString()}=${value.toString('hex')}`,
+  );
   say('xattrs', held.join(), xattrs.join());
   return found;
 }
