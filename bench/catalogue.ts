@@ -23,4 +23,9 @@ export const catalogue: Catalogue = {
     usual: { rounds: 5, scale: 1 },
     run: async (options) => (await import('./hash.js')).run(options),
   },
+  sync: {
+    about: 'first copy, changes, latency and cost from end to end, beside rsync and restic',
+    usual: { rounds: 3, scale: 0.25 },
+    run: async (options) => (await import('./sync.js')).run(options),
+  },
 };

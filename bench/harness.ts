@@ -1,0 +1,208 @@
+/**
+ * The product as an operator runs it: replica (with its broker) and agent as processes of the built
+ * command line, and the replica's API to ask.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import { ApiClient, setPath } from '../cli/api-client.js';
+import { syncAnswerSchema } from '../shared/api/actions.js';
+import { TOKEN_FILE, URL_FILE } from '../shared/api/address.js';
+import { type PointDetail, pointDetailSchema } from '../shared/api/points.js';
+import { statSchema } from '../shared/api/tree.js';
+import { AfterimageError } from '../shared/errors.js';
+import type { Copier, CopierOptions, CopyRun } from './copier.js';
+import { costOf, freePort, MeasuredProcess, type ProcessCost } from './process.js';
+import { digestTree } from './trees/tree-digest.js';
+
+const mainFile = fileURLToPath(new URL('../cli/main.js', import.meta.url));
+const SET = 'bench';
+const READY_MS = 180_000;
+const SYNC_MS = 1_800_000;
+/** So seldom that every sync of a measurement is one that was asked for. */
+const SELDOM = '7d';
+
+export interface ProductOptions extends CopierOptions {
+  readonly schedule: 'continuous' | 'asked';
+}
+
+/** Costs of the three processes since they started. */
+export interface ProductCosts {
+  readonly agent: ProcessCost;
+  readonly replica: ProcessCost;
+  readonly broker: ProcessCost;
+}
+
+export class Product implements Copier {
+  readonly name = 'afterimage';
+  readonly about = 'afterimage';
+  readonly #options: ProductOptions;
+  readonly #replica: MeasuredProcess;
+  readonly #api: ApiClient;
+  #agent: MeasuredProcess | undefined;
+
+  private constructor(options: ProductOptions, replica: MeasuredProcess) {
+    this.#options = options;
+    this.#replica = replica;
+    const read = (file: string): string =>
+      readFileSync(join(this.#dataFolder, file), 'utf8').trim();
+    this.#api = new ApiClient(
+      { url: read(URL_FILE), token: read(TOKEN_FILE) },
+      new AbortController().signal,
+    );
+  }
+
+  /** Replica and broker run and the agent is enrolled; it starts with the first copy. */
+  static async start(options: ProductOptions): Promise<Product> {
+    const { folder } = options;
+    mkdirSync(folder, { recursive: true });
+    await writeConfigs(options);
+    runVerb(['enroll', 'bench', ...configOf(folder, 'replica'), '--out', enrolmentOf(folder)]);
+    const replica = serve(folder, 'replica');
+    try {
+      const urlFile = join(folder, 'replica', URL_FILE);
+      await replica.until(() => (existsSync(urlFile) ? true : undefined), READY_MS);
+      return new Product(options, replica);
+    } catch (error) {
+      await replica.stop();
+      throw error;
+    }
+  }
+
+  /** The first one is from the start of the agent to its point; the others from asking to theirs. */
+  async copy(): Promise<CopyRun> {
+    const start = performance.now();
+    if (this.#agent === undefined) {
+      const agent = serve(this.#options.folder, 'agent');
+      this.#agent = agent;
+      await agent.until(() => this.#newest(), SYNC_MS);
+    } else {
+      await this.#api.json(syncAnswerSchema, {
+        path: setPath(SET, 'sync'),
+        body: { waitMs: SYNC_MS },
+        headersTimeoutMs: 0,
+      });
+    }
+    const ms = performance.now() - start;
+    const point = await this.#newest();
+    return { ms, sentBytes: point?.outcome.counts.bytesSent };
+  }
+
+  digest(): Promise<string> {
+    const base = join(this.#dataFolder, 'sets', SET, 'base', basename(this.#options.root));
+    return Promise.resolve(digestTree(base, { metadata: 'without' }));
+  }
+
+  /** What a restore of the newest point into a new folder gives, metadata included. */
+  restoredDigest(): string {
+    const target = join(
+      this.#options.folder,
+      `restored-${readdirSync(this.#options.folder).length}`,
+    );
+    runVerb(['restore', `${SET}@latest`, '--to', target], this.#dataFolder);
+    return digestTree(join(target, basename(this.#options.root)), { metadata: 'with' });
+  }
+
+  /** Size of a file of the root in the newest point; undefined while there is none. */
+  async sizeOf(path: string): Promise<number | undefined> {
+    const query = { path: `${basename(this.#options.root)}/${path}` };
+    return await ifFound(async () => {
+      const asked = { path: setPath(SET, 'points', 'latest', 'stat'), query };
+      return (await this.#api.json(statSchema, asked)).entry.size;
+    });
+  }
+
+  costs(): ProductCosts {
+    if (this.#agent === undefined) throw new Error('the agent was not started');
+    return {
+      agent: this.#agent.cost(),
+      replica: this.#replica.cost(),
+      broker: costOf(childOf(this.#replica.pid)),
+    };
+  }
+
+  async stop(): Promise<void> {
+    await this.#api.close();
+    await this.#agent?.stop();
+    await this.#replica.stop();
+  }
+
+  get #dataFolder(): string {
+    return join(this.#options.folder, 'replica');
+  }
+
+  async #newest(): Promise<PointDetail | undefined> {
+    const path = setPath(SET, 'points', 'latest');
+    return await ifFound(() => this.#api.json(pointDetailSchema, { path }));
+  }
+}
+
+async function ifFound<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof AfterimageError && error.code === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+/** The agent's set has one root, named as its folder is. */
+async function writeConfigs({ folder, root, schedule }: ProductOptions): Promise<void> {
+  const broker = `127.0.0.1:${await freePort()}`;
+  const replica = {
+    data_folder: 'replica',
+    listen: '127.0.0.1:0',
+    broker: { listen: broker },
+    quotas: { free_bytes_min: '64 MiB' },
+  };
+  const agent = {
+    data_folder: 'agent',
+    enrolment: enrolmentOf(folder),
+    sets: [
+      {
+        name: SET,
+        roots: [root],
+        schedule: schedule === 'continuous' ? schedule : { every: SELDOM },
+        ...(schedule === 'continuous' ? {} : { capture: { source: 'scan', scan_every: SELDOM } }),
+      },
+    ],
+  };
+  writeFileSync(join(folder, 'replica.yaml'), stringify(replica));
+  writeFileSync(join(folder, 'agent.yaml'), stringify(agent));
+}
+
+function configOf(folder: string, verb: string): readonly string[] {
+  return ['--config', join(folder, `${verb}.yaml`)];
+}
+
+function enrolmentOf(folder: string): string {
+  return join(folder, 'enrolment.json');
+}
+
+function serve(folder: string, verb: 'agent' | 'replica'): MeasuredProcess {
+  const args = [mainFile, verb, ...configOf(folder, verb)];
+  return new MeasuredProcess({ name: verb, command: process.execPath, args, folder });
+}
+
+/** Runs a verb to its end. Throws with what it printed when it fails. */
+function runVerb(args: readonly string[], dataFolder?: string): void {
+  const env = dataFolder === undefined ? {} : { AFTERIMAGE_DATA: dataFolder };
+  try {
+    execFileSync(process.execPath, [mainFile, ...args], {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'ignore', 'pipe'],
+      encoding: 'utf8',
+    });
+  } catch (cause) {
+    const said = (cause as { readonly stderr?: string }).stderr ?? '';
+    throw new AfterimageError('internal', `${args.join(' ')} failed: ${said.trim()}`, { cause });
+  }
+}
+
+/** The one child of a process. */
+function childOf(pid: number): number {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  return Number(children.split(' ')[0]);
+}
