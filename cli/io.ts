@@ -1,9 +1,13 @@
 /** The world of one run of the command line, so that tests can give it another. */
+import { errnoOf } from '../shared/errors.js';
+
 export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly folder: string;
   /** Standard output; resolves when more may be written. */
   out(text: string | Uint8Array): Promise<void>;
+  /** True when nobody reads standard output any more (`| head`): what is left need not be printed. */
+  readonly outClosed: boolean;
   /** Standard error. */
   err(text: string): void;
   /** Progress bars are drawn only there. */
@@ -24,10 +28,19 @@ export function processIo(): Io {
   };
   process.once('SIGINT', abort);
   process.once('SIGTERM', abort);
+  let outClosed = false;
+  process.stdout.on('error', (error) => {
+    if (errnoOf(error) !== 'EPIPE') throw error;
+    outClosed = true;
+    abort();
+  });
   return {
     env: process.env,
     folder: process.cwd(),
-    out: writeOut,
+    out: (text) => (outClosed ? Promise.resolve() : writeOut(text)),
+    get outClosed() {
+      return outClosed;
+    },
     err: (text) => {
       process.stderr.write(text);
     },
@@ -37,11 +50,11 @@ export function processIo(): Io {
   };
 }
 
+/** A failure comes as the stream's error event, too, and is dealt with there. */
 function writeOut(text: string | Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    process.stdout.write(text, (error) => {
-      if (error instanceof Error) reject(error);
-      else resolve();
+  return new Promise((resolve) => {
+    process.stdout.write(text, () => {
+      resolve();
     });
   });
 }

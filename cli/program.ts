@@ -84,7 +84,7 @@ export function createProgram(io: Io, invoke: Invoke): Command {
 
 /** Errors print message, then hint, on standard error; with --json one object. */
 function report(cause: unknown, argv: readonly string[], io: Io): number {
-  if (cause instanceof CommanderError && cause.exitCode === 0) return ExitCode.ok;
+  if (io.outClosed || (cause instanceof CommanderError && cause.exitCode === 0)) return ExitCode.ok;
   const error =
     cause instanceof CommanderError
       ? new AfterimageError('argument-invalid', cause.message.replace(/^error: /, ''))

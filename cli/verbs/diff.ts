@@ -47,8 +47,8 @@ function formatDetail(
   before: DiffLine['before'],
   after: DiffLine['after'],
 ): string {
-  if (before === undefined || after === undefined) {
-    const only = before ?? after;
+  if (before === undefined || after === undefined || change === 'added' || change === 'removed') {
+    const only = change === 'removed' ? before : after;
     return only?.kind === 'file' ? `  ${formatBytes(only.size)}` : '';
   }
   if (change === 'kind') return `  ${before.kind} -> ${after.kind}`;

@@ -106,6 +106,7 @@ export class TestReplica {
       err: (text) => {
         err += text;
       },
+      outClosed: false,
       errIsTerminal: false,
       columns: 100,
       signal: new AbortController().signal,
