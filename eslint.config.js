@@ -10,6 +10,7 @@ export default tseslint.config(
       'assembly/**/*.ts',
       'native/**/*.js',
       'coverage/',
+      'vitest.config.ts',
     ],
   },
   js.configs.recommended,

@@ -3,6 +3,7 @@
  * transaction moves an amount between two accounts and adds a row, so that any consistent state has
  * the same sum and no missing row. Run with the database's path; ends with its standard input.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 
 const ACCOUNTS = 100;
@@ -69,15 +70,15 @@ export function moveAmount(db: Database.Database, n: number): void {
 
 async function main(file: string): Promise<void> {
   const db = openLedger(file);
-  let open = true;
+  const ended = new AbortController();
   process.stdin
     .on('end', () => {
-      open = false;
+      ended.abort();
     })
     .resume();
-  for (let n = 1; open; n += 1) {
+  for (let n = 1; !ended.signal.aborted; n += 1) {
     moveAmount(db, n);
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    await delay(PAUSE_MS);
   }
   db.close();
 }

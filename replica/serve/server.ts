@@ -5,29 +5,15 @@
  */
 import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import { PROBLEM_TYPE, toProblem } from '../../shared/api/problem.js';
-import type { Clock } from '../../shared/clock.js';
 import { AfterimageError, asAfterimageError } from '../../shared/errors.js';
-import type { HashCore } from '../../shared/hash/hash-core.js';
 import type { Log } from '../../shared/log.js';
 import { registerActions } from './routes/actions.js';
 import { registerChanges } from './routes/changes.js';
 import { registerContents } from './routes/contents.js';
 import { registerPoints } from './routes/points.js';
 import { registerTree } from './routes/tree.js';
-import type { ServedSet } from './served-set.js';
+import type { ServerOptions } from './route-context.js';
 import { isAuthorised } from './token.js';
-
-export interface ServerOptions {
-  /** All sets, at every request anew. */
-  readonly sets: () => readonly ServedSet[];
-  readonly token: string;
-  readonly hash: HashCore;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly version: string;
-  /** Adds further faces (the console) before the server listens; their routes outside /v1/ are open. */
-  readonly addFaces?: (app: FastifyInstance) => void;
-}
 
 export interface ServerAddress {
   readonly host: string;
@@ -40,14 +26,6 @@ export interface ApiServer {
   listen(address: ServerAddress): Promise<string>;
   /** Ends streams under way and frees the port. */
   close(): Promise<void>;
-}
-
-/** What routes share. */
-export interface RouteContext {
-  readonly options: ServerOptions;
-  readonly startedMs: number;
-  /** Aborted when the server closes. */
-  readonly closing: AbortSignal;
 }
 
 const BODY_BYTES_MAX = 64 * 1024;

@@ -12,7 +12,7 @@ import { verifySet } from '../../verify/verify-set.js';
 import { presentPoint } from '../present.js';
 import { checked, findPoint, findSet, type SetParams } from '../requests.js';
 import type { ServedSet } from '../served-set.js';
-import type { RouteContext } from '../server.js';
+import type { RouteContext } from '../route-context.js';
 import { lineStream } from '../streams.js';
 
 export function registerActions(app: FastifyInstance, context: RouteContext): void {

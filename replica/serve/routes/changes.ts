@@ -5,7 +5,7 @@ import { NDJSON_TYPE } from '../../../shared/api/stream.js';
 import { AfterimageError } from '../../../shared/errors.js';
 import { presentChange, presentFound } from '../present.js';
 import { checked, findPoint, findSet, type SetParams } from '../requests.js';
-import type { RouteContext } from '../server.js';
+import type { RouteContext } from '../route-context.js';
 import { lineStream } from '../streams.js';
 
 export function registerChanges(app: FastifyInstance, context: RouteContext): void {

@@ -17,7 +17,7 @@ import {
   type PointParams,
   resolvePath,
 } from '../requests.js';
-import type { RouteContext } from '../server.js';
+import type { RouteContext } from '../route-context.js';
 import { closeWith, contentStream } from '../streams.js';
 
 const CONTENT_BODY_BYTES_MAX = 8 * 1024 * 1024;

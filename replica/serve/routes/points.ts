@@ -4,7 +4,7 @@ import { type PointsAnswer, pointsQuerySchema } from '../../../shared/api/points
 import type { StatusAnswer } from '../../../shared/api/status.js';
 import { presentPoint, presentPointDetail, presentStatus } from '../present.js';
 import { checked, findPoint, findSet, type PointParams, type SetParams } from '../requests.js';
-import type { RouteContext } from '../server.js';
+import type { RouteContext } from '../route-context.js';
 
 export function registerPoints(app: FastifyInstance, context: RouteContext): void {
   const { sets, clock, version } = context.options;

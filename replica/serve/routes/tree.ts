@@ -17,7 +17,7 @@ import type { FolderPart } from '../../restore/point-source.js';
 import { walkFolders } from '../../restore/tree-order.js';
 import { presentPart } from '../present.js';
 import { checked, findPoint, findSet, pathOf, type PointParams, resolvePath } from '../requests.js';
-import type { RouteContext } from '../server.js';
+import type { RouteContext } from '../route-context.js';
 import { closeWith, lineStream } from '../streams.js';
 
 export function registerTree(app: FastifyInstance, context: RouteContext): void {

@@ -15,6 +15,7 @@ export class MemoryTree {
   #versions = new Map<number, NodeVersion>();
   #contents = new Map<number, Buffer>();
   #nextNode = SET_NODE + 1;
+  #named: Set<number> | undefined;
 
   constructor(point: number) {
     this.#point = point;
@@ -39,7 +40,7 @@ export class MemoryTree {
 
   file(path: string, content: Buffer | string, metadata: Metadata = {}): this {
     const node = this.#nodeFor(path, 'file');
-    const bytes = Buffer.from(content);
+    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
     this.#contents.set(node, bytes);
     this.#put(node, 'file', metadata, { size: bytes.length });
     return this;
@@ -89,8 +90,10 @@ export class MemoryTree {
     return node;
   }
 
+  /** Undefined for a node that has no name any more. */
   version(node: number): NodeVersion | undefined {
-    return this.#versions.get(node);
+    this.#named ??= new Set([SET_NODE, ...this.walk().map((entry) => entry.version.node)]);
+    return this.#named.has(node) ? this.#versions.get(node) : undefined;
   }
 
   content(node: number): Buffer {
@@ -142,6 +145,7 @@ export class MemoryTree {
   }
 
   #parentOf(path: string): { readonly names: Map<string, number>; readonly name: string } {
+    this.#named = undefined;
     const cut = path.lastIndexOf('/');
     const parent = cut < 0 ? SET_NODE : this.node(path.slice(0, cut));
     const names = this.#folders.get(parent);

@@ -309,7 +309,7 @@ export class ModelSet {
     if (inside.length > 0 && this.#random.chance(0.5)) {
       const [kept, node] = this.#random.pick(inside);
       this.#entries.get(id)?.delete(kept);
-      this.#entries.get(SET_NODE)?.set(`${this.#freshName()}`, node);
+      this.#entries.get(SET_NODE)?.set(this.#freshName(), node);
     }
     this.#entries.get(folder)?.delete(text);
     this.#forget(id);

@@ -16,7 +16,7 @@ const core = createHashCore();
 export interface OpenSet {
   readonly store: SetStore;
   readonly writer: SetWriter;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 export async function openModelSet(folder: string): Promise<OpenSet> {
