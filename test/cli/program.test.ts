@@ -303,14 +303,16 @@ describe('doing', () => {
   });
 
   it('restore while the replica goes away: says so and leaves nothing half under its name', async () => {
+    const content = Buffer.alloc(1024 * 1024);
+    content.fill(1, BLOCK_BYTES, 2 * BLOCK_BYTES);
     replica.set.cut((tree) => {
-      for (let index = 0; index < 10_000; index += 1) tree.file(`app/${index}`, `file ${index}`);
+      for (let index = 0; index < 200; index += 1) tree.file(`app/${index}`, content);
     });
     const target = join(folder, 'target');
     let reads = 0;
     replica.set.onRead = () => {
       reads += 1;
-      if (reads === 6000) void replica.stop();
+      if (reads === 100) void replica.stop();
     };
     const run = await replica.run(['restore', 'shop@latest', '--to', target]);
     expect(run.code).toBe(ExitCode.unavailable);
