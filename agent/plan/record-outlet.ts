@@ -30,7 +30,7 @@ export class RecordOutlet {
     if (this.#begun) return this.#session.write(record);
     const wait = this.begin();
     const second = this.#session.write(record);
-    return wait === undefined ? second : wait.then(() => second);
+    return wait === undefined ? second : Promise.all([wait, second]).then(() => undefined);
   }
 
   begin(): Promise<void> | undefined {

@@ -151,7 +151,7 @@ export class SetRunner {
 
   async #loop(): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      const dueMs = this.#asked ? 0 : nextSyncMs(this.#config.schedule, this.#times);
+      const dueMs = this.#dueMs();
       const waitMs = dueMs - this.#parts.clock.now();
       const { live } = this.#parts.session;
       this.#activity = live ? 'idle' : 'away';
@@ -161,6 +161,12 @@ export class SetRunner {
       }
       await this.#syncOnce();
     }
+  }
+
+  /** What an operator asked for is due at once; after a failure it is tried again like any other. */
+  #dueMs(): number {
+    if (this.#asked && this.#times.failures === 0) return 0;
+    return nextSyncMs(this.#config.schedule, this.#times);
   }
 
   async #syncOnce(): Promise<void> {
@@ -295,6 +301,7 @@ export class SetRunner {
         return;
       case 'sync-asked':
         this.#asked = true;
+        this.#times = { ...this.#times, failures: 0 };
         this.#wake.now();
         return;
       default:

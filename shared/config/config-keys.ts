@@ -48,9 +48,10 @@ export function knownKeys(
 
 /** The known key that a mistyped one most likely is; undefined when none is near. */
 export function nearestKey(mistyped: string, known: readonly string[]): string | undefined {
+  const plain = mistyped.toLowerCase().replaceAll('-', '_');
   let best: { key: string; distance: number } | undefined;
   for (const key of known) {
-    const distance = editDistance(mistyped.toLowerCase().replaceAll('-', '_'), key);
+    const distance = key.startsWith(plain) ? 1 : editDistance(plain, key);
     if (best === undefined || distance < best.distance) best = { key, distance };
   }
   if (best === undefined) return undefined;

@@ -75,10 +75,16 @@ function flatten(issues: readonly Issue[], prefix: readonly PropertyKey[] = []):
         (inner) => inner.path.length > path.length || inner.code === 'unrecognized_keys',
       ),
     );
-    const nearest = deepest.sort((a, b) => a.length - b.length)[0];
+    const nearest = deepest.sort((a, b) => strangeness(a) - strangeness(b))[0];
     const message = branches.length === 0 ? issue.message : branchesExpected(branches);
     return nearest ?? [{ ...issue, path, errors: [], message }];
   });
+}
+
+/** A branch that does not know a key is further off than one that dislikes a value. */
+function strangeness(branch: readonly Issue[]): number {
+  const unknown = branch.filter((issue) => issue.code === 'unrecognized_keys').length;
+  return branch.length + unknown * 100;
 }
 
 function branchesExpected(branches: readonly Issue[][]): string {

@@ -1,0 +1,208 @@
+/** The agent as a whole, on real files with a model of the replica: it syncs by itself, and stops. */
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { systemClock } from '../../shared/clock.js';
+import { parseAgentConfig } from '../../shared/config/agent-config.js';
+import { AfterimageError } from '../../shared/errors.js';
+import { createHashCore } from '../../shared/hash/create-hash-core.js';
+import { silentLog } from '../../shared/log.js';
+import { loadPosix } from '../../shared/posix/load-posix.js';
+import { runAgent, type AgentDeps, type RunningAgent } from '../../agent/agent.js';
+import type { AgentStatus } from '../../agent/schedule/status-file.js';
+import { FakeSession } from './support/fake-session.js';
+import { differences } from './support/tree-compare.js';
+import { until } from './support/until.js';
+
+let folder: string;
+let root: string;
+let session: FakeSession;
+let agent: RunningAgent | undefined;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'afterimage-agent-'));
+  root = join(folder, 'tree');
+  mkdirSync(root);
+  session = new FakeSession(createHashCore());
+});
+afterEach(async () => {
+  await agent?.stop();
+  agent = undefined;
+  rmSync(folder, { recursive: true });
+});
+
+function start(options: { readonly set?: string; readonly deps?: Partial<AgentDeps> } = {}): void {
+  const text = `
+data_folder: ${join(folder, 'data')}
+sets:
+  - name: web
+    roots: [${root}]
+    ${options.set ?? ''}
+`;
+  agent = runAgent(parseAgentConfig({ path: join(folder, 'agent.yaml'), text }), {
+    openSession: () => session,
+    recipeOf: () => ({
+      name: 'none',
+      consistency: 'crash',
+      hold: () => Promise.reject(new Error()),
+    }),
+    posix: loadPosix(),
+    createCore: () => createHashCore(),
+    clock: systemClock,
+    log: silentLog,
+    ...options.deps,
+  });
+}
+
+const points = (): number => session.replica.point;
+const status = (): AgentStatus['sets'][number] | undefined => agent?.status().sets[0];
+const isTree = (): boolean => differences(session.replica.state, { tree: root }).length === 0;
+
+test('agent: a continuous set follows its files by itself', async () => {
+  writeFileSync(join(root, 'first'), 'x');
+  start();
+  await until('the first point', () => points() >= 1 && isTree());
+  expect(session.replica.outcome?.operation).toBe('first');
+  await until('the gap of the start is closed', () => status()?.journal.gaps.length === 0);
+  writeFileSync(join(root, 'second'), 'y');
+  renameSync(join(root, 'first'), join(root, 'third'));
+  await until('the change is in a point', () => isTree());
+  await until('the journal is empty again', () => status()?.journal.paths === 0);
+});
+
+test('agent: a set with an interval is not hurried by changes', async () => {
+  start({ set: 'schedule: {every: 1h}' });
+  await until('the first point', () => points() === 1);
+  writeFileSync(join(root, 'later'), 'x');
+  await until('the change is journalled', () => status()?.journal.paths === 1);
+  expect(points()).toBe(1);
+});
+
+test('agent: an operator who asks gets a point at once, changed or not', async () => {
+  start({ set: 'schedule: {every: 1h}' });
+  await until('the first point', () => points() === 1);
+  session.emit({ type: 'sync-asked', request: 'r' });
+  await until('the second point', () => points() === 2);
+  expect(session.replica.outcome?.operation).toBe('manual');
+});
+
+test('agent: while the replica is away it journals, and syncs when it is back', async () => {
+  start();
+  await until('the first point', () => points() >= 1 && isTree());
+  session.live = false;
+  session.emit({ type: 'away', error: new AfterimageError('broker-unreachable', 'gone') });
+  await until('it is away', () => status()?.activity === 'away');
+  writeFileSync(join(root, 'meanwhile'), 'x');
+  await until('the change is journalled', () => (status()?.journal.paths ?? 0) > 0);
+  expect(status()?.error?.code).toBe('broker-unreachable');
+  session.live = true;
+  session.emit({ type: 'hello', outcome: { type: 'go-on', resumed: false } });
+  await until('the change is in a point', isTree);
+  expect(status()?.error).toBeNull();
+});
+
+test('agent: a sync that fails is tried again', async () => {
+  start();
+  await until('the first point', () => points() >= 1 && isTree());
+  session.breakAfter = 0;
+  writeFileSync(join(root, 'file'), 'x');
+  await until('the change is in a point all the same', isTree);
+});
+
+test('agent: a root that is gone is a gap and an error, and its files stay in the point', async () => {
+  writeFileSync(join(root, 'file'), 'x');
+  start({ set: 'capture: {source: scan, scan_every: 1s}' });
+  await until('the first point', () => points() >= 1 && isTree());
+  const { entries } = session.replica.state;
+  renameSync(root, `${root}-away`);
+  session.emit({ type: 'sync-asked', request: 'r' });
+  await until('the error is told', () => status()?.error?.code === 'root-missing');
+  expect(status()?.journal.gaps).toMatchObject([{ reason: 'root-missing', covers: 'tree' }]);
+  expect(session.replica.state.entries).toBe(entries);
+  renameSync(`${root}-away`, root);
+  session.emit({ type: 'sync-asked', request: 'again' });
+  await until('the gap is closed', () => status()?.journal.gaps.length === 0);
+});
+
+test('agent: a lost state is compared with the replica, and the point says so', async () => {
+  writeFileSync(join(root, 'file'), 'x');
+  start();
+  await until('the first point', () => points() >= 1 && isTree());
+  await agent?.stop();
+  rmSync(join(folder, 'data', 'sets'), { recursive: true });
+  session = new FakeSession(createHashCore(), session.replica);
+  writeFileSync(join(root, 'file'), 'y');
+  start();
+  await until('everything is compared', () => session.replica.outcome?.reconciled === true);
+  expect(isTree()).toBe(true);
+});
+
+test('agent: one process a data folder, and a stopped one lets go', async () => {
+  start();
+  const first = agent;
+  expect(() => {
+    start();
+  }).toThrow(expect.objectContaining({ code: 'folder-in-use' }) as Error);
+  await first?.stop();
+  start();
+  await until('the second agent works', () => points() >= 1);
+});
+
+test('agent: status.json tells what the agent tells', async () => {
+  start();
+  await until('the first point', () => points() >= 1);
+  const path = join(folder, 'data', 'status.json');
+  expect(existsSync(path)).toBe(true);
+  await until('the file tells the point', () => {
+    const read = JSON.parse(readFileSync(path, 'utf8')) as AgentStatus;
+    return read.format === 1 && read.sets[0]?.point === 1;
+  });
+});
+
+test('agent: the data folder inside a root is not protected', async () => {
+  const text = `
+data_folder: ${join(root, 'own')}
+sets:
+  - name: web
+    roots: [${root}]
+`;
+  writeFileSync(join(root, 'file'), 'x');
+  agent = runAgent(parseAgentConfig({ path: join(folder, 'agent.yaml'), text }), {
+    openSession: () => session,
+    recipeOf: () => ({
+      name: 'none',
+      consistency: 'crash',
+      hold: () => Promise.reject(new Error()),
+    }),
+    posix: loadPosix(),
+    createCore: () => createHashCore(),
+    clock: systemClock,
+    log: silentLog,
+  });
+  const others = (): string[] =>
+    differences(session.replica.state, { tree: root }, (path) => path === join(root, 'own'));
+  // The folder's own times move with the data folder's making.
+  await until('the first point', () => points() >= 1 && others().length === 0);
+  expect([...session.replica.state.entries.keys()].map((entry) => entry.split('/')[1])).toEqual([
+    'tree',
+    'file',
+  ]);
+});
+
+test('agent: told to stop while the replica is away in the middle of a sync, it stops', async () => {
+  writeFileSync(join(root, 'file'), Buffer.alloc(3_000_000, 'x'));
+  session.write = () => new Promise(() => undefined);
+  start();
+  await until('it syncs', () => status()?.activity === 'syncing');
+  await agent?.stop();
+  agent = undefined;
+});
