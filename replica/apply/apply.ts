@@ -18,7 +18,7 @@ import type { Packs } from '../history/packs.js';
 import { intentFolders } from '../stage/intent-db.js';
 import type { PagesFile } from '../stage/pages-file.js';
 import { TwoTrees } from '../stage/seal-tree.js';
-import { type ContentsDeps, fillAttic, patchFiles, setTimes } from './contents.js';
+import { type ContentsDeps, fillAttic, patchFiles, setPlacedTime, setTimes } from './contents.js';
 import { Durability } from './durability.js';
 import { FolderTree } from './folders.js';
 import { type NamesDeps, parkNames, placeNames } from './names.js';
@@ -86,6 +86,9 @@ export async function applySync(deps: ApplyDeps): Promise<CutPoint> {
       after,
       durability,
       slice,
+      setTime: (node, path) => {
+        setPlacedTime(deps, node, path);
+      },
       symlinkTarget: (node) =>
         symlinkTarget(deps.intent, deps.index, { node, point: state.point - 1 }),
     };

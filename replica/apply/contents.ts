@@ -105,7 +105,7 @@ export async function fillAttic(deps: ContentsDeps): Promise<void> {
       touchFolder(deps.durability, fan);
       touchFolder(deps.durability, path.dirname(fan));
     }
-    if (existsAt(Buffer.from(parked))) fs.renameSync(parked, attic);
+    if (existsAt(parked)) fs.renameSync(parked, attic);
     await deps.slice.breathe();
   }
 }
@@ -116,19 +116,40 @@ function touchFolder(durability: Durability, folder: string): void {
   fs.closeSync(fd);
 }
 
+interface TimeRow {
+  readonly id: number;
+  readonly mtime_s: number;
+  readonly mtime_ns: number;
+}
+
 /**
- * Gives files, links and folders of the base their times, folders last. Owners, modes, attributes
- * and special kinds live in the index alone (R23): the base is a plain copy that nobody can run.
+ * Gives folders, and files and links that stayed where they were, their times; folders last. Owners,
+ * modes, attributes and special kinds live in the index alone (R23): the base is a plain copy that
+ * nobody can run. What was placed anew has its time already.
  */
 export async function setTimes(deps: ContentsDeps): Promise<void> {
-  const rows = deps.intent.iterate<{ id: number; mtime_s: number; mtime_ns: number }>(
-    'SELECT id, mtime_s, mtime_ns FROM node WHERE dead = 0 AND kind IN (0, 1, 2) ORDER BY kind = 1, id',
+  const rows = deps.intent.all<TimeRow>(
+    `SELECT id, mtime_s, mtime_ns FROM node
+     WHERE dead = 0 AND (kind = 1 OR (kind IN (0, 2) AND fresh = 0)) ORDER BY kind = 1, id`,
   );
-  for (const row of [...rows]) {
-    const mtimeNs = BigInt(row.mtime_s) * 1_000_000_000n + BigInt(row.mtime_ns);
-    for (const name of deps.trees.newNames(row.id).slice(0, 1)) {
-      deps.posix.setMtime(below(deps.after.open(name.parent), name.name), mtimeNs);
-    }
+  for (const row of rows) {
+    const name = deps.trees.newName(row.id);
+    if (name !== undefined)
+      deps.posix.setMtime(below(deps.after.open(name.parent), name.name), timeOf(row));
     await deps.slice.breathe();
   }
+}
+
+/** Sets the mtime of a node that was placed at `path`. */
+export function setPlacedTime(
+  deps: Pick<ContentsDeps, 'intent' | 'posix'>,
+  node: number,
+  path: Buffer,
+): void {
+  const row = deps.intent.get<TimeRow>('SELECT id, mtime_s, mtime_ns FROM node WHERE id = ?', node);
+  if (row !== undefined) deps.posix.setMtime(path, timeOf(row));
+}
+
+function timeOf(row: TimeRow): bigint {
+  return BigInt(row.mtime_s) * 1_000_000_000n + BigInt(row.mtime_ns);
 }

@@ -123,6 +123,6 @@ export function unlessAbsent(operation: () => void): boolean {
 }
 
 /** Whether something has this name, a link included. Errors other than absence are thrown. */
-export function existsAt(path: Buffer): boolean {
-  return unlessAbsent(() => fs.lstatSync(path));
+export function existsAt(path: string | Buffer): boolean {
+  return fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }

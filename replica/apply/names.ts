@@ -23,6 +23,8 @@ export interface NamesDeps {
   readonly durability: Durability;
   readonly slice: TimeSlice;
   readonly symlinkTarget: (node: number) => Buffer;
+  /** Gives what was placed its mtime. */
+  readonly setTime: (node: number, path: Buffer) => void;
 }
 
 interface ParkRow {
@@ -55,14 +57,14 @@ export async function parkNames(deps: NamesDeps, onAbsent: (row: ParkRow) => voi
     const moved = unlessAbsent(() => {
       const folder = deps.before.open(row.parent);
       deps.durability.touch(`folder ${row.parent}`, folder);
-      if (!existsAt(Buffer.from(parked))) fs.renameSync(below(folder, row.name), parked);
+      if (!existsAt(parked)) fs.renameSync(below(folder, row.name), parked);
     });
-    if (!moved && !existsAt(Buffer.from(parked))) onAbsent(row);
+    if (!moved && !existsAt(parked)) onAbsent(row);
     await deps.slice.breathe();
   }
 }
 
-/** Places every name that comes, parents first. */
+/** Places every name that comes, parents first, and gives files built anew and links their times. */
 export async function placeNames(deps: NamesDeps): Promise<void> {
   for (const row of paged<PlaceRow>(
     deps.intent,
@@ -70,7 +72,9 @@ export async function placeNames(deps: NamesDeps): Promise<void> {
   )) {
     const folder = deps.after.open(row.parent);
     deps.durability.touch(`folder ${row.parent}`, folder);
-    placeOne(deps, row, below(folder, row.name));
+    const target = below(folder, row.name);
+    placeOne(deps, row, target);
+    if (row.way === 'new' || row.way === 'symlink') deps.setTime(row.node, target);
     await deps.slice.breathe();
   }
 }
@@ -106,7 +110,7 @@ function placeOne(deps: NamesDeps, row: PlaceRow, target: Buffer): void {
 
 /** Renames into place; a source that is gone with the target there was moved before. */
 function moveIn(deps: NamesDeps, move: { from: string; to: Buffer; node: number }): void {
-  if (existsAt(Buffer.from(move.from))) {
+  if (existsAt(move.from)) {
     clear(deps, move.to);
     fs.renameSync(move.from, move.to);
     return;
@@ -152,18 +156,14 @@ function clear(deps: NamesDeps, target: Buffer): void {
   if (!existsAt(target)) return;
   for (let n = 0; ; n += 1) {
     const aside = path.join(deps.parkFolder, `planted.${n}`);
-    if (existsAt(Buffer.from(aside))) continue;
+    if (existsAt(aside)) continue;
     fs.renameSync(target, aside);
     return;
   }
 }
 
 function isFolder(target: Buffer): boolean {
-  let folder = false;
-  unlessAbsent(() => {
-    folder = fs.lstatSync(target).isDirectory();
-  });
-  return folder;
+  return fs.lstatSync(target, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 function linkTargetOf(target: Buffer): Buffer | undefined {
