@@ -1,6 +1,6 @@
 /**
  * The agent with its real parts: the broker, the wire, the native calls, the watchdog. The command
- * line calls `runAgentProcess`; it returns when the agent was told to stop.
+ * line starts it and stops it on SIGTERM or SIGINT.
  */
 import { readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -77,19 +77,6 @@ export async function startAgent(configFile: string, log?: Log): Promise<Started
     await closeParts();
     throw error;
   }
-}
-
-/** Runs until SIGTERM or SIGINT. */
-export async function runAgentProcess(configFile: string): Promise<void> {
-  const agent = await startAgent(configFile);
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
-        resolve();
-      });
-    }
-  });
-  await agent.stop();
 }
 
 /** The identity in the data folder; made from the enrolment file when there is none. */

@@ -18,16 +18,36 @@ const address = z
   .refine((text) => parseAddress(text) !== undefined, 'host:port, such as 127.0.0.1:9470')
   .meta({ type: 'host:port' });
 
-const brokerSchema = z.union([
-  z.strictObject({ url: z.string().min(1), seed_file: path.optional() }),
-  z.strictObject({
-    listen: address.default('127.0.0.1:4222'),
+const OWN_BROKER_ADDRESS = '127.0.0.1:4222';
+const ownBrokerKeys = ['listen', 'public_url', 'binary', 'tls_cert_file', 'tls_key_file'] as const;
+
+const brokerSchema = z
+  .strictObject({
+    url: z.string().min(1).optional(),
+    seed_file: path.optional(),
+    listen: address.optional(),
     public_url: z.string().min(1).optional(),
     binary: path.optional(),
     tls_cert_file: path.optional(),
     tls_key_file: path.optional(),
-  }),
-]);
+  })
+  .superRefine((broker, context) => {
+    const refuse = (key: string, message: string): void => {
+      context.addIssue({ code: 'custom', path: [key], message });
+    };
+    if (broker.url === undefined) {
+      if (broker.seed_file !== undefined) refuse('seed_file', 'broker.url beside it');
+    } else {
+      for (const key of ownBrokerKeys) {
+        if (broker[key] !== undefined)
+          refuse(key, 'nothing: broker.url names one that runs already');
+      }
+    }
+    if ((broker.tls_cert_file === undefined) !== (broker.tls_key_file === undefined)) {
+      const given = broker.tls_cert_file === undefined ? 'tls_key_file' : 'tls_cert_file';
+      refuse(given, 'tls_cert_file and tls_key_file together');
+    }
+  });
 
 const quotasSchema = z.strictObject({
   set_bytes_max: byteCount({ min: 1 }).optional(),
@@ -127,14 +147,14 @@ function toConfig(file: ReplicaFile, folder: string): ReplicaConfig {
 function toBroker(broker: ReplicaFile['broker'], folder: string): BrokerConfig {
   const within = (file: string | undefined): string | undefined =>
     file === undefined ? undefined : resolve(folder, file);
-  if ('url' in broker) {
+  if (broker.url !== undefined) {
     return { type: 'external', url: broker.url, seedFile: within(broker.seed_file) };
   }
   const certFile = within(broker.tls_cert_file);
   const keyFile = within(broker.tls_key_file);
   return {
     type: 'embedded',
-    listen: toAddress(broker.listen),
+    listen: toAddress(broker.listen ?? OWN_BROKER_ADDRESS),
     publicUrl: broker.public_url,
     binary: within(broker.binary),
     tls: certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile },

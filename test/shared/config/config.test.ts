@@ -177,6 +177,9 @@ test.each([
     '2: broker.seed_fil: unknown key; did you mean seed_file?',
   ],
   ['data_folder: d\nbroker: {listen: x}', '2: broker.listen: found "x", expected host:port'],
+  ['data_folder: d\nbroker: {seed_file: x}', '2: broker.seed_file: found "x", expected broker.url'],
+  ['data_folder: d\nbroker: {url: x, binary: y}', '2: broker.binary: found "y", expected nothing'],
+  ['data_folder: d\nbroker: {tls_key_file: x}', '2: broker.tls_key_file: found "x", expected tls_'],
   ['data_folder: d\ntenant: A', '2: tenant: found "A", expected 1 to 64'],
   [
     'data_folder: d\nrestore_roots: [x]',
