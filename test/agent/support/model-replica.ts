@@ -39,12 +39,12 @@ export class ModelReplica {
   readonly #manifest = new ManifestDigest();
   state: ModelState = { nodes: new Map(), entries: new Map() };
   point = 0;
-  chain = Buffer.alloc(32);
+  chain: Buffer = Buffer.alloc(32);
   outcome: SyncOutcome | undefined;
   /** Records of the newest sync by type, and its literal bytes. */
   counts: Record<string, number> = {};
   literalBytes = 0;
-  lastManifest = Buffer.alloc(32);
+  lastManifest: Buffer = Buffer.alloc(32);
   lastSync = 0;
   /** Content the replica has seen, by digest: what `has` and `copy` answer from. */
   readonly #byDigest = new Map<string, Buffer>();
