@@ -40,6 +40,18 @@ export function findPoint(served: ServedSet, selector: string): PointSummary {
   return selectPoint(parsePointSelector(selector), served.reader.points());
 }
 
+/** The same when only the number is needed, which is cheaper: a number is checked when it is opened. */
+export function openPoint(sets: readonly ServedSet[], { set, point }: PointParams): PointView {
+  const served = findSet(sets, set);
+  const selector = parsePointSelector(point);
+  if (selector.type === 'number') return served.reader.open(selector.point);
+  const newest = served.reader.newest();
+  if (selector.type === 'latest' && selector.back === 0 && newest !== undefined) {
+    return served.reader.open(newest.point);
+  }
+  return served.reader.open(findPoint(served, point).point);
+}
+
 /** A path from a query: empty components do not count. */
 export function pathOf(text: string): Buffer {
   return cleanPath(parsePathText(text));

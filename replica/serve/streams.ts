@@ -11,7 +11,9 @@ import {
   type ContentFrame,
 } from '../../shared/api/content.js';
 import { toProblem } from '../../shared/api/problem.js';
+import { asAfterimageError } from '../../shared/errors.js';
 import type { EndLine, ProblemLine } from '../../shared/api/stream.js';
+import type { Log } from '../../shared/log.js';
 import { TimeSlice } from '../../shared/time-slice.js';
 import type { PointView } from '../history/set-reader.js';
 
@@ -21,11 +23,18 @@ const CHUNK_BYTES = 256 * 1024;
  * A stream over an open point: the view is closed with the stream, also when the client goes away
  * before the first byte, or at once when `make` throws.
  */
-export function closeWith(view: PointView, make: () => Readable): Readable {
+export function closeWith(
+  { view, log }: { readonly view: PointView; readonly log: Log },
+  make: () => Readable,
+): Readable {
   try {
-    return make().once('close', () => {
-      view.close();
-    });
+    return make()
+      .once('error', (error) => {
+        log.error('an answer broke off', error, { set: view.set, point: view.point });
+      })
+      .once('close', () => {
+        view.close();
+      });
   } catch (error) {
     view.close();
     throw error;
@@ -35,14 +44,20 @@ export function closeWith(view: PointView, make: () => Readable): Readable {
 /** Lines of JSON, closed by an `end` line, or by a `problem` line when `lines` throws. */
 export function lineStream(
   lines: Iterable<object> | AsyncIterable<object>,
-  closing: AbortSignal,
+  of: StreamContext,
 ): Readable {
-  return Readable.from(joinLines(lines, closing), { objectMode: false });
+  return Readable.from(joinLines(lines, of), { objectMode: false });
+}
+
+interface StreamContext {
+  /** Ends the stream. */
+  readonly closing: AbortSignal;
+  readonly log: Log;
 }
 
 async function* joinLines(
   lines: Iterable<object> | AsyncIterable<object>,
-  closing: AbortSignal,
+  { closing, log }: StreamContext,
 ): AsyncGenerator<Buffer> {
   const slice = new TimeSlice();
   let text = '';
@@ -58,7 +73,9 @@ async function* joinLines(
       await slice.breathe();
     }
     text += `${JSON.stringify({ type: 'end', lines: count } satisfies EndLine)}\n`;
-  } catch (error) {
+  } catch (cause) {
+    const error = asAfterimageError(cause);
+    if (error.kind === 'bug') log.error('an answer failed', error);
     text += `${JSON.stringify({ type: 'problem', problem: toProblem(error) } satisfies ProblemLine)}\n`;
   }
   yield Buffer.from(text);

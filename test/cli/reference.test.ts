@@ -34,8 +34,8 @@ describe('docs/reference/cli.md', () => {
 
   it('exit codes: are those of the program', () => {
     const rows = [...reference.matchAll(/^\| (\d+) +\| (\w+) +\|/gm)];
-    const documented = Object.fromEntries(rows.map((row) => [row[2], Number(row[1])]));
-    expect(documented).toEqual({ ...ExitCode });
+    const documented = rows.map((row) => `${row[2] ?? ''} ${row[1] ?? ''}`);
+    expect(documented).toEqual(Object.entries(ExitCode).map(([name, code]) => `${name} ${code}`));
   });
 });
 

@@ -16,7 +16,7 @@ import type { RouteContext } from '../route-context.js';
 import { lineStream } from '../streams.js';
 
 export function registerActions(app: FastifyInstance, context: RouteContext): void {
-  const { sets, hash } = context.options;
+  const { sets, hash, log } = context.options;
 
   app.post<{ Params: SetParams }>(
     '/v1/sets/:set/sync',
@@ -37,7 +37,7 @@ export function registerActions(app: FastifyInstance, context: RouteContext): vo
       signal: AbortSignal.any([context.closing, goneSignal(reply)]),
       ...(point === undefined ? {} : { point: findPoint(served, point).point }),
     });
-    return await reply.type(NDJSON_TYPE).send(lineStream(lines, context.closing));
+    return await reply.type(NDJSON_TYPE).send(lineStream(lines, { closing: context.closing, log }));
   });
 
   async function ask(served: ServedSet): Promise<null> {

@@ -9,7 +9,7 @@ import type { RouteContext } from '../route-context.js';
 import { lineStream } from '../streams.js';
 
 export function registerChanges(app: FastifyInstance, context: RouteContext): void {
-  const { sets } = context.options;
+  const { sets, log } = context.options;
 
   app.get<{ Params: SetParams }>('/v1/sets/:set/find', async (request, reply) => {
     const { glob, from, to, limit } = checked(findQuerySchema, request.query);
@@ -22,7 +22,7 @@ export function registerChanges(app: FastifyInstance, context: RouteContext): vo
       limit,
     });
     const lines = mapped(found, presentFound);
-    return await reply.type(NDJSON_TYPE).send(lineStream(lines, context.closing));
+    return await reply.type(NDJSON_TYPE).send(lineStream(lines, { closing: context.closing, log }));
   });
 
   app.get<{ Params: SetParams }>('/v1/sets/:set/diff', async (request, reply) => {
@@ -38,7 +38,7 @@ export function registerChanges(app: FastifyInstance, context: RouteContext): vo
       .type(NDJSON_TYPE)
       .header('x-afterimage-from', from)
       .header('x-afterimage-to', to)
-      .send(lineStream(lines, context.closing));
+      .send(lineStream(lines, { closing: context.closing, log }));
   });
 }
 

@@ -11,8 +11,7 @@ import type { ReadItem } from '../../restore/point-source.js';
 import {
   type ByteRange,
   checked,
-  findPoint,
-  findSet,
+  openPoint,
   parseRange,
   type PointParams,
   resolvePath,
@@ -25,14 +24,11 @@ const BINARY_TYPE = 'application/octet-stream';
 const flowing = { objectMode: false };
 
 export function registerContents(app: FastifyInstance, context: RouteContext): void {
-  const openPoint = ({ set, point }: PointParams): PointView => {
-    const served = findSet(context.options.sets(), set);
-    return served.reader.open(findPoint(served, point).point);
-  };
+  const { sets, log } = context.options;
 
   app.get<{ Params: PointParams }>('/v1/sets/:set/points/:point/file', async (request, reply) => {
     const { path } = checked(pathQuerySchema, request.query);
-    const view = openPoint(request.params);
+    const view = openPoint(sets(), request.params);
     const { size, range, first, pieces } = await beginFile(view, {
       path,
       header: request.headers.range,
@@ -46,7 +42,7 @@ export function registerContents(app: FastifyInstance, context: RouteContext): v
       const last = range.offset + range.length - 1;
       reply.code(206).header('content-range', `bytes ${range.offset}-${last}/${size}`);
     }
-    const stream = closeWith(view, () => Readable.from(resume(first, pieces), flowing));
+    const stream = closeWith({ view, log }, () => Readable.from(resume(first, pieces), flowing));
     const length = range?.length ?? size;
     return await reply.type(BINARY_TYPE).header('content-length', length).send(stream);
   });
@@ -55,7 +51,7 @@ export function registerContents(app: FastifyInstance, context: RouteContext): v
     '/v1/sets/:set/points/:point/digests/:node',
     async (request, reply) => {
       const { first, count } = checked(digestQuerySchema, request.query);
-      const view = openPoint(request.params);
+      const view = openPoint(sets(), request.params);
       try {
         const version = view.version(Number(request.params.node));
         if (version?.kind !== 'file') {
@@ -76,8 +72,8 @@ export function registerContents(app: FastifyInstance, context: RouteContext): v
     { bodyLimit: CONTENT_BODY_BYTES_MAX },
     async (request, reply) => {
       const { items } = checked(contentRequestSchema, request.body);
-      const view = openPoint(request.params);
-      const stream = closeWith(view, () => {
+      const view = openPoint(sets(), request.params);
+      const stream = closeWith({ view, log }, () => {
         const frames = readFrames(view, context.options.hash, items.map(toItem));
         return contentStream(frames, context.closing);
       });

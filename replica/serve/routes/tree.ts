@@ -16,19 +16,16 @@ import type { NodeVersion, PointView } from '../../history/set-reader.js';
 import type { FolderPart } from '../../restore/point-source.js';
 import { walkFolders } from '../../restore/tree-order.js';
 import { presentPart } from '../present.js';
-import { checked, findPoint, findSet, pathOf, type PointParams, resolvePath } from '../requests.js';
+import { checked, openPoint, pathOf, type PointParams, resolvePath } from '../requests.js';
 import type { RouteContext } from '../route-context.js';
 import { closeWith, lineStream } from '../streams.js';
 
 export function registerTree(app: FastifyInstance, context: RouteContext): void {
-  const openPoint = ({ set, point }: PointParams): PointView => {
-    const served = findSet(context.options.sets(), set);
-    return served.reader.open(findPoint(served, point).point);
-  };
+  const { sets, log } = context.options;
 
   app.get<{ Params: PointParams }>('/v1/sets/:set/points/:point/ls', (request): ListAnswer => {
     const query = checked(listQuerySchema, request.query);
-    const view = openPoint(request.params);
+    const view = openPoint(sets(), request.params);
     try {
       return listPage(view, query);
     } finally {
@@ -38,7 +35,7 @@ export function registerTree(app: FastifyInstance, context: RouteContext): void 
 
   app.get<{ Params: PointParams }>('/v1/sets/:set/points/:point/stat', (request): StatAnswer => {
     const { path } = checked(pathQuerySchema, request.query);
-    const view = openPoint(request.params);
+    const view = openPoint(sets(), request.params);
     try {
       const entry = { path: toPathText(pathOf(path)), ...toNodeJson(resolvePath(view, path)) };
       return { set: view.set, point: view.point, entry };
@@ -49,12 +46,12 @@ export function registerTree(app: FastifyInstance, context: RouteContext): void 
 
   app.get<{ Params: PointParams }>('/v1/sets/:set/points/:point/walk', async (request, reply) => {
     const { path } = checked(walkQuerySchema, request.query);
-    const view = openPoint(request.params);
-    const stream = closeWith(view, () => {
+    const view = openPoint(sets(), request.params);
+    const stream = closeWith({ view, log }, () => {
       const parts = walkFolders(view, path.map(pathOf));
       // The first part finds out whether the paths exist, while a status can still say so.
       const first = parts.next();
-      return lineStream(walkLines(first, parts), context.closing);
+      return lineStream(walkLines(first, parts), { closing: context.closing, log });
     });
     return await reply.type(NDJSON_TYPE).header('x-afterimage-point', view.point).send(stream);
   });
