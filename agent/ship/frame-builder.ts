@@ -6,11 +6,17 @@ import { compressBody } from '../../shared/protocol/compress.js';
 import { ByteWriter } from '../../shared/protocol/bytes.js';
 import { ManifestDigest } from '../../shared/protocol/manifest.js';
 import { encodeRecord, type EndRecord, type SyncRecord } from '../../shared/protocol/records.js';
-import { FRAME_DELAY_MS, FRAME_TARGET_BYTES } from '../../shared/limits.js';
+import { BLOCK_BYTES, FRAME_DELAY_MS, FRAME_TARGET_BYTES } from '../../shared/limits.js';
 import type { CutFrame } from './kept-frames.js';
 
+/** A full frame and the block that filled it fit without growing. */
+const BUFFER_BYTES = FRAME_TARGET_BYTES + BLOCK_BYTES + 16 * 1024;
+/** Buffers of frames that were let go, kept for the next ones. */
+const SPARE_MAX = 8;
+
 export class FrameBuilder {
-  readonly #writer = new ByteWriter(2 * FRAME_TARGET_BYTES);
+  readonly #writer = new ByteWriter(BUFFER_BYTES);
+  readonly #spare: Buffer[] = [];
   readonly #manifest = new ManifestDigest();
   readonly #onFrame: (frame: CutFrame) => void;
   #count = 0;
@@ -44,15 +50,23 @@ export class FrameBuilder {
     const recordCount = this.#count;
     if (recordCount === 0) return;
     const raw = this.#writer.view();
+    const rawLength = raw.length;
     const small = compressBody(raw);
-    const frame = {
-      recordCount,
-      body: small ?? Buffer.from(raw),
-      compressed: small !== undefined,
-      rawLength: raw.length,
-    };
+    const body = small ?? this.#takeRaw();
     this.discard();
-    this.#onFrame(frame);
+    this.#onFrame({ recordCount, body, compressed: small !== undefined, rawLength });
+  }
+
+  /** The buffer of a frame that nobody reads any more. */
+  recycle(body: Buffer): void {
+    const whole = Buffer.from(body.buffer);
+    if (whole.length === BUFFER_BYTES && this.#spare.length < SPARE_MAX) this.#spare.push(whole);
+  }
+
+  /** A large body keeps its buffer; for a small one, that would hold much for little. */
+  #takeRaw(): Buffer {
+    if (this.#writer.length < BUFFER_BYTES / 2) return this.#writer.copy();
+    return this.#writer.take(this.#spare.pop() ?? Buffer.allocUnsafe(BUFFER_BYTES));
   }
 
   /** Forgets records that are in no frame yet. */

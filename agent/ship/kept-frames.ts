@@ -39,14 +39,21 @@ const BOOT_BYTES = 16;
 export class KeptFrames {
   readonly #spool: Spool;
   readonly #memoryBytesMax: number;
+  readonly #onRelease: (body: Buffer) => void;
   #frames: KeptFrame[] = [];
   #first = 1;
   #memoryBytes = 0;
   #numbering: Numbering = { boot: newBoot(), offset: 0 };
 
-  constructor(options: { readonly spool: Spool; readonly memoryBytesMax: number }) {
+  constructor(options: {
+    readonly spool: Spool;
+    readonly memoryBytesMax: number;
+    /** A frame's body in memory is read no more. */
+    readonly onRelease?: (body: Buffer) => void;
+  }) {
     this.#spool = options.spool;
     this.#memoryBytesMax = options.memoryBytesMax;
+    this.#onRelease = options.onRelease ?? (() => undefined);
   }
 
   /** Sequence of the oldest frame kept; `next` when none is. */
@@ -74,6 +81,7 @@ export class KeptFrames {
     const fits = this.#memoryBytes + cut.body.length <= this.#memoryBytesMax;
     const stored = fits ? cut.body : this.#spool.append(cut.body);
     if (fits) this.#memoryBytes += cut.body.length;
+    else this.#onRelease(cut.body);
     this.#frames.push({
       recordCount: cut.recordCount,
       compressed: cut.compressed,
@@ -150,8 +158,12 @@ export class KeptFrames {
   }
 
   #release(frame: KeptFrame): void {
-    if (Buffer.isBuffer(frame.stored)) this.#memoryBytes -= frame.stored.length;
-    else this.#spool.release(frame.stored);
+    if (Buffer.isBuffer(frame.stored)) {
+      this.#memoryBytes -= frame.stored.length;
+      this.#onRelease(frame.stored);
+    } else {
+      this.#spool.release(frame.stored);
+    }
   }
 }
 

@@ -88,10 +88,18 @@ class Session implements SetSession, LinkOwner {
     this.#windowBytes = options.windowBytes ?? WINDOW_BYTES;
     this.#spool = new Spool(options.spool);
     const memoryBytesMax = options.memoryBytesMax ?? MEMORY_BYTES_MAX;
-    this.#out = new OutStream(new KeptFrames({ spool: this.#spool, memoryBytesMax }));
-    this.#builder = new FrameBuilder((frame) => {
+    const builder = new FrameBuilder((frame) => {
       this.#keep(frame);
     });
+    this.#builder = builder;
+    const kept = new KeptFrames({
+      spool: this.#spool,
+      memoryBytesMax,
+      onRelease: (body) => {
+        builder.recycle(body);
+      },
+    });
+    this.#out = new OutStream(kept);
     const link = new SetLink({ ...options, windowBytes: this.#windowBytes }, this);
     this.#link = link;
     this.#questions = new SetQuestions({

@@ -32,7 +32,7 @@ export type Intake = 'taken' | 'duplicate' | 'gap' | 'overrun';
 export class FrameIntake {
   readonly #port: SetPort;
   readonly #log: Log;
-  readonly #onProgress: () => void;
+  readonly #onProgress: (bytes: number) => void;
   readonly #onBroken: (error: unknown) => void;
   #queue: Item[] = [];
   #queueBytes = 0;
@@ -51,8 +51,8 @@ export class FrameIntake {
   constructor(options: {
     readonly port: SetPort;
     readonly log: Log;
-    /** Something was staged. */
-    readonly onProgress: () => void;
+    /** A frame of this many bytes was staged. */
+    readonly onProgress: (bytes: number) => void;
     /** A body that an agent sealed does not decompress. */
     readonly onBroken: (error: unknown) => void;
   }) {
@@ -136,7 +136,7 @@ export class FrameIntake {
       this.#received = item.header.sequence;
       // nothing before a restart is waited for any more
       if (item.header.restart) this.#durableSaid = this.#received;
-      this.#onProgress();
+      this.#onProgress(item.body.length);
     }
     this.#draining = false;
   }

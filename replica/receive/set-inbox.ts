@@ -21,6 +21,9 @@ import type { SetEvent, SetPort } from './set-port.js';
 const PENDING_MAX = 4;
 /** A missed frame is asked for at most this often. */
 const GAP_MS = 50;
+/** Credit goes back when this much was staged, or when nothing more came for a moment. */
+const ACK_BYTES = 512 * 1024;
+const ACK_MS = 1;
 /** Beats without news after which a set is quiet. */
 const QUIET_BEATS = 8;
 
@@ -45,7 +48,8 @@ export class SetInbox {
   readonly #seenWaiters = new Set<() => void>();
   #current: AgentSession | undefined;
   #pending: AgentSession[] = [];
-  #ackScheduled = false;
+  #ackTimer: NodeJS.Timeout | undefined;
+  #stagedBytes = 0;
   #gapSaidMs = -Infinity;
   #stalled: WireEvent | undefined;
   #beatsLeft = 0;
@@ -57,8 +61,8 @@ export class SetInbox {
     this.#intake = new FrameIntake({
       port: options.port,
       log: options.log,
-      onProgress: () => {
-        this.#scheduleAck();
+      onProgress: (bytes) => {
+        this.#onStaged(bytes);
       },
       onBroken: (error) => {
         this.#broken(error);
@@ -170,6 +174,7 @@ export class SetInbox {
   }
 
   close(): void {
+    clearTimeout(this.#ackTimer);
     this.#subscription.unsubscribe();
     this.#intake.close();
     this.#current = undefined;
@@ -246,13 +251,16 @@ export class SetInbox {
     return this.port.position().staged !== null;
   }
 
+  #onStaged(bytes: number): void {
+    this.#stagedBytes += bytes;
+    if (this.#stagedBytes >= ACK_BYTES) this.#sendAck(false);
+    else this.#scheduleAck();
+  }
+
   #scheduleAck(): void {
-    if (this.#ackScheduled) return;
-    this.#ackScheduled = true;
-    setImmediate(() => {
-      this.#ackScheduled = false;
+    this.#ackTimer ??= setTimeout(() => {
       this.#sendAck(false);
-    });
+    }, ACK_MS);
   }
 
   #sayGap(): void {
@@ -263,6 +271,9 @@ export class SetInbox {
   }
 
   #sendAck(gap: boolean): void {
+    clearTimeout(this.#ackTimer);
+    this.#ackTimer = undefined;
+    this.#stagedBytes = 0;
     const session = this.#current;
     if (session === undefined) return;
     const { next, received, durable } = this.#intake;

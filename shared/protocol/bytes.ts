@@ -30,6 +30,14 @@ export class ByteWriter {
     this.#length = 0;
   }
 
+  /** Hands over what was written, without a copy, and goes on in `next`, empty. */
+  take(next: Buffer): Buffer {
+    const written = this.view();
+    this.#buffer = next;
+    this.#length = 0;
+    return written;
+  }
+
   u8(value: number): void {
     this.#length = this.#room(1).writeUInt8(value, this.#length);
   }

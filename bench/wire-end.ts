@@ -1,0 +1,273 @@
+/** One end of the wire benchmark, run as a process of its own by wire.ts. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { AgentIdentity } from '../agent/ship/identity.js';
+import { createSetSession } from '../agent/ship/set-session.js';
+import { openCatalog } from '../replica/catalog/catalog.js';
+import { createReceiver } from '../replica/receive/receiver.js';
+import type { SetEvent, SetPort, StagedFrame } from '../replica/receive/set-port.js';
+import { FRAME_TARGET_BYTES, BLOCK_BYTES } from '../shared/limits.js';
+import { silentLog } from '../shared/log.js';
+import type { BlockRecord } from '../shared/protocol/records.js';
+import { agentInboxPrefix, replicaInboxPrefix } from '../shared/protocol/subject.js';
+import { keyPairOf } from '../shared/seal/key-pair.js';
+import { newToken } from '../shared/seal/token.js';
+import { createNatsTransport } from '../shared/transport/nats.js';
+import type { Transport } from '../shared/transport/transport.js';
+
+export type Lane = 'framed' | 'core';
+
+export interface WireSetup {
+  readonly role: 'sender' | 'receiver';
+  readonly url: string;
+  readonly folder: string;
+  readonly brokerSeed: string;
+  readonly replicaKey: string;
+  readonly agentKey: string;
+}
+
+/** The receiver gets ready for it and answers at once, the sender when everything has arrived. */
+export interface WireTask {
+  readonly lane: Lane;
+  readonly bytes: number;
+}
+
+const WINDOW_BYTES = 4 * 1024 * 1024;
+const CORE_UP = 'afterimage.bench.wire.core.up';
+const CORE_ACK = 'afterimage.bench.wire.core.ack';
+const enrolmentToken = 'bench';
+
+type Work = (task: WireTask) => Promise<void>;
+
+/** Takes frames and lets go of them; a sync is committed when its last frame came. */
+class Sink implements SetPort {
+  readonly set = 'files';
+  readonly #bytes: number;
+  readonly #listeners = new Set<(event: SetEvent) => void>();
+  #staged = 0;
+
+  constructor(bytes: number) {
+    this.#bytes = bytes;
+  }
+
+  position(): ReturnType<SetPort['position']> {
+    return {
+      point: 0,
+      chain: Buffer.alloc(32),
+      parentChain: null,
+      newestSync: null,
+      staged: null,
+    };
+  }
+
+  stage({ boot, sequence, body }: StagedFrame): Promise<void> {
+    this.#staged += body.length;
+    this.#tell({ type: 'durable', boot, sequence });
+    if (this.#staged >= this.#bytes) {
+      this.#tell({ type: 'committed', sync: 1, point: 1, chain: Buffer.alloc(32), timeMs: 1 });
+    }
+    return Promise.resolve();
+  }
+
+  abandon(): Promise<void> {
+    return Promise.resolve();
+  }
+  has(): Promise<Uint8Array> {
+    return Promise.resolve(Buffer.alloc(0));
+  }
+  signature(): Promise<Uint8Array> {
+    return Promise.resolve(Buffer.alloc(0));
+  }
+  listState(): ReturnType<SetPort['listState']> {
+    return Promise.resolve({ records: Buffer.alloc(0), next: null });
+  }
+  onEvent(listener: (event: SetEvent) => void): { unsubscribe(): void } {
+    this.#listeners.add(listener);
+    return { unsubscribe: () => void this.#listeners.delete(listener) };
+  }
+
+  #tell(event: SetEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+}
+
+function receiverOf(transport: Transport, setup: WireSetup): Work {
+  let stop = (): void => undefined;
+  return async ({ lane, bytes }) => {
+    stop();
+    if (lane === 'core') {
+      stop = acknowledgeCore(transport);
+    } else {
+      const catalog = openCatalog({ path: ':memory:' });
+      catalog.addAgent({
+        name: 'wire',
+        tenant: 'bench',
+        brokerKey: 'none',
+        token: enrolmentToken,
+        expiresMs: Number.MAX_SAFE_INTEGER,
+      });
+      const receiver = createReceiver({
+        transport,
+        tenant: 'bench',
+        identity: keyPairOf(Buffer.from(setup.replicaKey, 'base64url')),
+        catalog,
+        openSet: () => Promise.resolve(new Sink(bytes)),
+        log: silentLog,
+      });
+      stop = () => {
+        receiver.close();
+        catalog.close();
+      };
+    }
+    await transport.flush();
+  };
+}
+
+/** Says how many messages came, once for those that came together. */
+function acknowledgeCore(transport: Transport): () => void {
+  let count = 0;
+  let scheduled = false;
+  const subscription = transport.subscribe(CORE_UP, () => {
+    count += 1;
+    if (scheduled) return;
+    scheduled = true;
+    setImmediate(() => {
+      scheduled = false;
+      transport.publish(CORE_ACK, Buffer.from(String(count)));
+    });
+  });
+  return () => {
+    subscription.unsubscribe();
+  };
+}
+
+function senderOf(transport: Transport, setup: WireSetup): Work {
+  const blocks = Array.from(
+    { length: FRAME_TARGET_BYTES / BLOCK_BYTES },
+    (_, block): BlockRecord => ({
+      type: 'block',
+      node: 2,
+      block,
+      digest: randomBytes(32),
+      bytes: randomBytes(BLOCK_BYTES),
+    }),
+  );
+  const payload = Buffer.concat(blocks.map(({ bytes }) => bytes));
+  return ({ lane, bytes }) =>
+    lane === 'core'
+      ? sendCore(transport, payload, bytes)
+      : sendFramed(transport, { setup, blocks, bytes });
+}
+
+function sendCore(transport: Transport, payload: Buffer, bytes: number): Promise<void> {
+  return new Promise((resolve) => {
+    const total = Math.ceil(bytes / payload.length);
+    let sent = 0;
+    const pump = (arrived: number): void => {
+      while (sent < total && (sent - arrived + 1) * payload.length <= WINDOW_BYTES) {
+        transport.publish(CORE_UP, payload);
+        sent += 1;
+      }
+    };
+    const subscription = transport.subscribe(CORE_ACK, (message) => {
+      const arrived = Number(Buffer.from(message.data).toString());
+      if (arrived >= total) {
+        subscription.unsubscribe();
+        resolve();
+      } else {
+        pump(arrived);
+      }
+    });
+    pump(0);
+  });
+}
+
+async function sendFramed(
+  transport: Transport,
+  work: {
+    readonly setup: WireSetup;
+    readonly blocks: readonly BlockRecord[];
+    readonly bytes: number;
+  },
+): Promise<void> {
+  const session = createSetSession({
+    transport,
+    identity: identityOf(work.setup),
+    set: 'files',
+    windowBytes: WINDOW_BYTES,
+    spool: { folder: join(work.setup.folder, 'spool'), bytesMax: 0 },
+  });
+  const committed = new Promise<void>((resolve) => {
+    session.onEvent(({ type }) => {
+      if (type === 'committed') resolve();
+    });
+  });
+  const position = {
+    point: 0,
+    chain: Buffer.alloc(32),
+    incarnation: Buffer.alloc(16),
+    ended: null,
+  };
+  await session.start(() => position);
+  await session.write({
+    type: 'begin',
+    sync: 1,
+    parentPoint: 0,
+    parentChain: Buffer.alloc(32),
+    incarnation: Buffer.alloc(16),
+    startedMs: 0,
+  });
+  for (let sent = 0; sent < work.bytes;) {
+    for (const block of work.blocks) {
+      await session.write(block);
+      sent += block.bytes.length;
+    }
+  }
+  await session.write({ type: 'end', sync: 1, outcome: Buffer.from('{}') });
+  await committed;
+  await session.close();
+}
+
+function identityOf(setup: WireSetup): AgentIdentity {
+  return {
+    brokerUrl: setup.url,
+    tenant: 'bench',
+    agent: 'wire',
+    keys: keyPairOf(Buffer.from(setup.agentKey, 'base64url')),
+    replicaPublicKey: keyPairOf(Buffer.from(setup.replicaKey, 'base64url')).publicKey,
+    brokerSeed: setup.brokerSeed,
+    enrolmentToken: () => enrolmentToken,
+    enrolled: () => undefined,
+    readTokens: () => ({ newest: newToken(), confirmed: null }),
+    writeTokens: () => undefined,
+  };
+}
+
+function main(): void {
+  const setup = JSON.parse(process.argv[2] ?? '{}') as WireSetup;
+  const sends = setup.role === 'sender';
+  const transport = createNatsTransport({
+    url: setup.url,
+    seed: setup.brokerSeed,
+    name: setup.role,
+    inboxPrefix: sends ? agentInboxPrefix('wire') : replicaInboxPrefix,
+  });
+  const connected = new Promise<void>((resolve) => {
+    transport.onStatus(({ type }) => {
+      if (type === 'connected') resolve();
+    });
+  });
+  const work = sends ? senderOf(transport, setup) : receiverOf(transport, setup);
+  process.once('disconnect', () => {
+    process.exit();
+  });
+  process.on('message', (task: WireTask) => {
+    void connected.then(async () => {
+      const startMs = performance.now();
+      await work(task);
+      process.send?.((performance.now() - startMs) / 1000);
+    });
+  });
+}
+
+main();
