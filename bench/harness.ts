@@ -3,7 +3,7 @@
  * command line, and the replica's API to ask.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
@@ -63,7 +63,11 @@ export class Product implements Copier {
     const replica = serve(folder, 'replica');
     try {
       const urlFile = join(folder, 'replica', URL_FILE);
-      await replica.until(() => (existsSync(urlFile) ? true : undefined), READY_MS);
+      // Made before it is written.
+      await replica.until(
+        () => (existsSync(urlFile) && statSync(urlFile).size > 0) || undefined,
+        READY_MS,
+      );
       return new Product(options, replica);
     } catch (error) {
       await replica.stop();
