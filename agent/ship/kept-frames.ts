@@ -76,6 +76,11 @@ export class KeptFrames {
     return this.#memoryBytes + bytes <= this.#memoryBytesMax || this.#spool.hasRoom(bytes);
   }
 
+  /** True when a frame of `bytes` needs no spool. */
+  hasMemory(bytes: number): boolean {
+    return this.#memoryBytes + bytes <= this.#memoryBytesMax;
+  }
+
   /** Keeps a frame; it gets the number `next`. Throws `spool-full` when there is no place. */
   add(cut: CutFrame): void {
     const fits = this.#memoryBytes + cut.body.length <= this.#memoryBytesMax;

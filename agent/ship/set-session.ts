@@ -41,7 +41,7 @@ export interface SetSessionOptions {
 }
 
 const WINDOW_BYTES = 4 * 1024 * 1024;
-const MEMORY_BYTES_MAX = 32 * 1024 * 1024;
+const MEMORY_BYTES_MAX = 48 * 1024 * 1024;
 /** Frames cut but not sent, before `write` waits. */
 const UNSENT_BYTES_MAX = 4 * FRAME_TARGET_BYTES;
 
@@ -342,6 +342,8 @@ class Session implements SetSession, LinkOwner {
   #blocked(): boolean {
     if (this.#held) return false;
     if (!this.#out.kept.hasRoom(2 * FRAME_TARGET_BYTES)) return true;
+    // A live replica makes frames durable soon: waiting for it is cheaper than writing them here too.
+    if (this.live && !this.#out.kept.hasMemory(2 * FRAME_TARGET_BYTES)) return true;
     return this.live && this.#out.unsentBytes >= UNSENT_BYTES_MAX;
   }
 
