@@ -73,6 +73,11 @@ async function restore(
   const started = performance.now();
   const whole = request.paths.length === 0;
   const planned = new PlanPrinter(context);
+  if (!json && request.target.type === 'roots') {
+    for (const [root, path] of request.target.roots) {
+      io.err(`root ${toPathText(Buffer.from(root, 'latin1'))} is at ${toPathText(path)}\n`);
+    }
+  }
   const progress =
     json || request.effect === 'plan'
       ? undefined
