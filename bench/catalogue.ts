@@ -23,6 +23,11 @@ export const catalogue: Catalogue = {
     usual: { rounds: 5, scale: 1 },
     run: async (options) => (await import('./hash.js')).run(options),
   },
+  wire: {
+    about: 'records through session, broker and receiver, beside bare publishes',
+    usual: { rounds: 3, scale: 1 },
+    run: async (options) => (await import('./wire.js')).run(options),
+  },
   sync: {
     about: 'first copy, changes, latency and cost from end to end, beside rsync and restic',
     usual: { rounds: 3, scale: 0.25 },

@@ -39,7 +39,7 @@ export class MeasuredProcess {
     const log = openSync(this.#log, 'a');
     this.#child = spawn(command, args, { stdio: ['ignore', log, log] });
     closeSync(log);
-    process.once('exit', this.#kill);
+    process.prependOnceListener('exit', this.#kill);
   }
 
   get pid(): number {

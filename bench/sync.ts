@@ -23,7 +23,7 @@ const MB = 1e6;
 export async function run({ rounds, scale }: RunOptions): Promise<Figure[]> {
   const folder = mkdtempSync(join(tmpdir(), 'afterimage-bench-'));
   const clear = (): void => {
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
   };
   process.once('exit', clear);
   const say = (text: string): void => void process.stderr.write(text);
