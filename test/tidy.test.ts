@@ -95,7 +95,7 @@ describe('tidy: tests', () => {
 
   test('tests: what is skipped at run time prints why', () => {
     const skips = /\.(?:skipIf|runIf)\(|\bcontext\.skip\(\)/;
-    const prints = /console\.(?:warn|info)\(/;
+    const prints = /console\.(?:warn|info|log)\(|process\.std(?:out|err)\.write\(/;
     const silent = tests
       .filter((file) => skips.test(readProjectFile(file)))
       .filter((file) => {
