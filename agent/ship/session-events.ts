@@ -30,3 +30,18 @@ export function sessionEventOf(event: WireEvent): SessionEvent {
       return event;
   }
 }
+
+/**
+ * Why an event makes it doubtful that both sides stand at the same point, or undefined. `unknown`
+ * says that the sync it names is not, or no longer, the open one.
+ */
+export function doubtOf(event: WireEvent, unknown: boolean): AfterimageError | undefined {
+  if (event.type === 'committed' && unknown) {
+    const facts = { sync: event.sync, point: event.point };
+    return new AfterimageError('diverged', 'a sync was committed that was dropped here', { facts });
+  }
+  if (event.type === 'refused' && event.code === 'parent-mismatch') {
+    return new AfterimageError('diverged', event.message, { facts: { sync: event.sync } });
+  }
+  return undefined;
+}

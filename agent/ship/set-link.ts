@@ -142,6 +142,11 @@ export class SetLink {
     this.#endPause?.();
   }
 
+  /** Where both sides stand is in doubt: HELLO finds out. */
+  sayHelloAgain(reason: AfterimageError): void {
+    this.#break(reason);
+  }
+
   publish(bytes: Uint8Array): void {
     this.#sentBytes += bytes.length;
     this.#transport.publish(this.subject('up'), bytes);

@@ -20,7 +20,7 @@ import { OutStream } from './out-stream.js';
 import type { LiveSession } from './say-hello.js';
 import type { AgentPosition, HelloOutcome, SessionEvent, SetSession } from './session.js';
 import { type HelloAttempt, type LinkOwner, type SessionTiming, SetLink } from './set-link.js';
-import { outcomeOf, sessionEventOf } from './session-events.js';
+import { doubtOf, outcomeOf, sessionEventOf } from './session-events.js';
 import { SetQuestions } from './set-questions.js';
 import { Spool } from './spool.js';
 
@@ -261,6 +261,8 @@ class Session implements SetSession, LinkOwner {
     }
     if (open !== null && event.type !== 'sealed') this.#open = null;
     this.#emit(sessionEventOf(event));
+    const doubt = doubtOf(event, open === null);
+    if (doubt !== undefined) this.#link.sayHelloAgain(doubt);
   }
 
   away(error: AfterimageError): void {

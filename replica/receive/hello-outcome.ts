@@ -20,8 +20,8 @@ export interface HelloDecision {
 }
 
 /**
- * `'wait'`: a sealed sync that this agent does not know is being applied; where it leads to is known
- * when it is done, so the agent shall ask again.
+ * `'wait'`: a sync that this agent process did not send itself is being sealed or applied; where it
+ * leads to is known when it is done, so the agent shall ask again.
  */
 export function decideHello(
   hello: Pick<Hello, 'position' | 'frames'>,
@@ -29,12 +29,14 @@ export function decideHello(
   arrived: ArrivedFrames | null,
 ): HelloDecision | 'wait' {
   const history = compareHistory(hello.position, position);
-  const sealed = position.staged?.sealed === true ? position.staged : null;
-  if (sealed !== null) {
-    const known = history === 'equal' && hello.position.ended?.sync === sealed.sync;
+  const { staged } = position;
+  if (staged !== null && (staged.sealed || staged.ended === true)) {
+    const known = history === 'equal' && hello.frames.open?.sync === staged.sync;
     if (!known) return 'wait';
-    const frames = planFrames(hello.frames, { ...position, staged: null }, arrived, sealed.sync);
-    return { outcome: { type: 'go-on', resumed: true }, frames };
+    if (staged.sealed) {
+      const frames = planFrames(hello.frames, { ...position, staged: null }, arrived, staged.sync);
+      return { outcome: { type: 'go-on', resumed: true }, frames };
+    }
   }
   const frames = planFrames(hello.frames, position, arrived, null);
   const chain = position.chain.toString('hex');

@@ -51,7 +51,7 @@ export class SetInbox {
   #ackTimer: NodeJS.Timeout | undefined;
   #stagedBytes = 0;
   #gapSaidMs = -Infinity;
-  #stalled: WireEvent | undefined;
+  #stalled: Extract<WireEvent, { type: 'stalled' }> | undefined;
   #beatsLeft = 0;
 
   constructor(options: SetInboxOptions) {
@@ -211,8 +211,13 @@ export class SetInbox {
       return;
     }
     const wire = wireEventOf(event);
-    if (wire.type === 'stalled') this.#stalled = wire;
-    else if (wire.type !== 'sealed') this.#stalled = undefined;
+    if (wire.type === 'stalled') {
+      // said with every attempt; told when it is news
+      if (this.#stalled?.code === wire.code && this.#stalled.message === wire.message) return;
+      this.#stalled = wire;
+    } else if (wire.type !== 'sealed') {
+      this.#stalled = undefined;
+    }
     if (wire.type === 'sealed') this.#sendAck(false);
     this.#push(wire);
   }

@@ -24,6 +24,8 @@ export interface SetPosition {
     readonly boot: string;
     readonly sync: number;
     readonly sealed: boolean;
+    /** Its `end` has come: it becomes sealed or refused by itself, whatever the agent does. */
+    readonly ended?: boolean;
     /** Newest frame of `boot` staged in this process. */
     readonly receivedSequence: number;
     /** Newest frame of `boot` that a power cut cannot take. */

@@ -320,4 +320,38 @@ describe('set session', () => {
       rig.receiver.askSync({ ...where, set: 'other', request: 'job-3' }),
     ).rejects.toMatchObject({ code: 'agent-away' });
   });
+
+  test('session: a commit of a sync that was dropped here, and a refused parent, end in a HELLO', async () => {
+    const { rig } = memoryRig({ manualCommit: true });
+    const session = rig.session(rig.enrol('web'));
+    const seen = watchEvents(session);
+    await session.start(() => firstPosition);
+    await writeSync(session, { number: 1, names: names(2) });
+    await seen.next('sealed');
+    session.drop();
+    rig.port.commit();
+    await seen.next('hello', ({ outcome }) => outcome.type === 'diverged');
+    rig.port.refuseNext = new AfterimageError('parent-mismatch', 'another point is the newest');
+    const again = watchEvents(session);
+    await writeSync(session, { number: 2, names: names(2) });
+    await again.next('refused');
+    await again.next('hello', ({ outcome }) => outcome.type === 'diverged');
+  });
+
+  test('session: a new process of the agent learns what became of the sync of the old one', async () => {
+    const { rig } = memoryRig({ manualCommit: true });
+    const identity = rig.enrol('web');
+    const old = rig.session(identity);
+    const seen = watchEvents(old);
+    await old.start(() => firstPosition);
+    const manifest = await writeSync(old, { number: 1, names: names(2) });
+    await seen.next('sealed');
+    await old.close();
+    const session = rig.session(identity);
+    const seenLater = watchEvents(session);
+    const started = session.start(() => ({ ...firstPosition, ended: { sync: 1, manifest } }));
+    await seenLater.next('away', ({ error }) => error.code === 'timed-out');
+    rig.port.commit();
+    expect(await started).toMatchObject({ type: 'roll-forward', point: 1 });
+  });
 });

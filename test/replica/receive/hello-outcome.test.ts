@@ -104,16 +104,31 @@ describe('hello outcome: whose history goes on', () => {
     });
   }
 
-  test('history: a sealed sync that the agent ended goes on to its commit', () => {
+  test('history: a sealed sync goes on to its commit for the process that sent it', () => {
     const ended = position(5, { sync: 51, manifest: chainOf(7) });
-    const decision = decide(ended, fresh, staged({ sealed: true }));
-    expect(decision).toMatchObject({ outcome: { type: 'go-on', resumed: true } });
+    const decision = decide(ended, shipping, staged({ sealed: true }), arrived(121));
+    expect(decision).toEqual({
+      outcome: { type: 'go-on', resumed: true },
+      frames: { type: 'from', sequence: 121 },
+    });
+    // its frames are not needed again, whatever became of them
+    expect(decide(ended, shipping, staged({ sealed: true }))).toMatchObject({
+      outcome: { type: 'go-on', resumed: true },
+      frames: { type: 'restart' },
+    });
   });
 
-  test('history: a sealed sync that the agent does not know is waited for', () => {
-    expect(decide(position(5), fresh, staged({ sealed: true }))).toBe('wait');
+  test('history: for any other process, what is being sealed or applied is waited for', () => {
+    const ended = position(5, { sync: 51, manifest: chainOf(7) });
     const behind = position(4, { sync: 51, manifest: chainOf(7) });
-    expect(decide(behind, fresh, staged({ sealed: true }))).toBe('wait');
+    for (const at of [staged({ sealed: true }), staged({ ended: true })]) {
+      expect(decide(ended, fresh, at)).toBe('wait');
+      expect(decide(position(5), fresh, at)).toBe('wait');
+      expect(decide(behind, shipping, at)).toBe('wait');
+    }
+    expect(decide(ended, shipping, staged({ ended: true }), arrived(121))).toMatchObject({
+      outcome: { type: 'go-on', resumed: true },
+    });
   });
 });
 
