@@ -80,10 +80,19 @@ export type SyncResult =
  */
 export async function syncSet(set: SetParts, request: SyncRequest): Promise<SyncResult> {
   const sync = set.state.openSync();
-  const plan = openPlan(set, sync, request);
-  const image = await orTakeBack(set, plan, takeImage(set, plan, request));
-  if (!plan.outlet.begun && !request.always) return unchanged(set, plan);
-  const listener = await orTakeBack(set, plan, endSync(set, { plan, image, request }));
+  const listener = new VerdictListener(set.session, sync);
+  const plan = openPlan(set, { sync, request, refusal: listener.refusal });
+  try {
+    const image = await takeImage(set, plan, request);
+    if (!plan.outlet.begun && !request.always) return unchanged(set, plan);
+    await endSync(set, { plan, image, request, listener });
+  } catch (error) {
+    if (listener.known !== undefined) return await obey(set, plan, listener.known);
+    await takeBack(set, plan);
+    throw asAfterimageError(error);
+  } finally {
+    if (set.state.flight?.phase !== 'ended') listener.close();
+  }
   try {
     return await obey(set, plan, await listener.wait(request.signal));
   } finally {
@@ -122,15 +131,6 @@ async function obey(set: SetParts, plan: Plan, verdict: SyncVerdict): Promise<Sy
   }
 }
 
-async function orTakeBack<T>(set: SetParts, plan: Plan, work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    await takeBack(set, plan);
-    throw asAfterimageError(error);
-  }
-}
-
 interface Plan extends PlanParts {
   readonly outlet: RecordOutlet;
   readonly blocks: BlockOutlet;
@@ -139,10 +139,16 @@ interface Plan extends PlanParts {
   /** Journal sequence when the sync began: what was recorded up to it, the sync covers. */
   readonly journalTo: number;
   readonly recipe: QuiesceRecipe;
+  /** Aborted when the agent stops, or when the replica refused the sync already. */
+  readonly signal: AbortSignal;
   readonly sentBefore: number;
 }
 
-function openPlan(set: SetParts, sync: number, { signal, operation }: SyncRequest): Plan {
+function openPlan(
+  set: SetParts,
+  sync: { readonly sync: number; readonly request: SyncRequest; readonly refusal: AbortSignal },
+): Plan {
+  const signal = AbortSignal.any([sync.request.signal, sync.refusal]);
   const { state, index, clock, journal } = set;
   const session = stoppable(set.session, signal);
   const { point, chain } = state.committed;
@@ -150,14 +156,14 @@ function openPlan(set: SetParts, sync: number, { signal, operation }: SyncReques
   const startedMs = clock.now();
   const outlet = new RecordOutlet(session, () => ({
     type: 'begin',
-    sync,
+    sync: sync.sync,
     parentPoint: point,
     parentChain: chain,
     incarnation,
     startedMs,
   }));
   const blocks = new BlockOutlet(outlet, index, session);
-  blocks.eager = state.digests.anyProvisional || operation === 'reconcile';
+  blocks.eager = state.digests.anyProvisional || sync.request.operation === 'reconcile';
   const pause = new Pause(state, signal);
   const journalTo = journal.mark();
   return {
@@ -167,7 +173,8 @@ function openPlan(set: SetParts, sync: number, { signal, operation }: SyncReques
     blocks,
     pause,
     findings: new Findings(),
-    sync,
+    sync: sync.sync,
+    signal,
     journalTo,
     recipe: set.recipe(),
     sentBefore: set.session.sentBytes,
@@ -204,7 +211,7 @@ async function takeImage(set: SetParts, plan: Plan, request: SyncRequest): Promi
       always: request.always,
       clock,
       log,
-      signal: request.signal,
+      signal: plan.signal,
     });
   } finally {
     walk.close();
@@ -214,8 +221,13 @@ async function takeImage(set: SetParts, plan: Plan, request: SyncRequest): Promi
 /** What was said is durable here before the replica can commit it (R13). */
 async function endSync(
   set: SetParts,
-  said: { readonly plan: Plan; readonly image: ImageTaken; readonly request: SyncRequest },
-): Promise<VerdictListener> {
+  said: {
+    readonly plan: Plan;
+    readonly image: ImageTaken;
+    readonly request: SyncRequest;
+    readonly listener: VerdictListener;
+  },
+): Promise<void> {
   const { state, session, journal } = set;
   const { plan, image, request } = said;
   await plan.outlet.begin();
@@ -232,15 +244,9 @@ async function endSync(
   });
   const end = { type: 'end' as const, sync: plan.sync, outcome };
   state.endSync(session.manifestDigest(end));
-  const listener = new VerdictListener(session, plan.sync);
-  try {
-    await session.write(end);
-    session.flush();
-    return listener;
-  } catch (error) {
-    listener.close();
-    throw error;
-  }
+  said.listener.ends();
+  await session.write(end);
+  session.flush();
 }
 
 async function takeBack({ state, session }: SetParts, plan: Plan): Promise<void> {

@@ -63,7 +63,7 @@ export class ContentEmitter {
     const offered = { node: this.#node, block, digest, bytes, locator };
     if (emitted.known) return this.#sink.blocks.copy(offered, bytes.length);
     if (pages === undefined) return this.#sink.blocks.offer(offered);
-    this.#sink.index.add(digest, locator);
+    // Until the sync is committed the replica has only these pages, not a block to copy from.
     return this.#sink.outlet.put({
       type: 'pages',
       node: this.#node,

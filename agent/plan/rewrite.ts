@@ -49,7 +49,8 @@ export class Rewrite {
   #size: number;
   #steady = true;
   #announced = false;
-  #changedBlocks = 0;
+  /** Blocks of which more than some pages changed. */
+  #wholeBlocks = 0;
   #unknownBytes = 0;
   #matcher: SpliceMatcher | undefined;
   /** Digests that the replica said it has, of the span at hand. */
@@ -142,18 +143,19 @@ export class Rewrite {
 
   /** Counts and collects into `asked` what is unknown; true when anything changed. */
   #countChanges(row: number, asked: Buffer[] | undefined): boolean {
-    let changes = 0;
+    let changed = false;
     for (let index = 0; index < this.#blocksOf(row); index += 1) {
       const change = this.#compare(row, index);
       if (change.type === 'same') continue;
-      changes += 1;
-      if (change.type === 'zero' || change.pages !== undefined) continue;
+      changed = true;
+      if (change.type === 'content' && change.pages !== undefined) continue;
+      this.#wholeBlocks += 1;
+      if (change.type === 'zero') continue;
       if (this.#parts.index.has(this.#after.digest(index))) continue;
       this.#unknownBytes += BLOCK_BYTES;
       asked?.push(Buffer.from(this.#after.digest(index)));
     }
-    this.#changedBlocks += changes;
-    return changes > 0;
+    return changed;
   }
 
   #blocksOf(row: number): number {
@@ -178,7 +180,7 @@ export class Rewrite {
   async #decide(first: number): Promise<void> {
     if (first > 0) return;
     const { status, before, replaced } = this.#request;
-    const most = this.#changedBlocks > blockCount(Math.min(this.#size, SPAN_ROWS * ROW_BYTES)) / 2;
+    const most = this.#wholeBlocks > blockCount(Math.min(this.#size, SPAN_ROWS * ROW_BYTES)) / 2;
     const anew = most && this.#size >= ANEW_BYTES_MIN && status.nlink === 1;
     this.#body ??= anew ? 'new' : 'keep';
     const old = before ?? replaced;
@@ -251,7 +253,7 @@ export class Rewrite {
         continue;
       }
       const end = lastUnknown(changes, known, index);
-      if (await this.#sendRead({ row, index, end, id, changes })) rewritten = true;
+      if (await this.#sendRead({ row, index, end, id, changes, mentionsAll })) rewritten = true;
       index = end;
       if ((row + index) * BLOCK_BYTES > this.#size) break;
     }
@@ -300,8 +302,9 @@ export class Rewrite {
     end: number;
     id: number;
     changes: readonly BlockChange[];
+    mentionsAll: boolean;
   }): Promise<boolean> {
-    const { row, index, end, id, changes } = at;
+    const { row, index, end, id, changes, mentionsAll } = at;
     const start = (row + index) * BLOCK_BYTES;
     const wanted = Math.min((end - index) * BLOCK_BYTES, this.#size - start);
     this.#reader.read(this.#run, row + index, wanted);
@@ -317,7 +320,13 @@ export class Rewrite {
       const pages = change?.type === 'content' ? change.pages : undefined;
       const still = this.#takeRead(index + place, place);
       if (!still) moved = true;
-      await this.#sayRead({ block: row + index + place, place, id, still, pages });
+      const block = row + index + place;
+      if (mentionsAll && still && pages !== undefined) {
+        // Pages lie on top of what this sync says of a block of a new body.
+        await this.#emitter.run('same', block);
+        await this.#emitter.flush();
+      }
+      await this.#sayRead({ block, place, id, still, pages });
     }
     if (moved) this.#steady = false;
     return moved;

@@ -1,5 +1,5 @@
-/** What becomes of a sync after its `end`: listened for before `end` is sent. */
-import type { AfterimageError } from '../../shared/errors.js';
+/** What becomes of a sync: listened for from its beginning, since a refusal may come at any time. */
+import { AfterimageError } from '../../shared/errors.js';
 import type { SessionEvent, SetSession } from '../ship/session.js';
 import { orStopped } from './stoppable-session.js';
 
@@ -22,16 +22,37 @@ export type SyncVerdict =
 export class VerdictListener {
   readonly #subscription: { unsubscribe(): void };
   readonly #verdict: Promise<SyncVerdict>;
+  readonly #refusal = new AbortController();
   #settle: (verdict: SyncVerdict) => void = () => undefined;
+  #early: SyncVerdict | undefined;
+  #ended = false;
 
   constructor(session: Pick<SetSession, 'onEvent'>, sync: number) {
     this.#verdict = new Promise((resolve) => {
       this.#settle = resolve;
     });
     this.#subscription = session.onEvent((event) => {
-      const verdict = verdictOf(event, sync);
-      if (verdict !== undefined) this.#settle(verdict);
+      const verdict = verdictOf(event, { sync, ended: this.#ended });
+      if (verdict === undefined) return;
+      this.#early ??= verdict;
+      this.#settle(verdict);
+      this.#refusal.abort(new AfterimageError('record-refused', 'the replica dropped the sync'));
     });
+  }
+
+  /** Aborted when the replica refuses the sync before its `end`: what follows would be in vain. */
+  get refusal(): AbortSignal {
+    return this.#refusal.signal;
+  }
+
+  /** The verdict, when it is known. */
+  get known(): SyncVerdict | undefined {
+    return this.#early;
+  }
+
+  /** `end` is about to be sent: what HELLO says from here on is about this sync. */
+  ends(): void {
+    this.#ended = true;
   }
 
   /** Waits as long as the replica is away, or until `signal` stops it: rejects with its reason. */
@@ -44,13 +65,17 @@ export class VerdictListener {
   }
 }
 
-function verdictOf(event: SessionEvent, sync: number): SyncVerdict | undefined {
+function verdictOf(
+  event: SessionEvent,
+  about: { readonly sync: number; readonly ended: boolean },
+): SyncVerdict | undefined {
   switch (event.type) {
     case 'committed':
-      return event.sync === sync ? event : undefined;
+      return event.sync === about.sync ? event : undefined;
     case 'refused':
-      return event.sync === sync ? event : undefined;
+      return event.sync === about.sync ? event : undefined;
     case 'hello': {
+      if (!about.ended) return undefined;
       const { outcome } = event;
       if (outcome.type === 'roll-forward') return { ...outcome, type: 'committed' };
       if (outcome.type === 'diverged') return outcome;

@@ -130,7 +130,7 @@ export class SetRunner {
         this.#onCapture(seen);
       });
       // What changed while the watches were set up was not seen.
-      this.#changed();
+      this.#onCapture({ type: 'gap', reason: 'downtime', covers: Buffer.alloc(0) });
     } catch (error) {
       this.#parts.log.error('changes cannot be watched; scans find them', error);
     }

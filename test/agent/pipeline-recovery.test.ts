@@ -184,6 +184,24 @@ test('recovery: a copy that the replica cannot make is sent as bytes by the next
   expect(bench.session.replica.literalBytes).toBe(60_000);
 });
 
+test('recovery: a refusal that comes before the end is obeyed at once', async () => {
+  for (let file = 0; file < 200; file += 1) writeFileSync(at(`f${file}`), randomBytes(1000));
+  const write = bench.session.write.bind(bench.session);
+  let written = 0;
+  bench.session.write = (record) => {
+    if (++written === 20) {
+      const error = new AfterimageError('record-refused', 'not this one');
+      bench.session.emit({ type: 'refused', sync: 1, error, wants: [] });
+    }
+    return write(record);
+  };
+  await expect(bench.sync()).rejects.toMatchObject({ code: 'record-refused' });
+  expect(bench.set.state.flight).toBeUndefined();
+  expect(bench.session.replica.point).toBe(0);
+  await bench.sync();
+  expectTree();
+});
+
 test('recovery: a sync that the replica lost is taken back and planned anew', async () => {
   writeFileSync(at('file'), 'x');
   bench.session.atEnd = () => ({ type: 'hello', outcome: { type: 'go-on', resumed: false } });

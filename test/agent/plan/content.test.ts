@@ -91,6 +91,31 @@ test('content: a file most of which changed is written anew, its unchanged block
   expect(counts['block']).toBe(40);
 });
 
+test('content: a file most of whose blocks changed by a page is patched with pages', async () => {
+  writeFileSync(at('db'), randomBytes(4 * 1024 * 1024));
+  await synced();
+  const blocks = Array.from({ length: 50 }, (_, block) => block);
+  patch(
+    'db',
+    blocks.map((block) => ({ at: block * 65_536 + 8192, bytes: randomBytes(4096) })),
+  );
+  const { counts, literalBytes } = await synced();
+  expect(counts).toEqual({ begin: 1, node: 1, pages: 50, end: 1 });
+  expect(literalBytes).toBe(50 * 4096);
+});
+
+test('content: of a file written anew, blocks with some changed pages send the pages', async () => {
+  writeFileSync(at('vm'), randomBytes(4 * 1024 * 1024));
+  await synced();
+  patch('vm', [
+    { at: 0, bytes: randomBytes(2.5 * 1024 * 1024) },
+    { at: 3 * 1024 * 1024 + 4096, bytes: randomBytes(4096) },
+  ]);
+  const { counts, literalBytes } = await synced();
+  expect(counts).toMatchObject({ block: 40, pages: 1 });
+  expect(literalBytes).toBe(2.5 * 1024 * 1024 + 4096);
+});
+
 test('content: a file with two names is patched in place however much changed', async () => {
   writeFileSync(at('vm'), randomBytes(2 * 1024 * 1024));
   linkSync(at('vm'), at('other'));

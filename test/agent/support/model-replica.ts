@@ -48,6 +48,7 @@ export class ModelReplica {
   lastSync = 0;
   /** Content the replica has seen, by digest: what `has` and `copy` answer from. */
   readonly #byDigest = new Map<string, Buffer>();
+  readonly #later = new Map<string, Buffer>();
   readonly #dead = new Set<number>();
   #staged: Staged | undefined;
 
@@ -155,9 +156,13 @@ export class ModelReplica {
         return bytes;
       }
       case 'pages': {
-        const before = at.blocks.get(block) ?? this.#parentBlock(record.node, block);
+        const staged = at.blocks.get(block);
+        if (staged === undefined && at.said.body === 'new') {
+          throw new Error('pages for a block of a new body that was not said');
+        }
+        const before = staged ?? this.#parentBlock(record.node, block);
         this.literalBytes += record.bytes.length;
-        return this.#checked(overlay(before, record), record.digest);
+        return this.#checked(overlay(before, record), record.digest, { copyable: false });
       }
       case 'splice': {
         const source = this.content(record.source);
@@ -180,9 +185,11 @@ export class ModelReplica {
     return this.content(node).subarray(block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES);
   }
 
-  #checked(bytes: Buffer, digest: Uint8Array): Buffer {
+  /** Blocks of which only pages came can be copied from once the sync is committed. */
+  #checked(bytes: Buffer, digest: Uint8Array, options = { copyable: true }): Buffer {
     if (!this.#core.digest(bytes).equals(digest)) throw new Error('digest mismatch');
-    this.#byDigest.set(key(digest), Buffer.from(bytes));
+    if (options.copyable) this.#byDigest.set(key(digest), Buffer.from(bytes));
+    else this.#later.set(key(digest), Buffer.from(bytes));
     return bytes;
   }
 
@@ -202,6 +209,12 @@ export class ModelReplica {
       const parent = Number(entry.slice(0, entry.indexOf('/')));
       if (parent !== SET_NODE && !alive.has(parent)) throw new Error('a name in a dead folder');
     }
+    for (const [digest, bytes] of this.#later) this.#byDigest.set(digest, bytes);
+    this.#later.clear();
+    const folders = [...staged.entries.values()].filter(
+      (node) => nodes.get(node)?.record.kind === 'folder',
+    );
+    if (new Set(folders).size !== folders.length) throw new Error('a folder with two names');
     this.state = { nodes, entries: staged.entries };
     this.lastManifest = this.#manifest.digest();
     this.lastSync = staged.sync;
