@@ -79,6 +79,12 @@ export const catalogue = {
     status: 409,
     hint: 'Restore into a new folder, or say --in-place to rewrite what differs.',
   },
+  'target-refused': {
+    kind: 'operator',
+    exit: 2,
+    status: 403,
+    hint: 'The replica restores only below restore_roots of its configuration; elsewhere run afterimage restore on the machine itself.',
+  },
   // reachability
   'broker-missing': {
     kind: 'operator',
@@ -310,7 +316,7 @@ export class AfterimageError extends Error {
 /** The error itself when it is ours, else a storage or internal error that wraps it. */
 export function asAfterimageError(error: unknown): AfterimageError {
   if (error instanceof AfterimageError) return error;
-  const errno = errnoOf(error);
+  const errno = errnoOf(error) ?? errnoOfDatabase(error);
   if (errno === 'ENOSPC' || errno === 'EDQUOT') {
     return new AfterimageError('storage-full', messageOf(error), { cause: error });
   }
@@ -331,6 +337,16 @@ export function errnoOf(error: unknown): string | undefined {
     return error.code;
   }
   return undefined;
+}
+
+/** What a failure of SQLite comes from, as an errno name; undefined for anything else. */
+function errnoOfDatabase(error: unknown): string | undefined {
+  if (!(error instanceof Error && error.name === 'SqliteError' && 'code' in error))
+    return undefined;
+  const code = String(error.code);
+  if (code === 'SQLITE_FULL') return 'ENOSPC';
+  if (code.startsWith('SQLITE_READONLY')) return 'EROFS';
+  return code.startsWith('SQLITE_IOERR') || code === 'SQLITE_CANTOPEN' ? 'EIO' : undefined;
 }
 
 export function messageOf(error: unknown): string {

@@ -6,13 +6,15 @@ import { closeSync, mkdirSync, readdirSync, realpathSync } from 'node:fs';
 import { AfterimageError, errnoOf } from '../../shared/errors.js';
 import { toPathText } from '../../shared/path-text.js';
 import type { Posix } from '../../shared/posix/posix.js';
-import { openFolder } from './folder-cursor.js';
+import { below, openFolder } from './folder-cursor.js';
 import type { RestoreRequest, RestoreTarget } from './request.js';
 
 export interface RootPlace {
   readonly fd: number;
   readonly name: Buffer;
 }
+
+type NamedTarget = Exclude<RestoreTarget, { type: 'opened' }>;
 
 const dot = Buffer.from('.');
 
@@ -31,34 +33,34 @@ export class Places {
 
   /** Undefined when the folder that would hold the root is missing, which only planning can find. */
   locate(root: Buffer): RootPlace | undefined {
-    const { folder, name } = this.#place(root);
+    if (this.#target.type === 'opened') return { fd: this.#target.fd, name: root };
+    const { folder, name } = this.#place(this.#target, root);
     const fd = this.#open(folder);
     return fd === undefined ? undefined : { fd, name };
   }
 
   /** Whether new nodes inherit ACLs here. */
   inherits(posix: Posix): boolean {
-    return [...this.#folders.values()].some(
-      (fd) =>
-        fd !== undefined &&
-        posix
-          .getXattrs(Buffer.from(`/proc/self/fd/${fd}/.`))
-          .some(({ name }) => name.toString('latin1') === 'system.posix_acl_default'),
+    return this.descriptors().some((fd) =>
+      posix
+        .getXattrs(below(fd, dot))
+        .some(({ name }) => name.toString('latin1') === 'system.posix_acl_default'),
     );
   }
 
   descriptors(): number[] {
+    if (this.#target.type === 'opened') return [this.#target.fd];
     return [...this.#folders.values()].filter((fd) => fd !== undefined);
   }
 
   close(): void {
-    for (const fd of this.descriptors()) closeSync(fd);
+    for (const fd of this.#folders.values()) if (fd !== undefined) closeSync(fd);
     this.#folders.clear();
   }
 
-  #place(root: Buffer): { readonly folder: Buffer; readonly name: Buffer } {
-    if (this.#target.type === 'folder') return { folder: this.#target.folder, name: root };
-    const path = this.#target.roots.get(root.toString('latin1'));
+  #place(target: NamedTarget, root: Buffer): { readonly folder: Buffer; readonly name: Buffer } {
+    if (target.type === 'folder') return { folder: target.folder, name: root };
+    const path = target.roots.get(root.toString('latin1'));
     if (path === undefined) {
       throw new AfterimageError(
         'argument-invalid',
@@ -109,15 +111,19 @@ function splitPlace(path: Buffer): { readonly folder: Buffer; readonly name: Buf
 }
 
 function checkEmpty(target: RestoreTarget): void {
-  if (target.type !== 'folder') {
+  if (target.type === 'roots') {
     throw new AfterimageError('argument-invalid', 'a restore to the original roots is in place');
   }
+  const folder = target.type === 'folder' ? target.folder : below(target.fd, dot);
   try {
-    if (readdirSync(target.folder).length === 0) return;
+    if (readdirSync(folder).length === 0) return;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return;
     throw error;
   }
-  const path = toPathText(target.folder);
+  if (target.type === 'opened') {
+    throw new AfterimageError('target-not-empty', 'the folder to restore to is not empty');
+  }
+  const path = toPathText(folder);
   throw new AfterimageError('target-not-empty', `${path} is not empty`, { facts: { path } });
 }

@@ -7,6 +7,8 @@ import type { MetadataWord } from './plan.js';
 export type RestoreTarget =
   /** `folder`/<root name>. */
   | { readonly type: 'folder'; readonly folder: Buffer }
+  /** The same below a folder that the caller opened, and closes. */
+  | { readonly type: 'opened'; readonly fd: number }
   /** Absolute paths by root name, usually where they came from. */
   | { readonly type: 'roots'; readonly roots: ReadonlyMap<string, Buffer> };
 

@@ -13,6 +13,8 @@ export interface ServerOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly version: string;
+  /** Absolute folders below which the replica itself may restore (R22); none unless told. */
+  readonly restoreRoots?: readonly string[];
   /** Adds further faces (the console) before the server listens; their routes outside /v1/ are open. */
   readonly addFaces?: (app: FastifyInstance) => void;
 }

@@ -11,6 +11,7 @@ import { registerActions } from './routes/actions.js';
 import { registerChanges } from './routes/changes.js';
 import { registerContents } from './routes/contents.js';
 import { registerPoints } from './routes/points.js';
+import { registerRestore } from './routes/restore.js';
 import { registerTree } from './routes/tree.js';
 import type { ServerOptions } from './route-context.js';
 import { isAuthorised } from './token.js';
@@ -51,6 +52,7 @@ export function createServer(options: ServerOptions): ApiServer {
   registerContents(app, context);
   registerChanges(app, context);
   registerActions(app, context);
+  registerRestore(app, context);
   options.addFaces?.(app);
   return {
     listen: (address) => app.listen(address),

@@ -9,6 +9,7 @@ import { NDJSON_TYPE } from '../../../shared/api/stream.js';
 import { AfterimageError } from '../../../shared/errors.js';
 import type { PointSummary } from '../../history/set-reader.js';
 import { verifySet } from '../../verify/verify-set.js';
+import { goneSignal } from '../gone-signal.js';
 import { presentPoint } from '../present.js';
 import { checked, findPoint, findSet, type SetParams } from '../requests.js';
 import type { ServedSet } from '../served-set.js';
@@ -96,13 +97,4 @@ function nextAskedPoint(
     signal.addEventListener('abort', drop, { once: true });
   });
   return { point, drop };
-}
-
-/** Aborted when the client is gone. */
-function goneSignal(reply: FastifyReply): AbortSignal {
-  const gone = new AbortController();
-  reply.raw.once('close', () => {
-    gone.abort();
-  });
-  return gone.signal;
 }

@@ -8,6 +8,7 @@ import { systemClock } from '../../../shared/clock.js';
 import { silentLog } from '../../../shared/log.js';
 import type { PointSummary } from '../../../replica/history/set-reader.js';
 import type { ServedSet, SetActivity } from '../../../replica/serve/served-set.js';
+import type { ServerOptions } from '../../../replica/serve/route-context.js';
 import { type ApiServer, createServer } from '../../../replica/serve/server.js';
 import { MemorySet } from '../../replica/support/memory-set.js';
 
@@ -66,7 +67,7 @@ export class TestReplica {
   url = '';
   #server: ApiServer | undefined;
 
-  async start(): Promise<void> {
+  async start(options: Pick<ServerOptions, 'restoreRoots'> = {}): Promise<void> {
     this.#server = createServer({
       sets: () => [this.served],
       token: TOKEN,
@@ -74,6 +75,7 @@ export class TestReplica {
       clock: systemClock,
       log: silentLog,
       version: '1.2.3',
+      ...options,
     });
     this.url = await this.#server.listen({ host: '127.0.0.1', port: 0 });
   }
