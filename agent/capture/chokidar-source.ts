@@ -32,6 +32,8 @@ class ChokidarSource implements CaptureSource {
   readonly name = 'chokidar';
   readonly #options: ChokidarOptions;
   #watcher: FSWatcher | undefined;
+  /** Lets `start` resolve, once. */
+  #started: () => void = () => undefined;
   #report: (seen: CaptureReport) => void = () => undefined;
   #watched = 0;
   #failed = false;
@@ -56,6 +58,10 @@ class ChokidarSource implements CaptureSource {
     this.#watcher = watcher;
     let ready = false;
     return new Promise((resolve) => {
+      this.#started = () => {
+        ready = true;
+        resolve();
+      };
       watcher.on('all', (event, path) => {
         this.#count(event);
         if (ready) this.#changed(path);
@@ -67,16 +73,18 @@ class ChokidarSource implements CaptureSource {
       });
       watcher.on('error', (error) => {
         this.#fail(error);
+        // after an error on the way, such as a path too long to list, chokidar never calls itself ready
+        this.#started();
       });
       watcher.on('ready', () => {
-        ready = true;
-        resolve();
+        this.#started();
       });
     });
   }
 
   async stop(): Promise<void> {
     this.#report = () => undefined;
+    this.#started(); // a watcher that is closed while it starts is never ready
     await this.#watcher?.close();
   }
 

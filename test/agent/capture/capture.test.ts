@@ -1,11 +1,14 @@
 /** Capture sources: what they report of real changes, and what they say of their own limits. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { silentLog } from '../../../shared/log.js';
 import type { CaptureReport, CaptureSource } from '../../../agent/capture/capture-source.js';
+import { createChokidarSource } from '../../../agent/capture/chokidar-source.js';
 import { createCapture, type CaptureChoice } from '../../../agent/capture/choose-source.js';
+import { nestDeep } from '../../support/deep-folders.js';
 import { until } from '../support/until.js';
 
 let folder: string;
@@ -21,7 +24,8 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await source?.stop();
-  rmSync(folder, { recursive: true });
+  // unlike rmSync, rm goes into paths longer than PATH_MAX
+  spawnSync('rm', ['-rf', folder]);
 });
 
 async function start(choice: Partial<CaptureChoice> = {}): Promise<CaptureSource> {
@@ -82,4 +86,26 @@ test('capture: a tree that outgrows what may be watched is a gap and left to sca
   for (let file = 0; file < 40; file += 1) writeFileSync(join(root, `f${file}`), 'x');
   await until('scans take over', () => chosen.name === 'scan');
   expect(seen).toContainEqual({ type: 'gap', reason: 'watcher', covers: Buffer.alloc(0) });
+});
+
+test('capture: a path too long to list is a gap, and other changes are still reported', async () => {
+  nestDeep(root, 4200);
+  await start();
+  expect(seen).toContainEqual({ type: 'gap', reason: 'watcher', covers: Buffer.alloc(0) });
+  writeFileSync(join(root, 'new'), 'x');
+  await until('the file is reported', () => paths().includes('root/new'));
+});
+
+test('capture: a start under way ends when the source is stopped', async () => {
+  mkdirSync(join(root, 'sub'));
+  const started = createChokidarSource({
+    roots: [{ name: 'root', path: root }],
+    ownFolders: [],
+    filesMax: 10,
+    onTooMany: () => undefined,
+    log: silentLog,
+  });
+  const starting = started.start(() => undefined);
+  await started.stop();
+  await expect(starting).resolves.toBeUndefined();
 });

@@ -2,7 +2,7 @@
  * The product as it is installed: replica with its own broker, and agent, as processes of dist/, in a
  * temporary folder of their own. `close` stops everything and removes the folder, always.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -11,11 +11,17 @@ import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { TOKEN_FILE, URL_FILE } from '../../../shared/api/address.js';
 import { type SyncAnswer, syncAnswerSchema } from '../../../shared/api/actions.js';
-import { type PointJson, pointsSchema } from '../../../shared/api/points.js';
+import {
+  type PointDetail,
+  pointDetailSchema,
+  type PointJson,
+  pointsSchema,
+} from '../../../shared/api/points.js';
 import { type StatusAnswer, statusSchema } from '../../../shared/api/status.js';
 
 const mainFile = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 const PATIENCE_MS = 60_000;
+const SYNC_MS_MAX = 240_000;
 const POLL_MS = 25;
 const LOG_LINES_SHOWN = 40;
 
@@ -57,7 +63,7 @@ export interface RunOptions {
 
 /** Starts replica, broker and agent; resolves when every set's agent is connected. */
 export async function startProduct(options: ProductOptions): Promise<Product> {
-  const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'afterimage-')));
+  const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'afterimage-system-')));
   const product = new Product(folder, options);
   try {
     await product.startReplica();
@@ -225,9 +231,14 @@ export class Product {
     return point.point;
   }
 
+  /** Asks the API itself; a sync through the command line is `run(['sync', set, '--wait'])`. */
   async syncAnswer(set: string): Promise<SyncAnswer> {
-    const [answer] = await this.json(['sync', set, '--wait', '--timeout', '300']);
-    return syncAnswerSchema.parse(answer);
+    return syncAnswerSchema.parse(await this.api(`/v1/sets/${set}/sync`, { waitMs: SYNC_MS_MAX }));
+  }
+
+  /** A point with its outcome, as the API tells it. */
+  async pointDetail(set: string, point: number): Promise<PointDetail> {
+    return pointDetailSchema.parse(await this.api(`/v1/sets/${set}/points/${point}`));
   }
 
   /** Oldest first. Asks the API itself, so that it can be asked often. */
@@ -240,12 +251,17 @@ export class Product {
     return statusSchema.parse(await this.api('/v1/status'));
   }
 
-  /** What the API answers to a GET, with our token. */
-  async api(route: string): Promise<unknown> {
+  /** What the API answers to a GET, or to a POST of `body`, with our token. */
+  async api(route: string, body?: object): Promise<unknown> {
     const at = (name: string): string =>
       fs.readFileSync(path.join(this.replicaData, name), 'utf8').trim();
     const answer = await fetch(`${at(URL_FILE)}${route}`, {
-      headers: { authorization: `Bearer ${at(TOKEN_FILE)}` },
+      method: body === undefined ? 'GET' : 'POST',
+      headers: {
+        authorization: `Bearer ${at(TOKEN_FILE)}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     if (!answer.ok) throw new Error(`${route}: ${answer.status} ${await answer.text()}`);
     return answer.json();
@@ -280,7 +296,8 @@ export class Product {
     } finally {
       this.#killAll();
       process.off('exit', this.#killAll);
-      fs.rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+      // rm enters folder by folder, so that paths longer than PATH_MAX go too
+      spawnSync('rm', ['-rf', '--', this.folder]);
     }
   }
 

@@ -14,7 +14,15 @@ export function rsyncMissing(): string | undefined {
 
 /** What rsync would change to make `copy` equal to `tree`; empty when they are equal. */
 export function treeDifferences(tree: string, copy: string): string {
-  return rsync(['-aHAXcn', '--delete', '--itemize-changes', `${tree}/`, `${copy}/`]);
+  // a window of -1 compares times to the nanosecond
+  return rsync([
+    '-aHAXcn',
+    '--modify-window=-1',
+    '--delete',
+    '--itemize-changes',
+    `${tree}/`,
+    `${copy}/`,
+  ]);
 }
 
 /** Makes `copy` equal to `tree` in everything that rsync knows. */
