@@ -16,18 +16,21 @@
  * - `pages`, `same` and `splice` read what the parent point has, `pages` on top of what this sync
  *   said of the block before, if it did.
  */
-import {
-  BLOCK_BYTES,
-  DIGEST_BYTES,
-  NAME_BYTES_MAX,
-  PAGE_BYTES,
-  PAGES_PER_BLOCK,
-  TARGET_BYTES_MAX,
-  XATTRS_BYTES_MAX,
-} from '../limits.js';
+import { NAME_BYTES_MAX, TARGET_BYTES_MAX, XATTRS_BYTES_MAX } from '../limits.js';
 import type { Xattr } from '../posix/posix.js';
-import { unreachable } from '../errors.js';
 import { ByteReader, type ByteWriter, malformed } from './bytes.js';
+import { type ContentRecord, decodeContent, encodeContent } from './content-records.js';
+
+export type {
+  BlockRecord,
+  ContentRecord,
+  CopyRecord,
+  PagesRecord,
+  SameRecord,
+  SpliceRecord,
+  SpliceSegment,
+  ZeroRecord,
+} from './content-records.js';
 
 export const nodeKinds = ['file', 'folder', 'symlink', 'fifo', 'socket', 'char', 'block'] as const;
 export type NodeKind = (typeof nodeKinds)[number];
@@ -84,79 +87,12 @@ export interface UnlinkRecord {
   readonly name: Uint8Array;
 }
 
-/** A whole block, literally. */
-export interface BlockRecord {
-  readonly type: 'block';
-  readonly node: number;
-  readonly block: number;
-  readonly digest: Uint8Array;
-  readonly bytes: Uint8Array;
-}
-
-/** Pages laid over what the block is so far; `digest` is that of the whole new block. */
-export interface PagesRecord {
-  readonly type: 'pages';
-  readonly node: number;
-  readonly block: number;
-  readonly digest: Uint8Array;
-  /** Bytes of the new block. */
-  readonly length: number;
-  /** Bit i set: page i follows. */
-  readonly mask: number;
-  /** The pages in order; only the block's last page may be short. */
-  readonly bytes: Uint8Array;
-}
-
-/** Blocks that are all zero, of the length their place in the file gives them. */
-export interface ZeroRecord {
-  readonly type: 'zero';
-  readonly node: number;
-  readonly block: number;
-  readonly count: number;
-}
-
-/** Blocks that are what they were in the parent point, for a body written anew. */
-export interface SameRecord {
-  readonly type: 'same';
-  readonly node: number;
-  readonly block: number;
-  readonly count: number;
-}
-
-/** A block whose content the replica has under this digest (it said so, or committed it before). */
-export interface CopyRecord {
-  readonly type: 'copy';
-  readonly node: number;
-  readonly block: number;
-  readonly digest: Uint8Array;
-  readonly length: number;
-}
-
-/** A block put together from literal bytes and stretches of a file of the parent point. */
-export interface SpliceRecord {
-  readonly type: 'splice';
-  readonly node: number;
-  readonly block: number;
-  readonly digest: Uint8Array;
-  readonly length: number;
-  /** The file whose bytes in the parent point are copied. */
-  readonly source: number;
-  readonly segments: readonly SpliceSegment[];
-}
-
-export type SpliceSegment =
-  | { readonly type: 'old'; readonly offset: number; readonly length: number }
-  | { readonly type: 'literal'; readonly bytes: Uint8Array };
-
 export interface EndRecord {
   readonly type: 'end';
   readonly sync: number;
   /** The sync's outcome as JSON: see `SyncOutcome` in sync-outcome.ts. */
   readonly outcome: Uint8Array;
 }
-
-export type ContentRecord =
-  BlockRecord | PagesRecord | ZeroRecord | SameRecord | CopyRecord | SpliceRecord;
 
 export type SyncRecord =
   BeginRecord | NodeRecord | LinkRecord | UnlinkRecord | ContentRecord | EndRecord;
@@ -175,8 +111,9 @@ const typeNumbers = {
   end: 11,
 } as const satisfies Record<SyncRecord['type'], number>;
 
-const SEGMENTS_MAX = 4_096;
 const OUTCOME_BYTES_MAX = 256 * 1024;
+
+const contentTypes = ['block', 'pages', 'zero', 'same', 'copy', 'splice'] as const;
 
 /** Bytes before a record's fields. */
 export const RECORD_HEADER_BYTES = 5;
@@ -236,51 +173,6 @@ function encodeNode(writer: ByteWriter, record: NodeRecord): void {
   writer.u53(record.rdev);
   writer.short(record.target);
   writer.long(encodeXattrs(record.xattrs));
-}
-
-function encodeContent(writer: ByteWriter, record: ContentRecord): void {
-  writer.u53(record.node);
-  writer.u32(record.block);
-  switch (record.type) {
-    case 'block':
-      writer.bytes(record.digest);
-      writer.long(record.bytes);
-      return;
-    case 'pages':
-      writer.bytes(record.digest);
-      writer.u32(record.length);
-      writer.u16(record.mask);
-      writer.long(record.bytes);
-      return;
-    case 'zero':
-    case 'same':
-      writer.u32(record.count);
-      return;
-    case 'copy':
-      writer.bytes(record.digest);
-      writer.u32(record.length);
-      return;
-    case 'splice':
-      writer.bytes(record.digest);
-      writer.u32(record.length);
-      writer.u53(record.source);
-      writer.u16(record.segments.length);
-      for (const segment of record.segments) encodeSegment(writer, segment);
-      return;
-    default:
-      unreachable(record);
-  }
-}
-
-function encodeSegment(writer: ByteWriter, segment: SpliceSegment): void {
-  if (segment.type === 'old') {
-    writer.u8(0);
-    writer.u53(segment.offset);
-    writer.u32(segment.length);
-  } else {
-    writer.u8(1);
-    writer.long(segment.bytes);
-  }
 }
 
 /** Extended attributes as one byte string: count, then name and value of each. */
@@ -350,7 +242,7 @@ function decodeFields(type: number, reader: ByteReader): SyncRecord {
     case typeNumbers.end:
       return { type: 'end', sync: reader.u53(), outcome: reader.long(OUTCOME_BYTES_MAX) };
     default:
-      return decodeContent(type, reader);
+      return decodeContent(contentTypeOf(type), reader);
   }
 }
 
@@ -362,7 +254,7 @@ function decodeNode(reader: ByteReader): NodeRecord {
   if ((kind === 'file') !== (body !== 'none')) throw malformed(`a ${kind} with body ${body}`);
   const mode = reader.u16();
   if (mode > 0o7777) throw malformed(`mode ${mode.toString(8)} has more than permission bits`);
-  return {
+  const record: NodeRecord = {
     type: 'node',
     node,
     kind,
@@ -376,6 +268,10 @@ function decodeNode(reader: ByteReader): NodeRecord {
     target: reader.short(TARGET_BYTES_MAX),
     xattrs: decodeXattrs(reader.long(XATTRS_BYTES_MAX)),
   };
+  // No system can make such a link, so no sync that holds one could ever be applied.
+  if (kind === 'symlink' && (record.target.length === 0 || record.target.includes(0)))
+    throw malformed('a link target that is empty or holds NUL');
+  return record;
 }
 
 /** A name of one entry: no separator, no zero byte, not `.` or `..` (promise 8). */
@@ -392,88 +288,8 @@ export function isEntryName(name: Uint8Array): boolean {
   return !(name[0] === 0x2e && (name.length === 1 || (name.length === 2 && name[1] === 0x2e)));
 }
 
-function decodeContent(type: number, reader: ByteReader): ContentRecord {
-  const node = reader.u53();
-  const block = reader.u32();
-  switch (type) {
-    case typeNumbers.block:
-      return {
-        type: 'block',
-        node,
-        block,
-        digest: reader.bytes(DIGEST_BYTES),
-        bytes: reader.long(BLOCK_BYTES),
-      };
-    case typeNumbers.pages:
-      return decodePages(reader, { node, block });
-    case typeNumbers.zero:
-      return { type: 'zero', node, block, count: reader.u32() };
-    case typeNumbers.same:
-      return { type: 'same', node, block, count: reader.u32() };
-    case typeNumbers.copy:
-      return {
-        type: 'copy',
-        node,
-        block,
-        digest: reader.bytes(DIGEST_BYTES),
-        length: decodeBlockLength(reader),
-      };
-    case typeNumbers.splice:
-      return decodeSplice(reader, { node, block });
-    default:
-      throw malformed(`unknown record type ${type}`);
-  }
-}
-
-function decodePages(reader: ByteReader, at: { node: number; block: number }): PagesRecord {
-  const digest = reader.bytes(DIGEST_BYTES);
-  const length = decodeBlockLength(reader);
-  const mask = reader.u16();
-  const bytes = reader.long(BLOCK_BYTES);
-  if (bytes.length !== maskedBytes(mask, length)) {
-    throw malformed(`pages of mask ${mask.toString(16)} do not take ${bytes.length} bytes`);
-  }
-  return { type: 'pages', ...at, digest, length, mask, bytes };
-}
-
-/** Bytes of the pages in `mask` of a block of `length` bytes. */
-export function maskedBytes(mask: number, length: number): number {
-  let total = 0;
-  for (let page = 0; page < PAGES_PER_BLOCK; page += 1) {
-    if ((mask & (1 << page)) !== 0) {
-      total += Math.max(0, Math.min(PAGE_BYTES, length - page * PAGE_BYTES));
-    }
-  }
-  return total;
-}
-
-function decodeSplice(reader: ByteReader, at: { node: number; block: number }): SpliceRecord {
-  const digest = reader.bytes(DIGEST_BYTES);
-  const length = decodeBlockLength(reader);
-  const source = reader.u53();
-  const count = reader.u16();
-  if (count > SEGMENTS_MAX) throw malformed(`${count} segments exceed ${SEGMENTS_MAX}`);
-  const segments: SpliceSegment[] = [];
-  let total = 0;
-  for (let index = 0; index < count; index += 1) {
-    const segment = decodeSegment(reader);
-    total += segment.type === 'old' ? segment.length : segment.bytes.length;
-    if (total > length) throw malformed('segments exceed their block');
-    segments.push(segment);
-  }
-  if (total !== length) throw malformed('segments do not fill their block');
-  return { type: 'splice', ...at, digest, length, source, segments };
-}
-
-function decodeSegment(reader: ByteReader): SpliceSegment {
-  const kind = reader.u8();
-  if (kind === 0) return { type: 'old', offset: reader.u53(), length: reader.u32() };
-  if (kind === 1) return { type: 'literal', bytes: reader.long(BLOCK_BYTES) };
-  throw malformed(`unknown segment kind ${kind}`);
-}
-
-function decodeBlockLength(reader: ByteReader): number {
-  const length = reader.u32();
-  if (length === 0 || length > BLOCK_BYTES) throw malformed(`a block of ${length} bytes`);
-  return length;
+function contentTypeOf(type: number): ContentRecord['type'] {
+  const found = contentTypes.find((name) => typeNumbers[name] === type);
+  if (found === undefined) throw malformed(`unknown record type ${type}`);
+  return found;
 }
