@@ -59,7 +59,12 @@ export interface SyncRequest {
   /** Cut a point even when nothing changed. */
   readonly always: boolean;
   readonly signal: AbortSignal;
+  /** When the last sync released the application, ms since the epoch; undefined for none. */
+  readonly releasedMs?: number | undefined;
 }
+
+/** What a hold does to files is done by then: a database closed, a hook's traces. */
+const ECHO_MS = 100;
 
 export type SyncResult =
   | { readonly type: 'unchanged'; readonly unsettled: number }
@@ -70,6 +75,8 @@ export type SyncResult =
       readonly timeMs: number;
       readonly unsettled: number;
       readonly nodesChanged: number;
+      /** When the application was released; undefined when it was not held. */
+      readonly releasedMs: number | undefined;
     }
   /** The replica's newest state is not ours: it must be fetched before the next sync. */
   | { readonly type: 'diverged'; readonly point: number; readonly chain: Buffer };
@@ -82,9 +89,11 @@ export async function syncSet(set: SetParts, request: SyncRequest): Promise<Sync
   const sync = set.state.openSync();
   const listener = new VerdictListener(set.session, sync);
   const plan = openPlan(set, { sync, request, refusal: listener.refusal });
+  let releasedMs: number | undefined;
   try {
     const image = await takeImage(set, plan, request);
     if (!plan.outlet.begun && !request.always) return unchanged(set, plan);
+    releasedMs = image.releasedMs;
     await endSync(set, { plan, image, request, listener });
   } catch (error) {
     if (listener.known !== undefined) return await obey(set, plan, listener.known);
@@ -94,7 +103,8 @@ export async function syncSet(set: SetParts, request: SyncRequest): Promise<Sync
     if (set.state.flight?.phase !== 'ended') listener.close();
   }
   try {
-    return await obey(set, plan, await listener.wait(request.signal));
+    const verdict = await listener.wait(request.signal);
+    return await obey(set, plan, verdict, releasedMs);
   } finally {
     listener.close();
   }
@@ -106,7 +116,12 @@ function unchanged(set: SetParts, plan: Plan): SyncResult {
   return { type: 'unchanged', unsettled: plan.findings.unsettled };
 }
 
-async function obey(set: SetParts, plan: Plan, verdict: SyncVerdict): Promise<SyncResult> {
+async function obey(
+  set: SetParts,
+  plan: Plan,
+  verdict: SyncVerdict,
+  releasedMs?: number,
+): Promise<SyncResult> {
   switch (verdict.type) {
     case 'committed': {
       const { point, timeMs } = verdict;
@@ -114,7 +129,8 @@ async function obey(set: SetParts, plan: Plan, verdict: SyncVerdict): Promise<Sy
       set.state.commitSync(verdict);
       set.index.trustAll();
       set.journal.reconciled(plan.journalTo);
-      return { type: 'committed', sync: plan.sync, point, timeMs, unsettled, nodesChanged };
+      const told = { sync: plan.sync, point, timeMs, unsettled, nodesChanged, releasedMs };
+      return { type: 'committed', ...told };
     }
     case 'refused': {
       const digests = digestsOf(set, verdict.wants);
@@ -209,6 +225,10 @@ async function takeImage(set: SetParts, plan: Plan, request: SyncRequest): Promi
       recipe: plan.recipe,
       roundsMax,
       always: request.always,
+      isEcho: () => {
+        const untilMs = (request.releasedMs ?? -Infinity) + ECHO_MS;
+        return Number(findings.newestChangeNs / 1_000_000n) <= untilMs;
+      },
       clock,
       log,
       signal: plan.signal,

@@ -19,6 +19,11 @@ export interface ImageRequest {
   readonly roundsMax: number;
   /** Hold the application even when nothing changed since the last point. */
   readonly always: boolean;
+  /**
+   * Everything found so far is what the last hold itself did to the files: an application that is
+   * idle must not be held for that, or holding it would never end.
+   */
+  readonly isEcho: () => boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -38,6 +43,8 @@ export interface ImageTaken {
   readonly heldMs: number;
   /** The agent's clock at the instant of the image, ms since the epoch. */
   readonly imageMs: number;
+  /** When the application was released, ms since the epoch; undefined when it was not held. */
+  readonly releasedMs: number | undefined;
   readonly applications: readonly ApplicationContext[];
   readonly movedWhileHeld: readonly string[];
 }

@@ -23,7 +23,11 @@ async function take(request: ImageRequest): Promise<ImageTaken> {
     return crash({ rounds: 1, imageMs });
   }
   const { rounds, found } = await runningRounds(request);
-  if (!found && !request.always) return crash({ rounds, imageMs: clock.now() });
+  if (!request.always && !found) return crash({ rounds, imageMs: clock.now() });
+  if (!request.always && request.isEcho()) {
+    const said = { kind: recipe.name, facts: { held: false, echo: true } };
+    return { ...crash({ rounds, imageMs: clock.now() }), applications: [said] };
+  }
   const held = await holdOrSay(request);
   if (held instanceof AfterimageError) {
     const imageMs = clock.now();
@@ -33,7 +37,14 @@ async function take(request: ImageRequest): Promise<ImageTaken> {
 }
 
 function crash(taken: { rounds: number; imageMs: number }): ImageTaken {
-  return { consistency: 'crash', heldMs: 0, applications: [], movedWhileHeld: [], ...taken };
+  return {
+    consistency: 'crash',
+    heldMs: 0,
+    releasedMs: undefined,
+    applications: [],
+    movedWhileHeld: [],
+    ...taken,
+  };
 }
 
 async function runningRounds(request: ImageRequest): Promise<{ rounds: number; found: boolean }> {
@@ -84,6 +95,7 @@ async function heldRound(
     consistency: intact ? recipe.consistency : 'crash',
     rounds,
     heldMs: release.heldMs,
+    releasedMs: clock.now(),
     imageMs,
     applications: [heldContext(request, held, release)],
     movedWhileHeld: moved,

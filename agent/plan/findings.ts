@@ -9,8 +9,16 @@ export class Findings {
   bytesRead = 0;
   /** Something must be looked at again soon: it moved under our eyes or is too young to tell. */
   unsettled = 0;
+  /** Newest ctime of what was found changed, ns since the epoch. */
+  newestChangeNs = 0n;
   readonly #unreadable = new Set<string>();
   readonly #moved = new Set<string>();
+
+  /** A node that is said anew, with its ctime. */
+  changed(ctimeNs: bigint): void {
+    this.nodesChanged += 1;
+    if (ctimeNs > this.newestChangeNs) this.newestChangeNs = ctimeNs;
+  }
 
   /** A file that may not be read; the point keeps its previous state or lacks it. */
   unreadable(path: Buffer): void {

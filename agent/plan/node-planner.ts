@@ -56,7 +56,7 @@ export class NodePlanner {
   async make(found: Found, replaced: NodeRow | undefined): Promise<Planned> {
     const blank = this.#firstLook(found, undefined);
     if (blank === undefined) return lost;
-    this.#parts.findings.nodesChanged += 1;
+    this.#parts.findings.changed(found.entry.status.ctimeNs);
     if (found.kind === 'file')
       return await this.#file(found, blank, { before: undefined, replaced });
     this.#parts.state.nodes.insert(blank);
@@ -74,7 +74,7 @@ export class NodePlanner {
     }
     this.#parts.state.nodes.update(after);
     if (before.identity === null || !saysTheSame(before, after)) {
-      this.#parts.findings.nodesChanged += 1;
+      this.#parts.findings.changed(found.entry.status.ctimeNs);
       const wait = this.#parts.outlet.put(toNodeRecord(after, 'none'));
       if (wait !== undefined) await wait;
     }
@@ -167,6 +167,7 @@ class FileReading {
   row: NodeRow;
   /** It moved since it was scanned, or is too young to be told from its next change. */
   #uncertain = false;
+  #ctimeNs = 0n;
   #announced: Announcement | undefined;
 
   constructor(parts: PlanParts, row: NodeRow, before: NodeRow | undefined) {
@@ -177,12 +178,13 @@ class FileReading {
 
   /** The status that the descriptor shows counts; attributes read before it may be older. */
   look(status: FileStatus, unmoved: boolean): void {
+    this.#ctimeNs = status.ctimeNs;
     this.#uncertain = !unmoved || isYoung(status.ctimeNs, this.#parts.clock.now());
     this.row = { ...this.row, status: encodeStatus(status), size: status.size };
   }
 
   announce(said: Announcement): Promise<void> | undefined {
-    this.#parts.findings.nodesChanged += this.#before === undefined ? 0 : 1;
+    if (this.#before !== undefined) this.#parts.findings.changed(this.#ctimeNs);
     const dirty = this.#uncertain || !said.steady;
     const row = { ...this.row, size: said.size, fresh: this.#freshOf(said.body), dirty };
     this.#write(row);
@@ -206,7 +208,7 @@ class FileReading {
           !saysTheSame(this.#before, row)
         : said.size !== row.size;
     if (toSay) {
-      if (said === undefined) findings.nodesChanged += 1;
+      if (said === undefined && this.#before !== undefined) findings.changed(this.#ctimeNs);
       const wait = outlet.put(toNodeRecord(row, outcome.body));
       if (wait !== undefined) await wait;
     }

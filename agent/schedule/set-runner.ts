@@ -56,6 +56,7 @@ export class SetRunner {
   #lastPoint: SetRunnerStatus['lastPoint'];
   #lastError: AfterimageError | undefined;
   #journalTimer: NodeJS.Timeout | undefined;
+  #releasedMs: number | undefined;
   #files = 0;
   #countedMs = -Infinity;
 
@@ -184,6 +185,7 @@ export class SetRunner {
         operation,
         always: asked || reconciled || this.#times.first,
         signal: this.#stop.signal,
+        releasedMs: this.#releasedMs,
       });
       this.#succeeded(result, before);
     } catch (error) {
@@ -239,6 +241,7 @@ export class SetRunner {
     this.#times = { ...this.#times, failures: 0, unsettled };
     if (result.type === 'unchanged') return;
     this.#times = { ...this.#times, first: false };
+    this.#releasedMs = result.releasedMs ?? this.#releasedMs;
     this.#lastPoint = { point: result.point, timeMs: result.timeMs };
     log.info('point cut', { point: result.point, changed: result.nodesChanged });
   }

@@ -18,6 +18,7 @@ import { createHashCore } from '../../shared/hash/create-hash-core.js';
 import { silentLog } from '../../shared/log.js';
 import { loadPosix } from '../../shared/posix/load-posix.js';
 import { runAgent, type AgentDeps, type RunningAgent } from '../../agent/agent.js';
+import type { QuiesceRecipe } from '../../agent/quiesce/recipe.js';
 import type { AgentStatus } from '../../agent/schedule/status-file.js';
 import { FakeSession } from './support/fake-session.js';
 import { differences } from './support/tree-compare.js';
@@ -208,4 +209,32 @@ test('agent: told to stop while the replica is away in the middle of a sync, it 
   await until('it syncs', () => status()?.activity === 'syncing');
   await agent?.stop();
   agent = undefined;
+});
+
+test('agent: what a hold itself does to the files does not make it hold again and again', async () => {
+  let holds = 0;
+  const recipe: QuiesceRecipe = {
+    name: 'hooks',
+    consistency: 'application',
+    hold: () => {
+      holds += 1;
+      writeFileSync(join(root, 'held'), 'by the hook');
+      return Promise.resolve({
+        heldSinceMs: 0,
+        facts: {},
+        broken: new AbortController().signal,
+        release: () => {
+          rmSync(join(root, 'held'));
+          return Promise.resolve({ heldMs: 1, intact: true, releasedBy: 'agent', problems: [] });
+        },
+      });
+    },
+  };
+  start({ deps: { recipeOf: () => recipe }, set: 'capture: {scan_every: 1s}' });
+  await until('the trace of the hold is gone from the copy', () => points() >= 2 && isTree());
+  const ended = status()?.lastSyncMs ?? 0;
+  await until('it looked again', () => (status()?.lastSyncMs ?? 0) > ended + 500);
+  expect(holds).toBe(1);
+  writeFileSync(join(root, 'work'), 'of the application');
+  await until('the next change is held for', () => holds === 2);
 });

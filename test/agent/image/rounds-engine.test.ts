@@ -21,6 +21,7 @@ function scene(options: {
   readonly hold?: QuiesceRecipe['hold'];
   readonly name?: string;
   readonly always?: boolean;
+  readonly echo?: boolean;
 }): Scene {
   const steps: string[] = [];
   const rounds = [...(options.rounds ?? [{ records: 1, bytes: 10 }])];
@@ -52,6 +53,7 @@ function scene(options: {
     recipe,
     roundsMax: 3,
     always: options.always ?? false,
+    isEcho: () => options.echo ?? false,
     clock: { now: () => 5, monotonic: () => 5 },
     log: silentLog,
     signal: new AbortController().signal,
@@ -89,6 +91,12 @@ test('rounds: nothing found means no hold, unless a point is asked for', async (
   expect(idle.steps).toEqual(['look']);
   const asked = scene({ rounds: nothing, always: true });
   expect(await engine.take(asked.request)).toMatchObject({ consistency: 'application' });
+});
+
+test('rounds: what the last hold itself did to files does not make another hold', async () => {
+  const { steps, request } = scene({ echo: true });
+  expect(await engine.take(request)).toMatchObject({ consistency: 'crash', heldMs: 0 });
+  expect(steps).toEqual(['look']);
 });
 
 test('rounds: files that moved while held, or a hold that ended early, make a crash point', async () => {
