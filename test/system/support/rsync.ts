@@ -27,7 +27,7 @@ export function treeDifferences(tree: string, copy: string): string {
 
 /** Makes `copy` equal to `tree` in everything that rsync knows. */
 export function copyTree(tree: string, copy: string): void {
-  rsync(['-aHAXS', '--delete', `${tree}/`, `${copy}/`]);
+  rsync(['-aHAXS', '--modify-window=-1', '--delete', `${tree}/`, `${copy}/`]);
 }
 
 function rsync(args: readonly string[]): string {
