@@ -11,6 +11,7 @@
  * Every step may be entered again after a failure or a crash; `SetWriter` decides when.
  */
 import type { Clock } from '../shared/clock.js';
+import { AfterimageError, messageOf } from '../shared/errors.js';
 import type { HashCore } from '../shared/hash/hash-core.js';
 import type { Log } from '../shared/log.js';
 import type { Posix } from '../shared/posix/posix.js';
@@ -43,7 +44,8 @@ export interface PipelineDeps {
  * @throws AfterimageError `record-refused` for a sync that cannot be, storage errors to be tried again
  */
 export async function sealSync(deps: PipelineDeps, staging: Staging): Promise<readonly Want[]> {
-  const { index, source } = deps.store;
+  // The writer's own connection: a reader's view may lag behind while somebody iterates on it.
+  const { writer: index, source } = deps.store;
   const parentPoint = newestPoint(index);
   const slice = new TimeSlice();
   const { intent, newFiles, pages } = staging;
@@ -62,13 +64,33 @@ export async function sealSync(deps: PipelineDeps, staging: Staging): Promise<re
     slice,
   });
   staging.commitRows();
-  if (wants.length === 0 && !staging.flushIfSmall()) await deps.flushAll();
+  if (wants.length === 0) await flushIntent(deps, staging);
   return wants;
+}
+
+/**
+ * A flush that failed has dropped the bytes, and its retry would lie (R19): the sync is taken again
+ * from the agent.
+ */
+async function flushIntent(deps: PipelineDeps, staging: Staging): Promise<void> {
+  try {
+    if (!staging.flushIfSmall()) await deps.flushAll();
+  } catch (cause) {
+    throw flushFailed(cause);
+  }
+}
+
+export function flushFailed(cause: unknown): AfterimageError {
+  return new AfterimageError(
+    'flush-failed',
+    `the disk did not take what was received: ${messageOf(cause)}`,
+    { cause },
+  );
 }
 
 /** Transaction A. */
 export function startApplying({ store }: PipelineDeps, staging: Staging): void {
-  const point = newestPoint(store.index) + 1;
+  const point = newestPoint(store.writer) + 1;
   beginApply({ index: store.writer, intent: staging.intent }, { point, packs: store.packs });
 }
 
@@ -76,26 +98,36 @@ export function startApplying({ store }: PipelineDeps, staging: Staging): void {
 export async function applyToPoint(deps: PipelineDeps, staging: Staging): Promise<CutPoint> {
   const { store } = deps;
   store.applying = true;
-  const cut = await applySync({
-    ...deps,
-    setFolder: store.folder,
-    index: store.writer,
-    intent: staging.intent,
-    pages: staging.pages,
-    setPending: (names) => {
-      store.source.bodies.setPending(names);
-    },
-  });
-  store.applying = false;
-  store.source.bodies.setPending(undefined);
-  return cut;
+  try {
+    const cut = await applySync({
+      ...deps,
+      setFolder: store.folder,
+      index: store.writer,
+      intent: staging.intent,
+      pages: staging.pages,
+      setPending: (names) => {
+        store.source.bodies.setPending(names);
+      },
+    });
+    store.source.bodies.setPending(undefined);
+    return cut;
+  } finally {
+    // Stalled, nothing moves: what a reader does not find now it need not wait for.
+    store.applying = false;
+  }
 }
 
-/** After the cut: makes the point's new names searchable. */
+/** After the cut: makes the point's new names searchable. What fails here is done at the next start. */
 export async function makeSearchable(
-  { store }: PipelineDeps,
+  { store, log }: PipelineDeps,
   point: number,
   staging: Staging,
 ): Promise<void> {
-  await indexNames(store.writer, point, staging.intent);
+  try {
+    await indexNames(store.writer, point, staging.intent);
+  } catch (error) {
+    log.error('names are not searchable yet; find reads all of them until the next start', error, {
+      set: store.set,
+    });
+  }
 }

@@ -3,17 +3,13 @@
  * what a crash cut off. Everything here happens one after the other, under one lock.
  */
 import fs from 'node:fs';
-import type { Clock } from '../shared/clock.js';
 import { AfterimageError, asAfterimageError } from '../shared/errors.js';
-import type { HashCore } from '../shared/hash/hash-core.js';
-import type { Log } from '../shared/log.js';
 import { Mutex } from '../shared/mutex.js';
-import type { Posix } from '../shared/posix/posix.js';
-import { decodeRecords } from '../shared/protocol/records.js';
 import type { SetStore } from './history/set-store.js';
 import {
   applyToPoint,
   makeSearchable,
+  flushFailed,
   type PipelineDeps,
   sealSync,
   startApplying,
@@ -30,11 +26,12 @@ import type {
   StagedFrame,
 } from './receive/set-port.js';
 import { emptyFolder, sweepAttic } from './set-folders.js';
+import { beginOf, syncBegunBy } from './stage/begin-of.js';
 import { type IntentFolders, intentFolders } from './stage/intent-db.js';
 import { answerHas, KnownBlocks } from './stage/known-blocks.js';
 import { Leftovers } from './stage/leftovers.js';
 import { ParentState } from './stage/parent-state.js';
-import type { Want } from './stage/seal-content.js';
+import { type Want, wantsOf } from './stage/seal-content.js';
 import { setPosition } from './set-position.js';
 import { signatureOfNode } from './stage/signature.js';
 import { BackgroundFlush } from './stage/background-flush.js';
@@ -42,17 +39,12 @@ import { isStorageTrouble, Stall } from './stall.js';
 import { Staging, type StagingDeps } from './stage/staging.js';
 import { type SetState, SetStateMachine } from './state.js';
 
-export interface SetWriterDeps {
-  readonly store: SetStore;
-  readonly core: HashCore;
-  readonly posix: Posix;
-  readonly clock: Clock;
-  readonly log: Log;
+export interface SetWriterDeps extends Omit<PipelineDeps, 'known' | 'flushAll'> {
   /** Throws `storage-full` when no sync may begin now. */
   readonly admit: () => void;
 }
 
-const FLUSH_BYTES = 8 * 1024 * 1024;
+const FLUSH_BYTES = 12 * 1024 * 1024;
 
 export class SetWriter implements SetPort {
   readonly set: string;
@@ -93,9 +85,7 @@ export class SetWriter implements SetPort {
     this.#stall = new Stall({
       log: deps.log.with({ set: this.set }),
       signal: this.#closing.signal,
-      emit: (event) => {
-        this.#emit(event);
-      },
+      emit: this.#emit,
       rollBack: () => {
         const db = this.#staging?.intent.db;
         if (db?.inTransaction === true && this.#machine.state !== 'receiving') db.exec('ROLLBACK');
@@ -121,7 +111,7 @@ export class SetWriter implements SetPort {
   }
 
   position(): SetPosition {
-    return setPosition(this.#store.index, this.#staging?.status(), this.#received);
+    return setPosition(this.#store.writer, this.#staging?.status(), this.#received);
   }
 
   onEvent(listener: (event: SetEvent) => void): { unsubscribe(): void } {
@@ -159,12 +149,12 @@ export class SetWriter implements SetPort {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#flush.settled();
-    await this.#lock.run(async () => {
+    await this.#lock.run(() => {
       this.#staging?.close();
       this.#staging = undefined;
       this.#leftovers.close();
       fs.closeSync(this.#anchor);
-      await Promise.resolve();
+      return Promise.resolve();
     });
   }
 
@@ -179,27 +169,33 @@ export class SetWriter implements SetPort {
         this.#emit({ type: 'durable', boot: frame.boot, sequence: frame.sequence });
         return;
       }
-      await this.#staging.take(frame);
+      const failure = this.#flush.takeFailure();
+      if (failure !== undefined) throw flushFailed(failure);
+      await this.#takeOnce(this.#staging, frame);
+      if (this.#staging.ended) this.#sealSoon();
+      else if (this.#unflushedBytes >= FLUSH_BYTES && !this.#flush.busy) this.#flushSoon();
     } catch (error) {
       await this.#refuseOrThrow(error, frame);
-      return;
     }
-    this.#received = { boot: frame.boot, sequence: frame.sequence };
-    this.#unflushedBytes += frame.body.length;
-    if (this.#staging.ended) this.#sealSoon();
-    else if (this.#unflushedBytes >= FLUSH_BYTES && !this.#flush.busy) this.#flushSoon();
+  }
+
+  /** A frame comes here again when what followed it failed. */
+  async #takeOnce(staging: Staging, { boot, sequence, body }: StagedFrame): Promise<void> {
+    if (boot === this.#received.boot && sequence <= this.#received.sequence) return;
+    await staging.take({ sequence, body });
+    this.#received = { boot, sequence };
+    this.#unflushedBytes += body.length;
   }
 
   async #beginIfFirst(frame: StagedFrame): Promise<void> {
-    const first = decodeRecords(frame.body).next();
-    if (first.done === true || first.value.type !== 'begin') return;
-    const record = first.value;
+    const record = beginOf(frame.body);
+    if (record === undefined) return;
     if (this.#staging !== undefined) {
       const status = this.#staging.status();
       if (status.boot === frame.boot && status.sync === record.sync) return;
       await this.#drop();
     }
-    const { index } = this.#store;
+    const { writer: index } = this.#store;
     if (
       record.parentPoint !== newestPoint(index) ||
       !newestChain(index).equals(record.parentChain)
@@ -213,6 +209,7 @@ export class SetWriter implements SetPort {
     this.#deps.admit();
     await emptyFolder(this.#folders.intent);
     await emptyFolder(this.#folders.new);
+    await emptyFolder(this.#folders.park);
     this.#parent.forget();
     this.#staging = Staging.begin(this.#stagingDeps(), { boot: frame.boot, record });
     this.#received = { boot: frame.boot, sequence: frame.sequence - 1 };
@@ -224,21 +221,12 @@ export class SetWriter implements SetPort {
   async #refuseOrThrow(error: unknown, frame: StagedFrame): Promise<void> {
     const refusal = asAfterimageError(error);
     if (isStorageTrouble(refusal)) throw refusal;
-    const { node, block } = refusal.facts;
-    const wants = typeof node === 'number' && typeof block === 'number' ? [{ node, block }] : [];
-    await this.#refuse(refusal, { sync: this.#syncOf(frame), wants });
+    const wants = wantsOf(refusal);
+    await this.#refuse(refusal, {
+      sync: this.#staging?.status().sync ?? syncBegunBy(frame.body),
+      wants,
+    });
     this.#emit({ type: 'durable', boot: frame.boot, sequence: frame.sequence });
-  }
-
-  #syncOf(frame: StagedFrame): number {
-    if (this.#staging !== undefined) return this.#staging.status().sync;
-    try {
-      const first = decodeRecords(frame.body).next();
-      return first.done !== true && first.value.type === 'begin' ? first.value.sync : 0;
-    } catch {
-      // A frame that does not even decode names no sync.
-      return 0;
-    }
   }
 
   async #refuse(
@@ -375,7 +363,12 @@ export class SetWriter implements SetPort {
       throw new AfterimageError('damaged', message);
     }
     this.#machine.to('applying');
-    await this.#stall.untilStored(() => this.#finish());
+    await this.#finishOrGoOn();
+  }
+
+  /** Trouble of one set must not keep the others from being opened: it is tried again behind them. */
+  async #finishOrGoOn(): Promise<void> {
+    if (!(await this.#stall.isStored(() => this.#finish()))) this.#sealSoon();
   }
 
   /** A crash before transaction A: what is on disk goes on, verified once more when it is whole (R19). */
@@ -384,7 +377,7 @@ export class SetWriter implements SetPort {
     await emptyFolder(this.#folders.park);
     this.#machine.to('receiving');
     this.#received = { boot, sequence: durable };
-    if (sealed || staging.ended) await this.#stall.untilStored(() => this.#finish());
+    if (sealed || staging.ended) await this.#finishOrGoOn();
   }
 
   /** The intent became the newest point: it is done with. */
@@ -405,7 +398,7 @@ export class SetWriter implements SetPort {
     };
   }
 
-  #emit(event: SetEvent): void {
+  readonly #emit = (event: SetEvent): void => {
     for (const listener of this.#listeners) listener(event);
-  }
+  };
 }

@@ -33,18 +33,22 @@ export class Stall {
 
   /** Runs a step, which may be run again, until it is done. */
   async untilStored(step: () => Promise<void>): Promise<void> {
-    for (;;) {
-      try {
-        await step();
-        this.#clear();
-        return;
-      } catch (error) {
-        const trouble = asAfterimageError(error);
-        if (this.#options.signal.aborted) throw trouble;
-        this.#options.rollBack();
-        this.#note(trouble);
-        await delay(RETRY_MS, undefined, { signal: this.#options.signal }).catch(() => undefined);
-      }
+    while (!(await this.isStored(step)))
+      await delay(RETRY_MS, undefined, { signal: this.#options.signal }).catch(() => undefined);
+    this.#clear();
+  }
+
+  /** Runs a step once; false when it has to be run again. */
+  async isStored(step: () => Promise<void>): Promise<boolean> {
+    try {
+      await step();
+      return true;
+    } catch (error) {
+      const trouble = asAfterimageError(error);
+      if (this.#options.signal.aborted) throw trouble;
+      this.#options.rollBack();
+      this.#note(trouble);
+      return false;
     }
   }
 

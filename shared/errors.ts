@@ -234,6 +234,12 @@ export const catalogue = {
     status: 507,
     hint: 'Free space on the replica; the sync goes on by itself, old points stay readable.',
   },
+  'flush-failed': {
+    kind: 'retry',
+    exit: 4,
+    status: 500,
+    hint: 'The replica could not flush to its disk; the agent sends the sync again. Check the disk.',
+  },
   'storage-failed': {
     kind: 'operator',
     exit: 4,

@@ -11,8 +11,8 @@ export const FINGERPRINT_BYTES = 8;
 
 /** Longest name of one entry, in bytes (Linux NAME_MAX). */
 export const NAME_BYTES_MAX = 255;
-/** Longest symbolic link target, in bytes (Linux PATH_MAX). */
-export const TARGET_BYTES_MAX = 4_096;
+/** Longest symbolic link target, in bytes (Linux PATH_MAX, which counts a zero byte). */
+export const TARGET_BYTES_MAX = 4_095;
 /** Largest extended attribute set of one node, in bytes, as encoded. */
 export const XATTRS_BYTES_MAX = 128 * 1024;
 /** Largest file, in bytes: block numbers are 32 bits. */

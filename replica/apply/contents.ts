@@ -12,7 +12,7 @@ import type { PagesFile } from '../stage/pages-file.js';
 import type { TwoTrees } from '../stage/seal-tree.js';
 import type { StagedBlock } from '../stage/staged-block.js';
 import type { Durability } from './durability.js';
-import { below, existsAt, type FolderTree } from './folders.js';
+import { below, existsAt, type FolderTree, openFileAt, unlessAbsent } from './folders.js';
 
 export interface ContentsDeps {
   readonly intent: IndexDb;
@@ -25,8 +25,6 @@ export interface ContentsDeps {
   readonly slice: TimeSlice;
   readonly posix: Posix;
 }
-
-const OPEN_PATCH = fs.constants.O_WRONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK;
 
 interface KeptFile {
   readonly id: number;
@@ -48,7 +46,7 @@ async function patchFile(deps: ContentsDeps, file: KeptFile): Promise<void> {
   const name = deps.trees.newName(file.id);
   if (name === undefined)
     throw new AfterimageError('internal', `patched node ${file.id} has no name`);
-  const fd = fs.openSync(below(deps.after.open(name.parent), name.name), OPEN_PATCH);
+  const fd = openPatched(deps, name);
   try {
     const rows = deps.intent.iterate<StagedBlock>(
       'SELECT node, block, digest, bytes, mask, offset, length FROM block WHERE node = ? ORDER BY block',
@@ -65,6 +63,19 @@ async function patchFile(deps: ContentsDeps, file: KeptFile): Promise<void> {
   } finally {
     fs.closeSync(fd);
   }
+}
+
+/**
+ * The file to patch. One that somebody took out of the base is begun anew: what this sync says of it
+ * is kept, its other blocks are damaged and said to be.
+ */
+function openPatched(deps: ContentsDeps, name: { parent: number; name: Buffer }): number {
+  const folder = deps.after.open(name.parent);
+  if (!existsAt(below(folder, name.name))) {
+    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
+    return fs.openSync(below(folder, name.name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  }
+  return openFileAt(folder, name.name);
 }
 
 function writeBlock(pages: PagesFile, fd: number, row: StagedBlock): void {
@@ -134,10 +145,20 @@ export async function setTimes(deps: ContentsDeps): Promise<void> {
   );
   for (const row of rows) {
     const name = deps.trees.newName(row.id);
-    if (name !== undefined)
-      deps.posix.setMtime(below(deps.after.open(name.parent), name.name), timeOf(row));
+    if (name !== undefined) setTime(deps, name, timeOf(row));
     await deps.slice.breathe();
   }
+}
+
+/** A file that somebody took out of the base has no time to set; verify tells of it. */
+function setTime(
+  deps: ContentsDeps,
+  name: { parent: number; name: Buffer },
+  mtimeNs: bigint,
+): void {
+  unlessAbsent(() => {
+    deps.posix.setMtime(below(deps.after.open(name.parent), name.name), mtimeNs);
+  });
 }
 
 /** Sets the mtime of a node that was placed at `path`. */

@@ -9,7 +9,10 @@ import { AfterimageError, errnoOf } from '../../shared/errors.js';
 import { SET_NODE } from '../../shared/protocol/records.js';
 import { toPathText } from '../../shared/path-text.js';
 
+const OPEN_FILE = fs.constants.O_WRONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK;
 const OPEN_FOLDER = fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW;
+/** What opening says of a link, of no folder, of a folder, and of a FIFO that nobody reads. */
+const wrongKind = new Set(['ELOOP', 'ENOTDIR', 'EISDIR', 'ENXIO']);
 const OPEN_MAX = 256;
 /** Deeper trees than this are refused: a loop in the index, or a hostile set. */
 export const DEPTH_MAX = 4096;
@@ -26,18 +29,28 @@ export function below(fd: number, name: Uint8Array): Buffer {
 
 /** Opens a folder below another without following a link in its place. */
 export function openFolderAt(fd: number, name: Uint8Array): number {
+  return openAt(fd, name, { flags: OPEN_FOLDER, what: 'folder' });
+}
+
+/** Opens a file below a folder to write to it, without following a link in its place. */
+export function openFileAt(fd: number, name: Uint8Array): number {
+  return openAt(fd, name, { flags: OPEN_FILE, what: 'file' });
+}
+
+function openAt(
+  fd: number,
+  name: Uint8Array,
+  as: { readonly flags: number; readonly what: 'folder' | 'file' },
+): number {
   try {
-    return fs.openSync(below(fd, name), OPEN_FOLDER);
+    return fs.openSync(below(fd, name), as.flags);
   } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === 'ELOOP' || errno === 'ENOTDIR') {
-      throw new AfterimageError(
-        'path-escapes',
-        `${toPathText(name)} is not a folder in the base: something else was put in its place`,
-        { cause: error, facts: { name: toPathText(name) } },
-      );
-    }
-    throw error;
+    if (!wrongKind.has(errnoOf(error) ?? '')) throw error;
+    throw new AfterimageError(
+      'path-escapes',
+      `${toPathText(name)} is not a ${as.what} in the base: something else was put in its place`,
+      { cause: error, facts: { name: toPathText(name) } },
+    );
   }
 }
 

@@ -104,7 +104,7 @@ function placeOne(deps: NamesDeps, row: PlaceRow, target: Buffer): void {
       return;
     case 'link':
       invariant(row.from_parent !== null && row.from_name !== null, 'a link has a source');
-      linkIn(deps, below(deps.after.open(row.from_parent), row.from_name), target);
+      linkFrom(deps, { parent: row.from_parent, name: row.from_name }, row);
   }
 }
 
@@ -139,6 +139,16 @@ function makeSymlink(deps: NamesDeps, target: Buffer, pointsTo: Buffer): void {
     clear(deps, target);
   }
   fs.symlinkSync(pointsTo, target);
+}
+
+/** The source folder is held open on its own: looking the other up may close the shared descriptor. */
+function linkFrom(deps: NamesDeps, from: { parent: number; name: Buffer }, row: PlaceRow): void {
+  const fd = fs.openSync(`/proc/self/fd/${deps.after.open(from.parent)}`, fs.constants.O_RDONLY);
+  try {
+    linkIn(deps, below(fd, from.name), below(deps.after.open(row.parent), row.name));
+  } finally {
+    fs.closeSync(fd);
+  }
 }
 
 function linkIn(deps: NamesDeps, source: Buffer, target: Buffer): void {

@@ -32,6 +32,8 @@ export class BodyFiles {
   readonly #base: number;
   readonly #open = new Map<number, number>();
   readonly #folders: FolderTree;
+  /** How often a body's file was found to be another, while the present sync is applied. */
+  readonly #turns = new Map<number, number>();
   #pending: { readonly names: PendingNames; readonly folders: FolderTree } | undefined;
 
   constructor(setFolder: string, index: IndexDb) {
@@ -50,6 +52,7 @@ export class BodyFiles {
   /** Tells of a sync being applied, or that it is over. */
   setPending(names: PendingNames | undefined): void {
     this.#pending?.folders.close();
+    this.#turns.clear();
     this.#pending =
       names === undefined
         ? undefined
@@ -68,15 +71,19 @@ export class BodyFiles {
     const fd =
       row.place === Place.attic
         ? openPlain(atticPath(this.#setFolder, body))
-        : (this.#openNamed(row.node) ?? this.#openBetween(row.node, body));
+        : this.#openSomewhere(row.node, body);
     if (fd === undefined) throw missing(body);
     this.#open.set(body, fd);
     this.#trim();
     return fd;
   }
 
-  /** Closes a body's descriptor; the next read looks the file up again. */
+  /**
+   * Closes a body's descriptor: what it gave was not the body. The next read looks the file up again,
+   * while a sync is applied at the next of the places where it can be.
+   */
   forget(body: number): void {
+    if (this.#pending !== undefined) this.#turns.set(body, (this.#turns.get(body) ?? 0) + 1);
     const fd = this.#open.get(body);
     if (fd === undefined) return;
     this.#open.delete(body);
@@ -99,16 +106,25 @@ export class BodyFiles {
     return undefined;
   }
 
-  #openBetween(node: number, body: number): number | undefined {
-    if (this.#pending !== undefined) {
-      const parked = openPlain(path.join(this.#setFolder, 'park', `${node}.0`));
-      if (parked !== undefined) return parked;
-      for (const entry of this.#pending.names.namesOf(node)) {
-        const fd = openIn(this.#pending.folders, entry);
-        if (fd !== undefined) return fd;
-      }
+  /** The first place, from the body's turn on, where a file is. */
+  #openSomewhere(node: number, body: number): number | undefined {
+    const pending = this.#pending;
+    const places: (() => number | undefined)[] = [
+      () => this.#openNamed(node),
+      () => openPlain(atticPath(this.#setFolder, body)),
+    ];
+    if (pending !== undefined) {
+      places.push(
+        () => openPlain(path.join(this.#setFolder, 'park', `${node}.0`)),
+        ...pending.names.namesOf(node).map((entry) => () => openIn(pending.folders, entry)),
+      );
     }
-    return openPlain(atticPath(this.#setFolder, body));
+    const turn = this.#turns.get(body) ?? 0;
+    for (let at = 0; at < places.length; at += 1) {
+      const fd = places[(turn + at) % places.length]?.();
+      if (fd !== undefined) return fd;
+    }
+    return undefined;
   }
 
   #trim(): void {

@@ -3,6 +3,8 @@ import type { IndexDb } from '../index/index-db.js';
 import { nodeAt, pathAt, toVersion } from '../index/nodes.js';
 import type { DiffEntry, NodeVersion } from './set-reader.js';
 
+const PAGE_ROWS = 5000;
+
 interface TouchedEntry {
   readonly parent: number;
   readonly name: Buffer;
@@ -25,13 +27,19 @@ export function* diffPoints(
 function* touchedNodes(index: IndexDb, points: { a: number; b: number }): Generator<number> {
   const lo = Math.min(points.a, points.b);
   const hi = Math.max(points.a, points.b);
-  const rows = index.iterate<{ id: number }>(
-    `SELECT id FROM node WHERE (born > @lo AND born <= @hi) OR (died > @lo AND died <= @hi)
-     UNION SELECT node FROM entry WHERE (born > @lo AND born <= @hi) OR (died > @lo AND died <= @hi)
-     ORDER BY 1`,
-    { lo, hi },
-  );
-  for (const { id } of rows) yield id;
+  // In pages: an iteration left open would keep the connection's view of the index where it is.
+  for (let after = 0; ;) {
+    const rows = index.all<{ id: number }>(
+      `SELECT id FROM node WHERE id > @after AND ((born > @lo AND born <= @hi) OR (died > @lo AND died <= @hi))
+       UNION SELECT node FROM entry WHERE node > @after AND ((born > @lo AND born <= @hi) OR (died > @lo AND died <= @hi))
+       ORDER BY 1 LIMIT ${PAGE_ROWS}`,
+      { after, lo, hi },
+    );
+    for (const { id } of rows) yield id;
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < PAGE_ROWS) return;
+    after = last.id;
+  }
 }
 
 function* diffNode(

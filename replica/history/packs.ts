@@ -11,6 +11,8 @@ import { compressBytes, decompressBytes } from './pack-compression.js';
 
 const MAGIC = 0x4b50_4641; // "AFPK"
 const HEADER_BYTES = 32;
+/** Packs open for reading at a time. */
+const READERS_MAX = 64;
 /** A pack is closed and a new one begun past this. */
 const PACK_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -40,12 +42,14 @@ export class Packs {
   #pack: number;
   #fd: number | undefined;
   #end = 0;
+  #tail: PackTail;
   readonly #readers = new Map<number, number>();
 
   /** Opens the packs of a set; what lies beyond `tail` is cut off. */
   constructor(folder: string, core: HashCore, tail: PackTail) {
     this.#folder = folder;
     this.#core = core;
+    this.#tail = tail;
     this.#pack = Math.max(1, tail.newest);
     this.#sweep(tail);
   }
@@ -68,12 +72,13 @@ export class Packs {
     writeFully(fd, header, this.#end);
     writeFully(fd, body, this.#end + HEADER_BYTES);
     this.#end += place.length;
+    this.#tail = { newest: this.#pack, end: this.#end };
     return place;
   }
 
   /** The newest pack and where its last record ends: what transaction A notes, for the sweep at start. */
   tail(): PackTail {
-    return { newest: this.#end === 0 ? this.#pack - 1 : this.#pack, end: this.#end };
+    return this.#tail;
   }
 
   /** Makes everything appended so far durable. */
@@ -130,19 +135,23 @@ export class Packs {
   }
 
   #writer(): number {
-    this.#fd ??= fs.openSync(
-      this.#file(this.#pack),
-      fs.constants.O_RDWR | fs.constants.O_CREAT,
-      0o600,
-    );
+    if (this.#fd === undefined) {
+      const { O_RDWR, O_CREAT } = fs.constants;
+      this.#fd = fs.openSync(this.#file(this.#pack), O_RDWR | O_CREAT, 0o600);
+      syncFolder(this.#folder);
+    }
     return this.#fd;
   }
 
   #reader(pack: number): number {
-    let fd = this.#readers.get(pack);
-    if (fd === undefined) {
-      fd = fs.openSync(this.#file(pack), 'r');
-      this.#readers.set(pack, fd);
+    const known = this.#readers.get(pack);
+    if (known !== undefined) return known;
+    const fd = fs.openSync(this.#file(pack), 'r');
+    this.#readers.set(pack, fd);
+    for (const [oldest, oldFd] of this.#readers) {
+      if (this.#readers.size <= READERS_MAX) break;
+      this.#readers.delete(oldest);
+      fs.closeSync(oldFd);
     }
     return fd;
   }
@@ -173,5 +182,15 @@ export function writeFully(fd: number, bytes: Uint8Array, offset: number): void 
   let done = 0;
   while (done < bytes.length) {
     done += fs.writeSync(fd, bytes, done, bytes.length - done, offset + done);
+  }
+}
+
+/** Makes a folder's entries durable. */
+function syncFolder(folder: string): void {
+  const fd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
   }
 }

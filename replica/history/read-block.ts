@@ -43,6 +43,8 @@ interface BeforeRow {
 
 const RETRY_DELAY_MS = 20;
 const RETRIES_IDLE = 2;
+/** Every place is tried many times over before a block is called damaged. */
+const RETRIES_APPLYING = 250;
 
 /** Digest of a block of a body's newest content. */
 export function newestDigest(
@@ -83,7 +85,7 @@ export async function readBlockAt(source: BlockSource, at: BlockAt): Promise<Buf
       if (!(error instanceof AfterimageError) || error.code !== 'damaged') throw error;
       failure = error;
     }
-    if (!wasApplying && attempt >= RETRIES_IDLE) throw failure;
+    if (attempt >= (wasApplying ? RETRIES_APPLYING : RETRIES_IDLE)) throw failure;
     source.bodies.forget(at.body);
     if (wasApplying) await delay(RETRY_DELAY_MS);
   }

@@ -4,6 +4,8 @@
  */
 import { invariant } from '../../shared/errors.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
+import { zeroDigest } from '../../shared/hash/zero-digest.js';
+import { BLOCK_BYTES } from '../../shared/limits.js';
 import { nextChain } from '../../shared/protocol/manifest.js';
 import type { TimeSlice } from '../../shared/time-slice.js';
 import { digestPrefix, type StagedBlock } from '../stage/staged-block.js';
@@ -191,7 +193,7 @@ function cutBody(
   if (blocks.length === 0 && live.size === row.size) return { body: live.body, changed: false };
   const { index, core } = request;
   patchDigestRows(index, core, { id: live.body, oldSize: live.size, size: row.size, blocks });
-  locate(index, live.body, blocks);
+  locate(request, live.body, blocks);
   index.run('UPDATE body SET size = ? WHERE id = ?', row.size, live.body);
   return { body: live.body, changed: true };
 }
@@ -206,7 +208,7 @@ function newBody(request: CutRequest, row: StagedNodeRow): number {
   );
   const blocks = stagedBlocks(intent, row.id);
   writeDigestRows(index, core, { id, size: row.size, blocks });
-  locate(index, id, blocks);
+  locate(request, id, blocks);
   return id;
 }
 
@@ -218,11 +220,13 @@ function stagedBlocks(intent: IndexDb, node: number): Pick<StagedBlock, 'block' 
 }
 
 function locate(
-  index: IndexDb,
+  { index, core }: CutRequest,
   body: number,
   blocks: readonly Pick<StagedBlock, 'block' | 'digest'>[],
 ): void {
+  const zero = zeroDigest(core, BLOCK_BYTES);
   for (const { block, digest } of blocks) {
+    if (digest.equals(zero)) continue;
     index.run(
       'INSERT OR IGNORE INTO locate (prefix, body, block) VALUES (?, ?, ?)',
       digestPrefix(digest),

@@ -5,6 +5,7 @@ export class BackgroundFlush {
   readonly #flushAll: () => Promise<void>;
   readonly #log: Log;
   #running: Promise<void> | undefined;
+  #failure: unknown;
 
   constructor(options: { readonly flushAll: () => Promise<void>; readonly log: Log }) {
     this.#flushAll = options.flushAll;
@@ -20,11 +21,19 @@ export class BackgroundFlush {
     this.#running = this.#flushAll()
       .then(after)
       .catch((error: unknown) => {
+        this.#failure = error;
         this.#log.error('flushing received frames failed', error);
       })
       .finally(() => {
         this.#running = undefined;
       });
+  }
+
+  /** What a flush failed with since the last call: bytes received until then may be lost (R19). */
+  takeFailure(): unknown {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    return failure;
   }
 
   /** Resolves when no flush runs. Never call it under a lock that `after` takes. */

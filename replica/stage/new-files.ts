@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import { AfterimageError, errnoOf } from '../../shared/errors.js';
 import { BLOCK_BYTES } from '../../shared/limits.js';
 import { readFully } from '../history/read-block.js';
 import { writeFully } from '../history/packs.js';
@@ -25,8 +26,11 @@ export class NewFiles {
     return path.join(this.#folder, String(node));
   }
 
+  /** Throws `record-refused` where the file system can have no bytes. */
   write(node: number, block: number, bytes: Uint8Array): void {
-    writeFully(this.#descriptor(node), bytes, block * BLOCK_BYTES);
+    unlessTooLarge(node, () => {
+      writeFully(this.#descriptor(node), bytes, block * BLOCK_BYTES);
+    });
   }
 
   read(node: number, at: { readonly block: number; readonly length: number }): Buffer {
@@ -35,10 +39,26 @@ export class NewFiles {
     return bytes;
   }
 
-  /** Gives the file its final size, making it when no block was written. */
+  /**
+   * Gives the file its final size, making it when no block was written. Throws `record-refused` when
+   * the file system can have no such file.
+   */
   finish(node: number, size: number): void {
-    fs.ftruncateSync(this.#descriptor(node), size);
+    unlessTooLarge(node, () => {
+      fs.ftruncateSync(this.#descriptor(node), size);
+    });
     this.release(node);
+  }
+
+  /** Throws `record-refused` when the file system can have no file of this size. */
+  checkSize(node: number, size: number): void {
+    this.finish(node, size);
+    this.remove(node);
+  }
+
+  /** Bytes of the file; undefined when no block of it was written. */
+  size(node: number): number | undefined {
+    return fs.lstatSync(this.path(node), { throwIfNoEntry: false })?.size;
   }
 
   remove(node: number): void {
@@ -71,5 +91,19 @@ export class NewFiles {
       fs.closeSync(oldFd);
     }
     return fd;
+  }
+}
+
+/** An agent's file system may hold larger files than ours: that is its sync's fault, not our disk's. */
+function unlessTooLarge(node: number, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (errnoOf(error) !== 'EFBIG') throw error;
+    throw new AfterimageError(
+      'record-refused',
+      `node ${node} is larger than a file can be on the replica's file system`,
+      { cause: error, facts: { node } },
+    );
   }
 }

@@ -6,15 +6,9 @@
  * named. The pages that change, or lie past the new end, go to the packs; a row for each block
  * whose content or length changes goes to the intent, from where transaction A takes it.
  */
-import { AfterimageError } from '../../shared/errors.js';
+import { AfterimageError, errnoOf } from '../../shared/errors.js';
 import { zeroDigest } from '../../shared/hash/zero-digest.js';
-import {
-  blockCount,
-  BLOCK_BYTES,
-  blockLength,
-  PAGE_BYTES,
-  PAGES_PER_BLOCK,
-} from '../../shared/limits.js';
+import { blockCount, BLOCK_BYTES, blockLength, PAGE_BYTES } from '../../shared/limits.js';
 import type { TimeSlice } from '../../shared/time-slice.js';
 import { type BlockSource, layPages, newestDigest, readFully } from '../history/read-block.js';
 import type { IndexDb } from '../index/index-db.js';
@@ -23,7 +17,7 @@ import type { KnownBlocks } from './known-blocks.js';
 import type { NewFiles } from './new-files.js';
 import type { PagesFile } from './pages-file.js';
 import { ALL_PAGES, type StagedBlock } from './staged-block.js';
-import { refused, takePages } from './staged-content.js';
+import { inZeroRun, refused, takePages } from './staged-content.js';
 
 export interface SealContentDeps {
   readonly source: BlockSource;
@@ -39,6 +33,11 @@ export interface SealContentDeps {
 export interface Want {
   readonly node: number;
   readonly block: number;
+}
+
+/** The block that a refusal names, if it names one. */
+export function wantsOf({ facts: { node, block } }: AfterimageError): Want[] {
+  return typeof node === 'number' && typeof block === 'number' ? [{ node, block }] : [];
 }
 
 const WANTS_MAX = 1000;
@@ -71,7 +70,7 @@ export async function sealContent(deps: SealContentDeps): Promise<Want[]> {
 /** Every block of a body written anew must have been mentioned, in its final length. */
 function sealNew({ intent, newFiles, parentPoint, source }: SealContentDeps, file: FileNode): void {
   const blocks = blockCount(file.size);
-  const gone = intent.run('DELETE FROM block WHERE node = ? AND block >= ?', file.id, blocks);
+  intent.run('DELETE FROM block WHERE node = ? AND block >= ?', file.id, blocks);
   const runs = intent.all<{ block: number; count: number }>(
     'SELECT block, count FROM zero_run WHERE node = ? ORDER BY block',
     file.id,
@@ -96,19 +95,10 @@ function sealNew({ intent, newFiles, parentPoint, source }: SealContentDeps, fil
   }
   coverZeros(blocks);
   if (covered < blocks) throw uncovered(file.id, covered);
-  if (gone > 0 || needsFinish(intent, file)) newFiles.finish(file.id, file.size);
-  else newFiles.release(file.id);
+  if (newFiles.size(file.id) === file.size) newFiles.release(file.id);
+  else newFiles.finish(file.id, file.size);
   const old = nodeAt(source.index, file.id, parentPoint);
   intent.run('UPDATE node SET old_body = ? WHERE id = ?', old?.body ?? null, file.id);
-}
-
-/** Whether the file's length is not just that of the last block written. */
-function needsFinish(intent: IndexDb, file: FileNode): boolean {
-  if (file.size === 0) return true;
-  const last = blockCount(file.size) - 1;
-  return (
-    intent.get('SELECT 1 FROM block WHERE node = ? AND block = ?', file.id, last) === undefined
-  );
 }
 
 function stagedBlocks(intent: IndexDb, node: number): StagedBlock[] {
@@ -129,6 +119,7 @@ async function sealKept(
   if (old?.body == null) throw refused(`node ${file.id} keeps a body it does not have`);
   intent.run('UPDATE node SET old_body = ? WHERE id = ?', old.body, file.id);
   intent.run('DELETE FROM block WHERE node = ? AND block >= ?', file.id, blockCount(file.size));
+  if (file.size > old.size) deps.newFiles.checkSize(file.id, file.size);
   const patch = { file, body: old.body, oldSize: old.size };
   for (const row of stagedBlocks(intent, file.id)) {
     if (row.bytes !== blockLength(file.size, row.block)) throw wrongLength(row);
@@ -154,7 +145,8 @@ async function sealLengthChange(deps: SealContentDeps, patch: Patch): Promise<vo
   const firstTouched = Math.floor(Math.min(oldSize, file.size) / BLOCK_BYTES);
   for (let block = firstTouched; block < newBlocks; block += 1) {
     const sameLength = blockLength(oldSize, block) === blockLength(file.size, block);
-    if (!sameLength && !isStaged(deps.intent, file.id, block)) throw uncovered(file.id, block);
+    if (!sameLength && !isSaid(deps.intent, file.id, block)) throw uncovered(file.id, block);
+    await deps.slice.breathe();
   }
   for (let block = Math.max(newBlocks, firstTouched); block < oldBlocks; block += 1) {
     archive(deps, patch, { block, mask: ALL_PAGES, old: await oldBlock(deps, patch, block) });
@@ -162,8 +154,12 @@ async function sealLengthChange(deps: SealContentDeps, patch: Patch): Promise<vo
   }
 }
 
-function isStaged(intent: IndexDb, node: number, block: number): boolean {
-  return intent.get('SELECT 1 FROM block WHERE node = ? AND block = ?', node, block) !== undefined;
+/** Whether the sync says what the block is: by content, or within a run of zeros. */
+function isSaid(intent: IndexDb, node: number, block: number): boolean {
+  return (
+    intent.get('SELECT 1 FROM block WHERE node = ? AND block = ?', node, block) !== undefined ||
+    inZeroRun(intent, node, block)
+  );
 }
 
 interface OldBlock {
@@ -181,9 +177,25 @@ async function oldBlock(deps: SealContentDeps, patch: Patch, block: number): Pro
     return { digest: zeroDigest(source.core, 0), bytes: Buffer.alloc(0), raw: Buffer.alloc(0) };
   const digest = newestDigest(source, { body: patch.body, block, length });
   const raw = Buffer.alloc(length);
-  readFully(source.bodies.open(patch.body), raw, block * BLOCK_BYTES);
-  if (source.core.digest(raw).equals(digest)) return { digest, bytes: raw, raw };
+  const read = readStored(source, patch.body, { bytes: raw, offset: block * BLOCK_BYTES });
+  if (read && source.core.digest(raw).equals(digest)) return { digest, bytes: raw, raw };
   return { digest, bytes: await deps.known.read(digest, length), raw };
+}
+
+/** False when the body's file is missing or the disk cannot read it: the block counts as damaged (R3). */
+function readStored(
+  source: BlockSource,
+  body: number,
+  into: { bytes: Buffer; offset: number },
+): boolean {
+  try {
+    readFully(source.bodies.open(body), into.bytes, into.offset);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'EIO') return false;
+    if (error instanceof AfterimageError && error.code === 'damaged') return false;
+    throw error;
+  }
 }
 
 /** False when the block does not come out as the agent says. */
@@ -199,7 +211,7 @@ async function sealBlock(deps: SealContentDeps, patch: Patch, row: StagedBlock):
     });
   } else if (row.mask === ALL_PAGES) fresh.fill(0);
   if (!deps.source.core.digest(fresh).equals(row.digest)) return false;
-  if (old.bytes === undefined && row.mask !== ALL_PAGES) healRot(deps, { row, fresh });
+  if (old.bytes !== old.raw && row.mask !== ALL_PAGES) healRot(deps, { row, fresh });
   const mask = changedMask(old.bytes, fresh, old.raw.length);
   const grown = row.bytes !== old.raw.length;
   if (mask === 0 && !grown && row.digest.equals(old.digest)) {
@@ -210,7 +222,7 @@ async function sealBlock(deps: SealContentDeps, patch: Patch, row: StagedBlock):
   return true;
 }
 
-/** Pages over a rotten block happened to give the right whole: from now on write it whole. */
+/** The block on disk is rotten, and what it should be is known: write it whole, not its changed pages. */
 function healRot(deps: SealContentDeps, { row, fresh }: { row: StagedBlock; fresh: Buffer }): void {
   const offset = deps.pages.append(fresh);
   deps.intent.run(
@@ -247,6 +259,7 @@ function archive(
     body: patch.body,
     block: at.block,
     mask: at.mask & present,
+    present,
   });
   const mask = since.full ? present : at.mask & present;
   const bytes = at.old.bytes;
@@ -280,7 +293,7 @@ function archive(
  */
 function sinceOf(
   index: IndexDb,
-  at: { body: number; block: number; mask: number },
+  at: { body: number; block: number; mask: number; present: number },
 ): { lo: number; full: boolean } {
   const born =
     index.get<{ born: number }>('SELECT born FROM body WHERE id = ?', at.body)?.born ?? 0;
@@ -289,24 +302,18 @@ function sinceOf(
     at.body,
     at.block,
   );
-  const untilFull = rows.findIndex((row) => popCount(row.mask) === PAGES_PER_BLOCK);
+  const untilFull = rows.findIndex((row) => (row.mask & at.present) === at.present);
   const full = untilFull < 0 && rows.length > ROWS_BETWEEN_FULL;
   const newest = rows[0];
   if (newest === undefined) return { lo: born, full };
   let lo = newest.hi + 1;
-  let missing = full ? ALL_PAGES : at.mask;
+  let missing = full ? at.present : at.mask;
   for (const row of rows) {
     if (missing === 0) break;
     if ((row.mask & missing) !== 0) lo = Math.min(lo, row.hi + 1);
     missing &= ~row.mask;
   }
   return { lo: missing === 0 ? lo : born, full };
-}
-
-function popCount(mask: number): number {
-  let count = 0;
-  for (let rest = mask; rest !== 0; rest &= rest - 1) count += 1;
-  return count;
 }
 
 function uncovered(node: number, block: number): AfterimageError {

@@ -16,6 +16,7 @@ import type {
   SpliceRecord,
   ZeroRecord,
 } from '../../shared/protocol/records.js';
+import type { TimeSlice } from '../../shared/time-slice.js';
 import type { IndexDb } from '../index/index-db.js';
 import { layPages } from '../history/read-block.js';
 import type { KnownBlocks } from './known-blocks.js';
@@ -40,6 +41,7 @@ export interface ContentDeps {
   readonly pages: PagesFile;
   readonly parent: ParentState;
   readonly known: KnownBlocks;
+  readonly slice: TimeSlice;
 }
 
 export class StagedContent {
@@ -59,7 +61,7 @@ export class StagedContent {
         this.#pages(node, record);
         return;
       case 'zero':
-        this.#zero(node, record);
+        await this.#zero(node, record);
         return;
       case 'copy':
         await this.#copy(node, record);
@@ -136,7 +138,7 @@ export class StagedContent {
 
   /** Pages over a block of a body being built: the block is whole already, and can be checked. */
   #patchNew(node: StagedNode, record: PagesRecord, before: StagedBlock | undefined): void {
-    if (before === undefined && !this.#inZeroRun(node.id, record.block)) {
+    if (before === undefined && !inZeroRun(this.#deps.intent, node.id, record.block)) {
       throw refused(
         `pages for block ${record.block} of new node ${node.id}, which has no content yet`,
       );
@@ -148,22 +150,31 @@ export class StagedContent {
     this.#put(node, record, block);
   }
 
-  #inZeroRun(node: number, block: number): boolean {
-    const run = this.#deps.intent.get<{ block: number; count: number }>(
-      'SELECT block, count FROM zero_run WHERE node = ? AND block <= ? ORDER BY block DESC LIMIT 1',
+  #zeroGrown(node: number, run: { first: number; end: number }): void {
+    this.#deps.intent.run(
+      'DELETE FROM block WHERE node = ? AND block >= ? AND block < ?',
       node,
-      block,
+      run.first,
+      run.end,
     );
-    return run !== undefined && block < run.block + run.count;
+    this.#zeroRun(node, run.first, run.end - run.first);
   }
 
-  #zero(node: StagedNode, record: ZeroRecord): void {
+  async #zero(node: StagedNode, record: ZeroRecord): Promise<void> {
     const count = checkedRun(node, record);
+    const end = record.block + count;
     if (node.bodyWord === 'new') {
       this.#zeroNew(node, record.block, count);
       return;
     }
-    for (let block = record.block; block < record.block + count; block += 1) {
+    // Past the old end a run says it all; below it each block has to be archived and overwritten.
+    const oldEnd = Math.max(
+      record.block,
+      Math.min(end, blockCount(this.#deps.parent.node(node.id)?.size ?? 0)),
+    );
+    if (end > oldEnd) this.#zeroGrown(node.id, { first: oldEnd, end });
+    for (let block = record.block; block < oldEnd; block += 1) {
+      await this.#deps.slice.breathe();
       const bytes = blockLength(node.size, block);
       this.#row({
         node: node.id,
@@ -192,14 +203,19 @@ export class StagedContent {
       first,
       first + count,
     );
+    this.#zeroRun(node.id, first, count);
+  }
+
+  #zeroRun(node: number, first: number, count: number): void {
+    const { intent } = this.#deps;
     const longest = intent.get<{ count: number }>(
       'SELECT count FROM zero_run WHERE node = ? AND block = ?',
-      node.id,
+      node,
       first,
     );
     intent.run(
       'INSERT OR REPLACE INTO zero_run (node, block, count) VALUES (?, ?, ?)',
-      node.id,
+      node,
       first,
       Math.max(count, longest?.count ?? 0),
     );
@@ -219,7 +235,9 @@ export class StagedContent {
       const old = await this.#deps.parent.readBlock(node.id, block);
       if (old === undefined)
         throw wanted({ node: node.id, block }, 'the parent point has no such block');
-      this.#put(node, { block, digest: old.digest }, old.bytes);
+      if (this.#deps.core.isZero(old.bytes)) this.#zeroNew(node, block, 1);
+      else this.#put(node, { block, digest: old.digest }, old.bytes);
+      await this.#deps.slice.breathe();
     }
   }
 
@@ -275,4 +293,14 @@ export function wanted(at: { node: number; block: number }, why: string): Afteri
   return new AfterimageError('digest-mismatch', `block ${at.block} of node ${at.node}: ${why}`, {
     facts: { node: at.node, block: at.block },
   });
+}
+
+/** Whether the sync said that a block is zero, by a run. */
+export function inZeroRun(intent: IndexDb, node: number, block: number): boolean {
+  const run = intent.get<{ block: number; count: number }>(
+    'SELECT block, count FROM zero_run WHERE node = ? AND block <= ? ORDER BY block DESC LIMIT 1',
+    node,
+    block,
+  );
+  return run !== undefined && block < run.block + run.count;
 }

@@ -20,6 +20,7 @@ import {
   type SyncRecord,
 } from '../../shared/protocol/records.js';
 import { type SyncOutcome, syncOutcomeSchema } from '../../shared/protocol/sync-outcome.js';
+import { TimeSlice } from '../../shared/time-slice.js';
 import type { BlockSource } from '../history/read-block.js';
 import type { IndexDb } from '../index/index-db.js';
 import { newestPoint, nodeAt, nodeEver, splitMtime } from '../index/nodes.js';
@@ -62,8 +63,11 @@ export class Staging {
   readonly #content: StagedContent;
   readonly #manifest = new ManifestDigest();
   readonly #stripped = new ByteWriter(64 * 1024);
+  readonly #slice = new TimeSlice();
   #node: StagedNode | undefined;
   #ended = false;
+  /** Rows were written that are not handed to the file yet. */
+  #uncommitted = false;
 
   private constructor(deps: StagingDeps, intent: IndexDb) {
     this.#deps = deps;
@@ -77,6 +81,7 @@ export class Staging {
       pages: this.pages,
       parent: deps.parent,
       known: deps.known(),
+      slice: this.#slice,
     });
   }
 
@@ -162,7 +167,7 @@ export class Staging {
   async take(frame: { readonly sequence: number; readonly body: Uint8Array }): Promise<void> {
     if (this.#ended) throw refused('a record after the end of its sync');
     this.#stripped.reset();
-    if (!this.intent.db.inTransaction) this.intent.db.exec('BEGIN');
+    this.#beginRows();
     let first = true;
     let begins = false;
     let ends = false;
@@ -174,22 +179,29 @@ export class Staging {
       }
       encodeForManifest(this.#stripped, record);
       await this.#record(record, frame.sequence);
+      await this.#slice.breathe();
       ends = record.type === 'end';
       first = false;
     }
+    this.intent.run('UPDATE sync SET received_bytes = received_bytes + ?', frame.body.length);
+    // Last of all that can fail: a frame that is taken again is in the manifest once.
     this.intent.run(
-      'INSERT OR REPLACE INTO manifest_record (frame, records) VALUES (?, ?)',
+      'INSERT INTO manifest_record (frame, records) VALUES (?, ?)',
       frame.sequence,
       this.#stripped.copy(),
     );
-    this.intent.run('UPDATE sync SET received_bytes = received_bytes + ?', frame.body.length);
     this.#manifest.addEncoded(this.#stripped.view(), { begins });
     this.#ended = ends;
   }
 
-  /** Hands rows to the file; not durable until a flush and `markDurable`. */
+  /**
+   * Hands rows to the file; not durable until a flush and `markDurable`. Throws `record-refused`
+   * when storage that was full took rows with it: the sync has to come again.
+   */
   commitRows(): void {
     if (this.intent.db.inTransaction) this.intent.db.exec('COMMIT');
+    else this.#checkRows();
+    this.#uncommitted = false;
   }
 
   /** Notes, on disk, that frames up to `sequence` survive a power cut. Call after flushing the file system. */
@@ -227,10 +239,22 @@ export class Staging {
   }
 
   close(): void {
-    this.commitRows();
+    if (this.intent.db.inTransaction) this.intent.db.exec('COMMIT');
     this.newFiles.close();
     this.pages.close();
     this.intent.close();
+  }
+
+  #beginRows(): void {
+    if (this.intent.db.inTransaction) return;
+    this.#checkRows();
+    this.intent.db.exec('BEGIN');
+    this.#uncommitted = true;
+  }
+
+  /** SQLite may end a transaction by itself, with all its rows, when it cannot write. */
+  #checkRows(): void {
+    if (this.#uncommitted) throw refused('rows of the sync were lost when storage was full');
   }
 
   async #record(record: SyncRecord, sequence: number): Promise<void> {
