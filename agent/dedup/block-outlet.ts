@@ -36,7 +36,7 @@ interface Batch {
 
 export class BlockOutlet {
   readonly #outlet: RecordSink;
-  readonly #index: DedupIndex;
+  readonly #index: Pick<DedupIndex, 'has' | 'add' | 'isDistrusted'>;
   readonly #session: Pick<SetSession, 'has' | 'live'>;
   #waiting: OfferedBlock[] = [];
   #waitingBytes = 0;

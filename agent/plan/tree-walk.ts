@@ -166,14 +166,15 @@ export class TreeWalk {
   /** In the second look: nothing was added to or taken from the folder since the first. */
   #stayed(folder: OpenFolder): boolean {
     const { state, posix } = this.#parts;
-    if (state.fingerprint(folder.node) === undefined) return false;
+    const row = state.nodes.get(folder.node);
+    // A folder too young at the first look may have changed since without its times moving.
+    if (row === undefined || row.dirty || state.fingerprint(folder.node) === undefined) return false;
     try {
-      encodeStatus(posix.lstat(folder.self()), this.#status);
+      return row.status.equals(encodeStatus(posix.lstat(folder.self()), this.#status));
     } catch (error) {
       if (errnoOf(error) === undefined) throw error;
       return false;
     }
-    return state.nodes.get(folder.node)?.status.equals(this.#status) === true;
   }
 
   #couldNotScan(error: unknown, folder: OpenFolder): FolderEntry[] {
