@@ -110,6 +110,7 @@ export async function runReplica(
     const server = createServer({
       sets: () => servedSets(house, receiver),
       token: ensureToken(config.dataFolder),
+      restoreRoots: config.restoreRoots,
       hash: createHashCore(),
       clock,
       log,

@@ -24,6 +24,7 @@ interface PointRow {
   readonly sync: number;
   readonly chain: Buffer;
   readonly manifest: Buffer;
+  readonly incarnation: Buffer;
   readonly outcome: string;
   readonly files: number;
   readonly bytes: number;
@@ -32,7 +33,7 @@ interface PointRow {
 }
 
 const columns =
-  'point, time_ms, sync, chain, manifest, outcome, files, bytes, changed_nodes, changed_bytes';
+  'point, time_ms, sync, chain, manifest, incarnation, outcome, files, bytes, changed_nodes, changed_bytes';
 
 export class StoredSetReader implements SetReader {
   readonly set: string;
@@ -97,7 +98,11 @@ function toSummary(row: PointRow): PointSummary {
     sync: row.sync,
     chain: row.chain,
     manifest: row.manifest,
-    outcome: syncOutcomeSchema.parse(JSON.parse(row.outcome)),
+    incarnation: row.incarnation,
+    // Read when it is asked for: lists of points mostly do not.
+    get outcome() {
+      return syncOutcomeSchema.parse(JSON.parse(row.outcome));
+    },
     files: row.files,
     bytes: row.bytes,
     changedNodes: row.changed_nodes,
