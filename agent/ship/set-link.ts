@@ -294,7 +294,7 @@ export class SetLink {
       else if (decoded.header.type === 'events') this.#onEvents(body);
     } catch (error) {
       const { subject } = message;
-      this.#log.warn('a message was refused', { subject, error: messageOf(error) });
+      this.#log.debug('a message was refused', { subject, error: messageOf(error) });
     }
   }
 

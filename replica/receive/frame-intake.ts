@@ -4,6 +4,7 @@
  */
 import { asAfterimageError } from '../../shared/errors.js';
 import type { Log } from '../../shared/log.js';
+import { malformed } from '../../shared/protocol/bytes.js';
 import { decompressBody } from '../../shared/protocol/compress.js';
 import type { Header } from '../../shared/protocol/frame.js';
 import type { Hello } from '../../shared/protocol/hello.js';
@@ -13,6 +14,7 @@ import type { SetPort } from './set-port.js';
 /** Frames that arrived and wait to be staged; an agent that keeps to its window stays far below. */
 const QUEUE_BYTES_MAX = 32 * 1024 * 1024;
 const RETRY_MS = 1000;
+const BOOT_BYTES = 16;
 
 interface Numbering {
   readonly boot: string;
@@ -97,9 +99,11 @@ export class FrameIntake {
     this.#durableSaid = offset === undefined ? 0 : offset + (staged?.durableSequence ?? 0);
   }
 
+  /** Throws `frame-malformed` for a restart without a boot. */
   take(header: Header, body: Uint8Array): Intake {
     if (header.sequence < this.#next) return 'duplicate';
     if (header.restart) {
+      if (body.length !== BOOT_BYTES) throw malformed(`a boot of ${body.length} bytes`);
       this.#arriving = { boot: Buffer.from(body).toString('hex'), offset: header.sequence };
     } else if (header.sequence > this.#next) {
       return 'gap';

@@ -25,6 +25,8 @@ import type { SetInbox } from './set-inbox.js';
 
 /** Answers kept, so that the same first message gets the same second one. */
 const ANSWERS_MAX = 64;
+/** HELLOs of one agent that are worked on in a second; each costs a durable write or two. */
+const HELLOS_PER_SECOND = 100;
 
 export interface HelloDeskOptions {
   readonly identity: KeyPair;
@@ -34,6 +36,8 @@ export interface HelloDeskOptions {
   /** Names this process. */
   readonly epoch: string;
   readonly windowBytesMax: number;
+  /** Milliseconds that never jump. */
+  readonly monotonic: () => number;
   /** The inbox of a set; opens the set when nobody asked for it yet. */
   readonly inbox: (address: SetAddress) => Promise<SetInbox>;
 }
@@ -41,6 +45,7 @@ export interface HelloDeskOptions {
 export class HelloDesk {
   readonly #options: HelloDeskOptions;
   readonly #answers = new Map<string, Promise<Buffer>>();
+  readonly #second = { startMs: -Infinity, hellos: new Map<string, number>(), warned: false };
 
   constructor(options: HelloDeskOptions) {
     this.#options = options;
@@ -61,7 +66,7 @@ export class HelloDesk {
   }
 
   async #answerNew(address: SetAddress, body: Uint8Array): Promise<Buffer> {
-    const { counters, log } = this.#options;
+    const { counters } = this.#options;
     counters.hellos += 1;
     let responder: Responder;
     try {
@@ -72,8 +77,7 @@ export class HelloDesk {
       });
     } catch (error) {
       counters.forged += 1;
-      log.warn('a hello does not open', { agent: address.agent, set: address.set });
-      log.debug('why a hello does not open', { error: asAfterimageError(error).message });
+      this.#warn('a hello does not open', address, asAfterimageError(error));
       return encodeUnsealed('stale', Buffer.alloc(0));
     }
     try {
@@ -81,12 +85,7 @@ export class HelloDesk {
     } catch (error) {
       const failure = asAfterimageError(error);
       counters.refused += 1;
-      log.warn('a hello was refused', {
-        agent: address.agent,
-        set: address.set,
-        code: failure.code,
-        error: failure.message,
-      });
+      this.#warn('a hello was refused', address, failure);
       return sealedAnswer(responder, {
         type: 'refused',
         code: failure.code,
@@ -102,6 +101,7 @@ export class HelloDesk {
       throw new AfterimageError('frame-malformed', `protocol version ${hello.protocol}`);
     }
     const { agent, set } = address;
+    this.#count(agent);
     const { enrolment, host, tokens } = hello;
     catalog.admit({ agent, publicKey: responder.agentPublicKey, enrolment, host });
     const inbox = await this.#options.inbox(address);
@@ -123,6 +123,35 @@ export class HelloDesk {
     const serial = inbox.events.serial;
     inbox.offer(new AgentSession({ id, hello, decision, token, serial, secrets }));
     return encodeUnsealed('welcome', message);
+  }
+
+  /** Throws `timed-out` for an agent that says HELLO too often. */
+  #count(agent: string): void {
+    const { hellos } = this.#secondNow();
+    const count = (hellos.get(agent) ?? 0) + 1;
+    hellos.set(agent, count);
+    if (count > HELLOS_PER_SECOND) {
+      throw new AfterimageError('timed-out', `agent ${agent} says hello too often`);
+    }
+  }
+
+  /** Once a second at most: anybody at the broker can be the cause. */
+  #warn(message: string, address: SetAddress, error: AfterimageError): void {
+    const second = this.#secondNow();
+    if (second.warned) return;
+    second.warned = true;
+    const { agent, set } = address;
+    this.#options.log.warn(message, { agent, set, code: error.code, error: error.message });
+  }
+
+  #secondNow(): { hellos: Map<string, number>; warned: boolean } {
+    const nowMs = this.#options.monotonic();
+    if (nowMs - this.#second.startMs >= 1000) {
+      this.#second.startMs = nowMs;
+      this.#second.hellos.clear();
+      this.#second.warned = false;
+    }
+    return this.#second;
   }
 }
 

@@ -68,6 +68,7 @@ const BEAT_MS = 250;
 /** An agent pings every 5 s: silent for longer, it is away. */
 const SILENT_MS_MAX = 15_000;
 const ASK_MS = 5000;
+const SETS_PER_AGENT_MAX = 1000;
 /** "Say hello" is told to one set at most this often. */
 const STALE_MS = 100;
 const STALE_SETS_MAX = 10_000;
@@ -106,6 +107,7 @@ class WireReceiver implements Receiver {
       log: options.log,
       epoch: randomBytes(8).toString('hex'),
       windowBytesMax: options.windowBytesMax ?? WINDOW_BYTES_MAX,
+      monotonic: () => this.#clock.monotonic(),
       inbox: async (address) => (await this.#open(address)).inbox,
     });
     this.#listen(options.tenant);
@@ -245,6 +247,10 @@ class WireReceiver implements Receiver {
 
   async #openNow(address: SetAddress, key: string): Promise<OpenedSet> {
     const { agent, set } = address;
+    const own = [...this.#sets.values()].filter(({ inbox }) => inbox.address.agent === agent);
+    if (own.length >= SETS_PER_AGENT_MAX) {
+      throw new AfterimageError('argument-invalid', `agent ${agent} has ${own.length} sets`);
+    }
     const port = await this.#options.openSet({ set, agent });
     const inbox = new SetInbox({
       address: { tenant: address.tenant, agent, set },
