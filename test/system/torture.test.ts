@@ -18,8 +18,10 @@ const MOVED_FILES = 10_000;
 async function withTree(
   fill: (root: string) => void,
   body: (product: Product, root: string) => Promise<void>,
+  storage: 'disk' | 'memory' = 'disk',
 ): Promise<void> {
   const product = await startProduct({
+    storage,
     sets: (folder) => {
       const root = path.join(folder, 'tree');
       fs.mkdirSync(root);
@@ -128,6 +130,7 @@ test('torture: a moved folder of 10,000 files is a rename, and sends no content'
       if (missing !== undefined) return;
       expect(treeDifferences(root, await product.restore('tree', point, 'tree'))).toBe('');
     },
+    'memory',
   );
 });
 

@@ -43,6 +43,8 @@ export interface ProductOptions {
   readonly agent?: Readonly<Record<string, unknown>>;
   /** Further keys of the replica's configuration. */
   readonly replica?: Readonly<Record<string, unknown>>;
+  /** `memory`: in a file system in memory where there is one, for trees that a disk removes slowly. */
+  readonly storage?: 'disk' | 'memory';
   /** `false`: enrolled and configured, but not started. */
   readonly startAgent?: boolean;
 }
@@ -63,7 +65,8 @@ export interface RunOptions {
 
 /** Starts replica, broker and agent; resolves when every set's agent is connected. */
 export async function startProduct(options: ProductOptions): Promise<Product> {
-  const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'afterimage-system-')));
+  const parent = options.storage === 'memory' ? inMemory() : os.tmpdir();
+  const folder = fs.realpathSync(fs.mkdtempSync(path.join(parent, 'afterimage-system-')));
   const product = new Product(folder, options);
   try {
     await product.startReplica();
@@ -327,6 +330,15 @@ export class Product {
     const tail = (role: 'replica' | 'agent'): string =>
       this.log(role).trimEnd().split('\n').slice(-LOG_LINES_SHOWN).join('\n');
     return `replica says:\n${tail('replica')}\nagent says:\n${tail('agent')}`;
+  }
+}
+
+function inMemory(): string {
+  try {
+    fs.accessSync('/dev/shm', fs.constants.W_OK);
+    return '/dev/shm';
+  } catch {
+    return os.tmpdir();
   }
 }
 
