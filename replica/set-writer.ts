@@ -32,6 +32,7 @@ import { answerHas, KnownBlocks } from './stage/known-blocks.js';
 import { Leftovers } from './stage/leftovers.js';
 import { ParentState } from './stage/parent-state.js';
 import { type Want, wantsOf } from './stage/seal-content.js';
+import { SetEvents } from './set-events.js';
 import { setPosition } from './set-position.js';
 import { signatureOfNode } from './stage/signature.js';
 import { BackgroundFlush } from './stage/background-flush.js';
@@ -53,7 +54,7 @@ export class SetWriter implements SetPort {
   readonly #folders: IntentFolders;
   readonly #lock = new Mutex();
   readonly #machine = new SetStateMachine();
-  readonly #listeners = new Set<(event: SetEvent) => void>();
+  readonly #events = new SetEvents();
   readonly #leftovers: Leftovers;
   readonly #parent: ParentState;
   readonly #known: KnownBlocks;
@@ -85,7 +86,7 @@ export class SetWriter implements SetPort {
     this.#stall = new Stall({
       log: deps.log.with({ set: this.set }),
       signal: this.#closing.signal,
-      emit: this.#emit,
+      emit: this.#events.tell,
       rollBack: () => {
         const db = this.#staging?.intent.db;
         if (db?.inTransaction === true && this.#machine.state !== 'receiving') db.exec('ROLLBACK');
@@ -115,8 +116,7 @@ export class SetWriter implements SetPort {
   }
 
   onEvent(listener: (event: SetEvent) => void): { unsubscribe(): void } {
-    this.#listeners.add(listener);
-    return { unsubscribe: () => this.#listeners.delete(listener) };
+    return this.#events.listen(listener);
   }
 
   stage(frame: StagedFrame): Promise<void> {
@@ -166,7 +166,7 @@ export class SetWriter implements SetPort {
     try {
       await this.#beginIfFirst(frame);
       if (this.#staging === undefined || this.#machine.state !== 'receiving') {
-        this.#emit({ type: 'durable', boot: frame.boot, sequence: frame.sequence });
+        this.#events.tell({ type: 'durable', boot: frame.boot, sequence: frame.sequence });
         return;
       }
       const failure = this.#flush.takeFailure();
@@ -226,7 +226,7 @@ export class SetWriter implements SetPort {
       sync: this.#staging?.status().sync ?? syncBegunBy(frame.body),
       wants,
     });
-    this.#emit({ type: 'durable', boot: frame.boot, sequence: frame.sequence });
+    this.#events.tell({ type: 'durable', boot: frame.boot, sequence: frame.sequence });
   }
 
   async #refuse(
@@ -242,7 +242,7 @@ export class SetWriter implements SetPort {
       error: error.message,
     });
     if (this.#staging !== undefined) await this.#drop();
-    this.#emit({ type: 'refused', sync: at.sync, error, wants: at.wants });
+    this.#events.tell({ type: 'refused', sync: at.sync, error, wants: at.wants });
   }
 
   /** Drops the sync; its blocks stay for the next one (R12). */
@@ -267,7 +267,7 @@ export class SetWriter implements SetPort {
         if (staging === undefined || this.#staging !== staging) return;
         if (this.#machine.state !== 'receiving') return;
         staging.markDurable(upTo.sequence);
-        this.#emit({ type: 'durable', ...upTo });
+        this.#events.tell({ type: 'durable', ...upTo });
         await Promise.resolve();
       });
     });
@@ -319,8 +319,8 @@ export class SetWriter implements SetPort {
     }
     const sealed = staging.markSealed();
     this.#machine.to('sealed');
-    this.#emit({ type: 'durable', ...this.#received });
-    this.#emit({ type: 'sealed', ...sealed });
+    this.#events.tell({ type: 'durable', ...this.#received });
+    this.#events.tell({ type: 'sealed', ...sealed });
     return true;
   }
 
@@ -328,7 +328,7 @@ export class SetWriter implements SetPort {
     const startedMs = this.#deps.clock.monotonic();
     const cut = await applyToPoint(this.#pipeline, staging);
     this.#machine.to('idle');
-    this.#emit({ type: 'committed', ...cut });
+    this.#events.tell({ type: 'committed', ...cut });
     const applyMs = Math.round(this.#deps.clock.monotonic() - startedMs);
     this.#deps.log.info('point cut', { set: this.set, point: cut.point, sync: cut.sync, applyMs });
     await makeSearchable(this.#pipeline, cut.point, staging);
@@ -397,8 +397,4 @@ export class SetWriter implements SetPort {
       known: () => this.#known,
     };
   }
-
-  readonly #emit = (event: SetEvent): void => {
-    for (const listener of this.#listeners) listener(event);
-  };
 }
