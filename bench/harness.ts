@@ -77,21 +77,26 @@ export class Product implements Copier {
 
   /** The first one is from the start of the agent to its point; the others from asking to theirs. */
   async copy(): Promise<CopyRun> {
+    const before = this.#agent?.sentBytes() ?? 0;
     const start = performance.now();
-    if (this.#agent === undefined) {
-      const agent = serve(this.#options.folder, 'agent');
-      this.#agent = agent;
-      await agent.until(() => this.#newest(), SYNC_MS);
-    } else {
-      await this.#api.json(syncAnswerSchema, {
-        path: setPath(SET, 'sync'),
-        body: { waitMs: SYNC_MS },
-        headersTimeoutMs: 0,
-      });
-    }
+    const agent = await this.#sync();
     const ms = performance.now() - start;
-    const point = await this.#newest();
-    return { ms, sentBytes: point?.outcome.counts.bytesSent };
+    const sent = agent.sentBytes();
+    const told = (await this.#newest())?.outcome.counts.bytesSent;
+    return { ms, sentBytes: sent === undefined ? told : sent - before };
+  }
+
+  async #sync(): Promise<MeasuredProcess> {
+    if (this.#agent !== undefined) {
+      const body = { waitMs: SYNC_MS };
+      const asked = { path: setPath(SET, 'sync'), body, headersTimeoutMs: 0 };
+      await this.#api.json(syncAnswerSchema, asked);
+      return this.#agent;
+    }
+    const agent = serve(this.#options.folder, 'agent');
+    this.#agent = agent;
+    await agent.until(() => this.#newest(), SYNC_MS);
+    return agent;
   }
 
   digest(): Promise<string> {

@@ -1,5 +1,5 @@
 /** Processes of the product and its peers while they are measured: start, cost so far, stop by pid. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -65,6 +65,15 @@ export class MeasuredProcess {
 
   cost(): ProcessCost {
     return costOf(this.pid);
+  }
+
+  /** Bytes sent over its TCP connections of now, as the kernel counts; undefined without `ss`. */
+  sentBytes(): number | undefined {
+    const { error, stdout } = spawnSync('ss', ['-tinpHO'], { encoding: 'utf8' });
+    if (error !== undefined) return undefined;
+    const own = stdout.split('\n').filter((line) => line.includes(`pid=${this.pid},`));
+    const counts = own.map((line) => Number(/\bbytes_sent:(\d+)/.exec(line)?.[1] ?? 0));
+    return counts.reduce((sum, count) => sum + count, 0);
   }
 
   async stop(): Promise<void> {
