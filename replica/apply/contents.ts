@@ -8,9 +8,10 @@ import type { TimeSlice } from '../../shared/time-slice.js';
 import { atticPath } from '../history/body-files.js';
 import { writeFully } from '../history/packs.js';
 import type { IndexDb } from '../index/index-db.js';
+import { stagedNodes } from '../index/paged.js';
 import type { PagesFile } from '../stage/pages-file.js';
 import type { TwoTrees } from '../stage/seal-tree.js';
-import type { StagedBlock } from '../stage/staged-block.js';
+import { type StagedBlock, stagedBlocks } from '../stage/staged-block.js';
 import type { Durability } from './durability.js';
 import { below, existsAt, type FolderTree, openFileAt, unlessAbsent } from './folders.js';
 
@@ -33,9 +34,10 @@ interface KeptFile {
 
 /** Patches every file whose body is kept and whose content or size changed. */
 export async function patchFiles(deps: ContentsDeps): Promise<void> {
-  const files = deps.intent.all<KeptFile>(
-    'SELECT id, size FROM node WHERE body_word = 1 AND dead = 0 ORDER BY id',
-  );
+  const files = stagedNodes<KeptFile>(deps.intent, {
+    columns: 'id, size',
+    where: 'body_word = 1 AND dead = 0',
+  });
   for (const file of files) {
     await patchFile(deps, file);
     await deps.slice.breathe();
@@ -48,10 +50,7 @@ async function patchFile(deps: ContentsDeps, file: KeptFile): Promise<void> {
     throw new AfterimageError('internal', `patched node ${file.id} has no name`);
   const fd = openPatched(deps, name);
   try {
-    const rows = deps.intent.iterate<StagedBlock>(
-      'SELECT node, block, digest, bytes, mask, offset, length FROM block WHERE node = ? ORDER BY block',
-      file.id,
-    );
+    const rows = stagedBlocks(deps.intent, file.id);
     let changed = fs.fstatSync(fd).size !== file.size;
     if (changed) fs.ftruncateSync(fd, file.size);
     for (const row of rows) {
@@ -102,9 +101,10 @@ function writeBlock(pages: PagesFile, fd: number, row: StagedBlock): void {
 
 /** Ended bodies leave the park for the attic, unread. */
 export async function fillAttic(deps: ContentsDeps): Promise<void> {
-  const ended = deps.intent.all<{ id: number; old_body: number }>(
-    `SELECT id, old_body FROM node WHERE old_body IS NOT NULL AND (dead = 1 OR body_word = 2) ORDER BY id`,
-  );
+  const ended = stagedNodes<{ readonly id: number; readonly old_body: number }>(deps.intent, {
+    columns: 'id, old_body',
+    where: 'old_body IS NOT NULL AND (dead = 1 OR body_word = 2)',
+  });
   const fans = new Set<string>();
   for (const { id, old_body: body } of ended) {
     const parked = path.join(deps.parkFolder, `${id}.0`);
@@ -139,14 +139,16 @@ interface TimeRow {
  * nobody can run. What was placed anew has its time already.
  */
 export async function setTimes(deps: ContentsDeps): Promise<void> {
-  const rows = deps.intent.all<TimeRow>(
-    `SELECT id, mtime_s, mtime_ns FROM node
-     WHERE dead = 0 AND (kind = 1 OR (kind IN (0, 2) AND fresh = 0)) ORDER BY kind = 1, id`,
-  );
-  for (const row of rows) {
-    const name = deps.trees.newName(row.id);
-    if (name !== undefined) setTime(deps, name, timeOf(row));
-    await deps.slice.breathe();
+  for (const where of ['kind IN (0, 2) AND fresh = 0', 'kind = 1']) {
+    const rows = stagedNodes<TimeRow>(deps.intent, {
+      columns: 'id, mtime_s, mtime_ns',
+      where: `dead = 0 AND ${where}`,
+    });
+    for (const row of rows) {
+      const name = deps.trees.newName(row.id);
+      if (name !== undefined) setTime(deps, name, timeOf(row));
+      await deps.slice.breathe();
+    }
   }
 }
 

@@ -8,6 +8,7 @@ import { AfterimageError, errnoOf, invariant } from '../../shared/errors.js';
 import { toPathText } from '../../shared/path-text.js';
 import type { TimeSlice } from '../../shared/time-slice.js';
 import type { IndexDb } from '../index/index-db.js';
+import { paged, type PagedQuery } from '../index/paged.js';
 import type { PlaceWay } from '../stage/plan-names.js';
 import type { Durability } from './durability.js';
 import { below, existsAt, type FolderTree, unlessAbsent } from './folders.js';
@@ -45,14 +46,9 @@ interface PlaceRow {
   readonly from_name: Buffer | null;
 }
 
-const PAGE_ROWS = 1000;
-
 /** Parks every name that goes. What is missing in the base is reported by `onAbsent`, never guessed. */
 export async function parkNames(deps: NamesDeps, onAbsent: (row: ParkRow) => void): Promise<void> {
-  for (const row of paged<ParkRow>(
-    deps.intent,
-    'SELECT * FROM park WHERE seq > ? ORDER BY seq LIMIT ?',
-  )) {
+  for (const row of paged<ParkRow>(deps.intent, bySeq('park'))) {
     const parked = path.join(deps.parkFolder, `${row.node}.${row.k}`);
     const moved = unlessAbsent(() => {
       const folder = deps.before.open(row.parent);
@@ -66,10 +62,7 @@ export async function parkNames(deps: NamesDeps, onAbsent: (row: ParkRow) => voi
 
 /** Places every name that comes, parents first, and gives files built anew and links their times. */
 export async function placeNames(deps: NamesDeps): Promise<void> {
-  for (const row of paged<PlaceRow>(
-    deps.intent,
-    'SELECT * FROM place WHERE seq > ? ORDER BY seq LIMIT ?',
-  )) {
+  for (const row of paged<PlaceRow>(deps.intent, bySeq('place'))) {
     const folder = deps.after.open(row.parent);
     deps.durability.touch(`folder ${row.parent}`, folder);
     const target = below(folder, row.name);
@@ -185,17 +178,11 @@ function linkTargetOf(target: Buffer): Buffer | undefined {
   }
 }
 
-/** Rows of a table in the order of seq, a page at a time, so that other statements may run between. */
-export function* paged<T extends { readonly seq: number }>(
-  intent: IndexDb,
-  sql: string,
-): Generator<T> {
-  let after = 0;
-  for (;;) {
-    const rows = intent.all<T>(sql, after, PAGE_ROWS);
-    for (const row of rows) yield row;
-    const last = rows.at(-1);
-    if (last === undefined || rows.length < PAGE_ROWS) return;
-    after = last.seq;
-  }
+/** All rows of a plan, in its order. */
+function bySeq(table: 'park' | 'place'): PagedQuery<{ readonly seq: number }> {
+  return {
+    sql: `SELECT * FROM ${table} WHERE seq > ? ORDER BY seq LIMIT ?`,
+    start: [0],
+    cursorOf: ({ seq }) => [seq],
+  };
 }

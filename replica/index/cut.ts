@@ -12,6 +12,7 @@ import { digestPrefix, type StagedBlock } from '../stage/staged-block.js';
 import { patchDigestRows, writeDigestRows } from './digest-rows.js';
 import type { IndexDb } from './index-db.js';
 import { nodeAt, type NodeRow } from './nodes.js';
+import { stagedEntries, stagedNodes } from './paged.js';
 import { LIVE, Place } from './schema.js';
 
 export interface CutRequest {
@@ -47,7 +48,6 @@ interface Totals {
 
 const NODE_KEPT = 1;
 const NODE_NEW = 2;
-const PAGE_ROWS = 2000;
 
 /** Cuts the point. On failure the transaction is rolled back and the error thrown. */
 export async function cutPoint(request: CutRequest): Promise<CutPoint> {
@@ -74,10 +74,7 @@ async function cutEntries({ index, intent, slice, point }: CutRequest): Promise<
   const add = index.db.prepare(
     'INSERT INTO entry (parent, name, born, died, node) VALUES (?, ?, ?, ?, ?)',
   );
-  const rows = intent.all<{ parent: number; name: Buffer; node: number; old: number }>(
-    'SELECT parent, name, node, old FROM entry',
-  );
-  for (const { parent, name, node, old } of rows) {
+  for (const { parent, name, node, old } of stagedEntries(intent)) {
     if (old !== 0) end.run(point, parent, name, LIVE);
     if (node !== 0) add.run(parent, name, point, LIVE, node);
     await slice.breathe();
@@ -90,19 +87,11 @@ async function cutNodes(request: CutRequest): Promise<Totals> {
     'SELECT files, bytes FROM point ORDER BY point DESC LIMIT 1',
   );
   const totals = { files: previous?.files ?? 0, bytes: previous?.bytes ?? 0, changedNodes: 0 };
-  for (let after = 0; ;) {
-    const rows = intent.all<StagedNodeRow>(
-      `SELECT * FROM node WHERE id > ? AND dead <> 2 ORDER BY id LIMIT ${PAGE_ROWS}`,
-      after,
-    );
-    for (const row of rows) {
-      cutNode(request, row, totals);
-      await slice.breathe();
-    }
-    const last = rows.at(-1);
-    if (last === undefined) return totals;
-    after = last.id;
+  for (const row of stagedNodes<StagedNodeRow>(intent, { columns: '*', where: 'dead <> 2' })) {
+    cutNode(request, row, totals);
+    await slice.breathe();
   }
+  return totals;
 }
 
 function cutNode(request: CutRequest, row: StagedNodeRow, totals: Totals): void {

@@ -91,6 +91,17 @@ CREATE TABLE IF NOT EXISTS park (
   node INTEGER NOT NULL,
   k INTEGER NOT NULL
 );
+CREATE INDEX IF NOT EXISTS park_node ON park (node);
+-- names sorted while sealing plans, empty otherwise
+CREATE TABLE IF NOT EXISTS going (
+  depth INTEGER NOT NULL, parent INTEGER NOT NULL, name BLOB NOT NULL, node INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS going_order ON going (-depth, parent, name);
+CREATE TABLE IF NOT EXISTS coming (
+  depth INTEGER NOT NULL, parent INTEGER NOT NULL, name BLOB NOT NULL, node INTEGER NOT NULL,
+  PRIMARY KEY (depth, parent, name)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS coming_node ON coming (node, depth, parent, name);
 CREATE TABLE IF NOT EXISTS place (
   seq INTEGER PRIMARY KEY,
   parent INTEGER NOT NULL,

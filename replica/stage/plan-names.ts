@@ -1,11 +1,14 @@
 /**
  * The order in which apply moves names: every name that goes is parked deepest first, every name
  * that comes is placed top-down (R6, R7). A file whose body is written anew gives up and gets back
- * all its names, because the old inode has to leave them.
+ * all its names, because the old inode has to leave them. Names are sorted by the database, so that
+ * memory does not grow with the sync.
  */
 import { SET_NODE } from '../../shared/protocol/records.js';
 import { invariant } from '../../shared/errors.js';
+import type { IndexDb } from '../index/index-db.js';
 import { kindOf, nodeAt } from '../index/nodes.js';
+import { paged, stagedEntries, stagedNodes } from '../index/paged.js';
 import type { TreePlanDeps } from './seal-tree.js';
 
 interface Name {
@@ -14,34 +17,62 @@ interface Name {
   readonly node: number;
 }
 
+interface SortedName extends Name {
+  readonly depth: number;
+}
+
 /** How a name comes to be: see `placeOne` in apply/names.ts. */
 export type PlaceWay = 'park' | 'moved-folder' | 'new' | 'folder' | 'symlink' | 'link';
 
 /** Kinds that the base holds; the others live in the index alone (R23). */
 const inBase = new Set(['file', 'folder', 'symlink']);
+const DEPTHS_KNOWN_MAX = 10_000;
 
 export async function planNames(deps: TreePlanDeps): Promise<void> {
-  const { intent, slice } = deps;
-  intent.run('DELETE FROM park');
-  intent.run('DELETE FROM place');
-  const rebodied = intent.all<{ id: number }>(
-    'SELECT id FROM node WHERE body_word = 2 AND fresh = 0 AND dead = 0',
-  );
-  const parked: Name[] = intent
-    .all<{ parent: number; name: Buffer; old: number }>(
-      'SELECT parent, name, old FROM entry WHERE old <> 0',
-    )
-    .map(({ parent, name, old }) => ({ parent, name, node: old }));
-  const placed: Name[] = intent.all<Name>('SELECT parent, name, node FROM entry WHERE node <> 0');
-  for (const { id } of rebodied) {
+  const { intent } = deps;
+  for (const table of ['park', 'place', 'going', 'coming']) intent.run(`DELETE FROM ${table}`);
+  await sortNames(deps);
+  await writeParked(deps);
+  await writePlaced(deps);
+  for (const table of ['going', 'coming']) intent.run(`DELETE FROM ${table}`);
+}
+
+/** Fills `going` and `coming`, each with the depth of its folder in its tree. */
+async function sortNames(deps: TreePlanDeps): Promise<void> {
+  const { intent, trees, slice } = deps;
+  const before = new Depths((folder) => trees.depth(folder, trees.oldName));
+  const after = new Depths((folder) => trees.depth(folder, trees.newName));
+  const add = (table: 'going' | 'coming', { parent, name, node }: Name): void => {
+    if (!inBase.has(kindOfNode(deps, node))) return;
+    const depth = (table === 'going' ? before : after).of(parent);
+    intent.run(
+      `INSERT INTO ${table} (depth, parent, name, node) VALUES (?, ?, ?, ?)`,
+      depth,
+      parent,
+      name,
+      node,
+    );
+  };
+  for (const { parent, name, node, old } of stagedEntries(intent)) {
+    if (old !== 0) add('going', { parent, name, node: old });
+    if (node !== 0) add('coming', { parent, name, node });
+    await slice.breathe();
+  }
+  const rebodied = { columns: 'id', where: 'body_word = 2 AND fresh = 0 AND dead = 0' };
+  for (const { id } of stagedNodes<{ readonly id: number }>(intent, rebodied)) {
     for (const name of persistingNames(deps, id)) {
-      parked.push({ ...name, node: id });
-      placed.push({ ...name, node: id });
+      add('going', { ...name, node: id });
+      add('coming', { ...name, node: id });
     }
     await slice.breathe();
   }
-  await writeParked(deps, parked);
-  await writePlaced(deps, { placed, parkedNodes: new Set(parked.map(({ node }) => node)) });
+}
+
+function kindOfNode({ index, intent, trees }: TreePlanDeps, node: number): string {
+  const staged = intent.get<{ kind: number }>('SELECT kind FROM node WHERE id = ?', node);
+  const kind = staged?.kind ?? nodeAt(index, node, trees.parent)?.kind;
+  invariant(kind !== undefined, `node ${node} of a name is known`);
+  return kindOf(kind);
 }
 
 /** Names a node has before and after the sync. */
@@ -57,89 +88,91 @@ function persistingNames(
     );
 }
 
-async function writeParked(deps: TreePlanDeps, names: readonly Name[]): Promise<void> {
-  const { intent, index, trees, slice } = deps;
-  const depths = new Depths((folder) => trees.depth(folder, trees.oldName));
-  const ordered = names
-    .filter(({ node }) => {
-      const row = nodeAt(index, node, trees.parent);
-      return row !== undefined && inBase.has(kindOf(row.kind));
-    })
-    .map((name) => ({ ...name, depth: depths.of(name.parent) }))
-    .sort((a, b) => b.depth - a.depth || a.parent - b.parent || a.name.compare(b.name));
-  const counts = new Map<number, number>();
-  const insert = intent.db.prepare('INSERT INTO park (parent, name, node, k) VALUES (?, ?, ?, ?)');
-  for (const { parent, name, node } of ordered) {
-    const k = counts.get(node) ?? 0;
-    counts.set(node, k + 1);
-    insert.run(parent, name, node, k);
-    await slice.breathe();
-  }
-}
-
-async function writePlaced(
-  deps: TreePlanDeps,
-  names: { readonly placed: readonly Name[]; readonly parkedNodes: ReadonlySet<number> },
-): Promise<void> {
-  const { intent, trees, slice } = deps;
-  const depths = new Depths((folder) => trees.depth(folder, trees.newName));
-  const ordered = names.placed
-    .map((name) => ({ ...name, depth: depths.of(name.parent) }))
-    .sort((a, b) => a.depth - b.depth || a.parent - b.parent || a.name.compare(b.name));
-  const first = new Map<number, { parent: number; name: Buffer }>();
-  const insert = intent.db.prepare(
-    'INSERT INTO place (parent, name, node, way, from_parent, from_name) VALUES (?, ?, ?, ?, ?, ?)',
-  );
-  // Links to a name that stays come last: the folder above that name may itself be placed anywhere.
-  const late: (() => void)[] = [];
-  const lateNodes = new Set<number>();
-  for (const { parent, name, node } of ordered) {
-    const way = placeWay(deps, {
+async function writeParked({ intent, slice }: TreePlanDeps): Promise<void> {
+  const names = paged<SortedName>(intent, {
+    sql: `SELECT depth, parent, name, node FROM going
+          WHERE (-depth, parent, name) > (?, ?, ?) ORDER BY -depth, parent, name LIMIT ?`,
+    start: [-Number.MAX_SAFE_INTEGER, -1, Buffer.alloc(0)],
+    cursorOf: ({ depth, parent, name }) => [-depth, parent, name],
+  });
+  for (const { parent, name, node } of names) {
+    const parked = intent.get<{ k: number }>('SELECT count(*) AS k FROM park WHERE node = ?', node);
+    intent.run(
+      'INSERT INTO park (parent, name, node, k) VALUES (?, ?, ?, ?)',
+      parent,
+      name,
       node,
-      first: first.get(node),
-      parked: names.parkedNodes.has(node),
-    });
-    if (way === undefined) continue;
-    const from = way.way === 'link' ? way.from : { parent: null, name: null };
-    const write = (): void => {
-      insert.run(parent, name, node, way.way, from.parent, from.name);
-    };
-    if (way.way === 'link' && !first.has(node)) lateNodes.add(node);
-    if (lateNodes.has(node)) late.push(write);
-    else write();
-    if (!first.has(node)) first.set(node, { parent, name });
+      parked?.k ?? 0,
+    );
     await slice.breathe();
   }
-  for (const write of late) write();
 }
 
-type Way =
-  | { readonly way: Exclude<PlaceWay, 'link'> }
-  | { readonly way: 'link'; readonly from: { parent: number; name: Buffer } };
+/**
+ * Links to a name that stays come last: the folder above that name may itself be placed anywhere.
+ */
+async function writePlaced(deps: TreePlanDeps): Promise<void> {
+  const { intent, slice } = deps;
+  for (const late of [false, true]) {
+    const names = paged<SortedName>(intent, {
+      sql: `SELECT depth, parent, name, node FROM coming
+            WHERE (depth, parent, name) > (?, ?, ?) ORDER BY depth, parent, name LIMIT ?`,
+      start: [-1, -1, Buffer.alloc(0)],
+      cursorOf: ({ depth, parent, name }) => [depth, parent, name],
+    });
+    for (const name of names) {
+      const way = placeWay(deps, name);
+      if (way.late === late) insertPlace(intent, name, way);
+      await slice.breathe();
+    }
+    if (intent.get('SELECT 1 FROM coming LIMIT 1') === undefined) return;
+  }
+}
 
-function placeWay(
-  deps: TreePlanDeps,
-  at: { node: number; first: { parent: number; name: Buffer } | undefined; parked: boolean },
-): Way | undefined {
-  const { index, intent, trees } = deps;
-  const staged = intent.get<{ kind: number; fresh: number; body_word: number }>(
-    'SELECT kind, fresh, body_word FROM node WHERE id = ?',
-    at.node,
+interface Way {
+  readonly way: PlaceWay;
+  readonly late: boolean;
+  readonly from?: { readonly parent: number; readonly name: Buffer };
+}
+
+function insertPlace(intent: IndexDb, { parent, name, node }: Name, { way, from }: Way): void {
+  intent.run(
+    'INSERT INTO place (parent, name, node, way, from_parent, from_name) VALUES (?, ?, ?, ?, ?, ?)',
+    parent,
+    name,
+    node,
+    way,
+    from?.parent ?? null,
+    from?.name ?? null,
   );
-  const kindNumber = staged?.kind ?? nodeAt(index, at.node, trees.parent)?.kind;
-  invariant(kindNumber !== undefined, `placed node ${at.node} is known`);
-  const kind = kindOf(kindNumber);
-  if (!inBase.has(kind)) return undefined;
-  if (kind === 'symlink') return { way: 'symlink' };
-  if (kind === 'folder') return { way: staged?.fresh === 1 ? 'folder' : 'moved-folder' };
-  if (at.first !== undefined) return { way: 'link', from: at.first };
-  if (staged !== undefined && (staged.fresh === 1 || staged.body_word === 2)) return { way: 'new' };
-  const kept = persistingNames(deps, at.node)[0];
-  if (kept !== undefined) return { way: 'link', from: kept };
-  return { way: 'park' };
 }
 
-/** Depths of folders, each worked out once. */
+function placeWay(deps: TreePlanDeps, name: SortedName): Way {
+  const { intent } = deps;
+  const { node } = name;
+  const kind = kindOfNode(deps, node);
+  if (kind === 'symlink') return { way: 'symlink', late: false };
+  const staged = intent.get<{ fresh: number; body_word: number }>(
+    'SELECT fresh, body_word FROM node WHERE id = ?',
+    node,
+  );
+  if (kind === 'folder')
+    return { way: staged?.fresh === 1 ? 'folder' : 'moved-folder', late: false };
+  const isNew = staged !== undefined && (staged.fresh === 1 || staged.body_word === 2);
+  const kept = isNew ? undefined : persistingNames(deps, node)[0];
+  const late = kept !== undefined;
+  const first = intent.get<Name>(
+    'SELECT parent, name FROM coming WHERE node = ? ORDER BY depth, parent, name LIMIT 1',
+    node,
+  );
+  if (first !== undefined && !(first.parent === name.parent && first.name.equals(name.name))) {
+    return { way: 'link', late, from: first };
+  }
+  if (isNew) return { way: 'new', late };
+  return kept === undefined ? { way: 'park', late } : { way: 'link', late, from: kept };
+}
+
+/** Depths of folders, mostly worked out once. */
 class Depths {
   readonly #known = new Map<number, number>([[SET_NODE, 0]]);
   readonly #depthOf: (folder: number) => number;
@@ -152,6 +185,7 @@ class Depths {
     let depth = this.#known.get(folder);
     if (depth === undefined) {
       depth = this.#depthOf(folder);
+      if (this.#known.size >= DEPTHS_KNOWN_MAX) this.#known.clear();
       this.#known.set(folder, depth);
     }
     return depth;

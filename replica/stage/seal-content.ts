@@ -13,10 +13,11 @@ import type { TimeSlice } from '../../shared/time-slice.js';
 import { type BlockSource, layPages, newestDigest, readFully } from '../history/read-block.js';
 import type { IndexDb } from '../index/index-db.js';
 import { nodeAt } from '../index/nodes.js';
+import { stagedNodes } from '../index/paged.js';
 import type { KnownBlocks } from './known-blocks.js';
 import type { NewFiles } from './new-files.js';
 import type { PagesFile } from './pages-file.js';
-import { ALL_PAGES, type StagedBlock } from './staged-block.js';
+import { ALL_PAGES, type StagedBlock, stagedBlocks } from './staged-block.js';
 import { inZeroRun, refused, takePages } from './staged-content.js';
 
 export interface SealContentDeps {
@@ -54,9 +55,10 @@ interface FileNode {
 export async function sealContent(deps: SealContentDeps): Promise<Want[]> {
   const wants: Want[] = [];
   deps.intent.run('DELETE FROM before');
-  const files = deps.intent.all<FileNode>(
-    'SELECT id, size, body_word FROM node WHERE dead = 0 AND body_word <> 0 ORDER BY id',
-  );
+  const files = stagedNodes<FileNode>(deps.intent, {
+    columns: 'id, size, body_word',
+    where: 'dead = 0 AND body_word <> 0',
+  });
   for (const file of files) {
     if (file.body_word === 2) sealNew(deps, file);
     else await sealKept(deps, { file, wants });
@@ -99,13 +101,6 @@ function sealNew({ intent, newFiles, parentPoint, source }: SealContentDeps, fil
   else newFiles.finish(file.id, file.size);
   const old = nodeAt(source.index, file.id, parentPoint);
   intent.run('UPDATE node SET old_body = ? WHERE id = ?', old?.body ?? null, file.id);
-}
-
-function stagedBlocks(intent: IndexDb, node: number): StagedBlock[] {
-  return intent.all<StagedBlock>(
-    'SELECT node, block, digest, bytes, mask, offset, length FROM block WHERE node = ? ORDER BY block',
-    node,
-  );
 }
 
 /** A file patched in place: checks each block, writes the rows and records of what it was. */

@@ -6,6 +6,7 @@
 import { SET_NODE } from '../../shared/protocol/records.js';
 import { DEPTH_MAX } from '../apply/folders.js';
 import type { IndexDb } from '../index/index-db.js';
+import { paged, stagedEntries, stagedNodes } from '../index/paged.js';
 import { entryAt, kindOf, namesAt, nodeAt } from '../index/nodes.js';
 import { toPathText } from '../../shared/path-text.js';
 import type { TimeSlice } from '../../shared/time-slice.js';
@@ -77,9 +78,7 @@ export async function checkEntries({ index, intent, trees, slice }: TreePlanDeps
   const point = trees.parent;
   const drop = intent.db.prepare('DELETE FROM entry WHERE parent = ? AND name = ?');
   const note = intent.db.prepare('UPDATE entry SET old = ? WHERE parent = ? AND name = ?');
-  for (const { parent, name, node } of intent.all<EntryOp>(
-    'SELECT parent, name, node FROM entry',
-  )) {
+  for (const { parent, name, node } of stagedEntries(intent)) {
     const old = entryAt(index, { parent, name, point })?.node ?? 0;
     if (old === node) drop.run(parent, name);
     else if (old !== 0) note.run(old, parent, name);
@@ -112,9 +111,13 @@ function nodeKind(
 
 /** Marks nodes left without a name as dead, drops new ones that never got one, checks folders. */
 async function findDead({ index, intent, trees, slice }: TreePlanDeps): Promise<void> {
-  const touched = intent.all<{ node: number }>(
-    'SELECT DISTINCT old AS node FROM entry WHERE old <> 0 UNION SELECT id FROM node UNION SELECT node FROM entry WHERE node <> 0',
-  );
+  const touched = paged<{ readonly node: number }>(intent, {
+    sql: `SELECT node FROM (
+            SELECT old AS node FROM entry UNION SELECT id FROM node UNION SELECT node FROM entry
+          ) WHERE node > ? ORDER BY node LIMIT ?`,
+    start: [0],
+    cursorOf: ({ node }) => [node],
+  });
   for (const { node } of touched) {
     const names = trees.newNames(node);
     const kind = nodeKind(index, intent, { node, point: trees.parent });
@@ -122,9 +125,8 @@ async function findDead({ index, intent, trees, slice }: TreePlanDeps): Promise<
     else if (kind === 'folder' && names.length > 1) throw refused(`folder ${node} has two names`);
     await slice.breathe();
   }
-  for (const { node } of intent.all<{ node: number }>(
-    'SELECT id AS node FROM node WHERE dead = 1',
-  )) {
+  const dead = { columns: 'id', where: 'dead = 1' };
+  for (const { id: node } of stagedNodes<{ readonly id: number }>(intent, dead)) {
     if (hasChildren({ index, intent, trees, slice }, node)) {
       throw refused(`folder ${node} is removed but still holds names`);
     }

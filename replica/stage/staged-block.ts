@@ -1,4 +1,6 @@
 /** A block as the intent knows it. */
+import type { IndexDb } from '../index/index-db.js';
+import { paged } from '../index/paged.js';
 
 /** Mask of a block of which every page is given. */
 export const ALL_PAGES = 0xffff;
@@ -19,4 +21,14 @@ export interface StagedBlock {
 /** First 48 bits of a digest, for looking blocks up. */
 export function digestPrefix(digest: Uint8Array): number {
   return Buffer.from(digest.buffer, digest.byteOffset, 6).readUIntBE(0, 6);
+}
+
+/** Blocks of a node that the sync gives content, ascending. */
+export function stagedBlocks(intent: IndexDb, node: number): Generator<StagedBlock> {
+  return paged<StagedBlock>(intent, {
+    sql: `SELECT node, block, digest, bytes, mask, offset, length FROM block
+          WHERE node = ? AND block > ? ORDER BY block LIMIT ?`,
+    start: [node, -1],
+    cursorOf: ({ block }) => [node, block],
+  });
 }
