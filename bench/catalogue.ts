@@ -1,11 +1,6 @@
 /** The benchmarks by name, each loaded only when it is run. */
 import type { Figure } from './figure.js';
-
-export interface RunOptions {
-  readonly rounds: number;
-  /** 1 for the sizes in docs/guide/benchmarks.md; less for a quicker look. */
-  readonly scale: number;
-}
+import type { RunOptions } from './run-options.js';
 
 export interface Bench {
   readonly about: string;

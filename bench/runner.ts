@@ -4,10 +4,11 @@
  */
 import { parseArgs } from 'node:util';
 import { AfterimageError, asAfterimageError, ExitCode, messageOf } from '../shared/errors.js';
-import type { Bench, Catalogue, RunOptions } from './catalogue.js';
+import type { Bench, Catalogue } from './catalogue.js';
 import type { Figure } from './figure.js';
 import { describeMachine } from './machine.js';
 import { formatJson, formatReport } from './report.js';
+import type { RunOptions } from './run-options.js';
 
 /** Where a run prints to. */
 export interface RunnerIo {

@@ -6,9 +6,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RunOptions } from './catalogue.js';
 import { measureCommits } from './commit-latency.js';
 import type { Figure } from './figure.js';
+import type { RunOptions } from './run-options.js';
 import { summarise, quantile, type Promised } from './summary.js';
 import { type Rounds, runRounds } from './sync-rounds.js';
 import { writeMixedTree } from './trees/mixed-tree.js';

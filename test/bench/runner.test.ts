@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { Bench, Catalogue, RunOptions } from '../../bench/catalogue.js';
+import type { Bench, Catalogue } from '../../bench/catalogue.js';
 import { run as runHash } from '../../bench/hash.js';
+import type { RunOptions } from '../../bench/run-options.js';
 import { runBenches } from '../../bench/runner.js';
 import { summarise } from '../../bench/summary.js';
 import { AfterimageError } from '../../shared/errors.js';
