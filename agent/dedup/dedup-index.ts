@@ -7,7 +7,7 @@ import type { DedupTable } from '../../shared/hash/hash-core.js';
 import type { TimeSlice } from '../../shared/time-slice.js';
 import type { AgentState } from '../state.js';
 
-const ROWS_A_PAGE = 500;
+const ROWS_A_PAGE = 100;
 
 export class DedupIndex {
   readonly #state: AgentState;

@@ -116,7 +116,7 @@ function openFile(path: string): Database.Database {
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = NORMAL');
     db.pragma('wal_autocheckpoint = 2000');
-    db.pragma('cache_size = -16000');
+    db.pragma('cache_size = -8000');
     db.pragma('temp_store = MEMORY');
     return db;
   } catch (error) {
