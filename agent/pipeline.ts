@@ -58,6 +58,8 @@ export interface SyncRequest {
   readonly operation: Operation;
   /** Cut a point even when nothing changed. */
   readonly always: boolean;
+  /** Requests for a sync that this one answers, since it begins after they were made. */
+  readonly requests?: readonly string[];
   readonly signal: AbortSignal;
   /** When the last sync released the application, ms since the epoch; undefined for none. */
   readonly releasedMs?: number | undefined;
@@ -256,6 +258,7 @@ async function endSync(
     recipe: plan.recipe.name,
     image,
     operation: request.operation,
+    requests: request.requests ?? [],
     roots: set.roots,
     notCarried: set.posix.missing,
     journal: { from: journal.committed, to: plan.journalTo },

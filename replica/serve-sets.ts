@@ -1,5 +1,4 @@
 /** Shows the sets of the house to the HTTP API. */
-import { randomUUID } from 'node:crypto';
 import { AfterimageError } from '../shared/errors.js';
 import type { SetState as ServedState } from '../shared/api/status.js';
 import type { Receiver } from './receive/receiver.js';
@@ -40,12 +39,12 @@ function servedSet(opened: OpenedSet, receiver: Receiver): ServedSet {
         const newest = opened.reader.newest();
         if (newest !== undefined) listener(newest);
       }),
-    askSync: async () => {
+    askSync: async (request) => {
       const at = session();
       if (at === undefined) {
         throw new AfterimageError('agent-away', `the agent of set ${opened.name} is not connected`);
       }
-      await receiver.askSync({ agent: at.agent, set: at.set, request: randomUUID() });
+      await receiver.askSync({ agent: at.agent, set: at.set, request });
     },
   };
 }

@@ -13,6 +13,8 @@ export interface ReportedSync {
   readonly recipe: string;
   readonly image: ImageTaken;
   readonly operation: Operation;
+  /** Requests for a sync that this one answers. */
+  readonly requests: readonly string[];
   readonly roots: readonly RootPath[];
   readonly notCarried: readonly string[];
   readonly journal: { readonly from: number; readonly to: number };
@@ -36,6 +38,7 @@ export function describeOutcome(sync: ReportedSync): Buffer {
     scanAgeMs: 0,
     journal: sync.journal,
     operation: sync.operation,
+    ...(sync.requests.length === 0 ? {} : { requests: [...sync.requests] }),
     reconciled: sync.operation === 'reconcile',
     movedWhileHeld: [...image.movedWhileHeld],
     unreadable: findings.unreadablePaths,

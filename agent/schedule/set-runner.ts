@@ -5,6 +5,7 @@
  */
 import type { SetConfig } from '../../shared/config/agent-config.js';
 import { AfterimageError, asAfterimageError } from '../../shared/errors.js';
+import { REQUESTS_MAX } from '../../shared/protocol/sync-outcome.js';
 import { TimeSlice } from '../../shared/time-slice.js';
 import type { CaptureReport, CaptureSource } from '../capture/capture-source.js';
 import { syncSet, type SetParts, type SyncResult } from '../pipeline.js';
@@ -38,6 +39,8 @@ export interface SetRunnerOptions {
 
 /** Between writes of the journal, so that a burst is one transaction. */
 const JOURNAL_MS = 50;
+/** Note of the state: what follows was compared with the replica and is no point yet. */
+const COMPARING = 'comparing';
 const COUNT_EVERY_MS = 10_000;
 
 export class SetRunner {
@@ -51,7 +54,8 @@ export class SetRunner {
   #away: AfterimageError | undefined;
   #stalled: AfterimageError | undefined;
   #diverged: CommittedPoint | undefined;
-  #asked = false;
+  /** Requests for a sync that none has answered yet. */
+  #asked = new Set<string>();
   #times: SetTimes;
   #lastPoint: SetRunnerStatus['lastPoint'];
   #lastError: AfterimageError | undefined;
@@ -166,7 +170,7 @@ export class SetRunner {
 
   /** What an operator asked for is due at once; after a failure it is tried again like any other. */
   #dueMs(): number {
-    if (this.#asked && this.#times.failures === 0) return 0;
+    if (this.#asked.size > 0 && this.#times.failures === 0) return 0;
     return nextSyncMs(this.#config.schedule, this.#times);
   }
 
@@ -174,22 +178,25 @@ export class SetRunner {
     const { clock, log } = this.#parts;
     const startedMs = clock.now();
     const before = this.#times;
-    const asked = this.#asked;
-    this.#asked = false;
+    const requests = [...this.#asked].slice(0, REQUESTS_MAX);
+    for (const request of requests) this.#asked.delete(request);
+    const asked = requests.length > 0;
     this.#times = { ...before, changedMs: undefined };
     try {
-      const reconciled = await this.#adoptIfDiverged();
+      await this.#adoptIfDiverged();
+      const reconciled = this.#parts.state.note(COMPARING)?.[0] === 1;
       this.#activity = 'syncing';
       const operation = this.#operation({ asked, reconciled });
       const result = await syncSet(this.#parts, {
         operation,
         always: asked || reconciled || this.#times.first,
+        requests,
         signal: this.#stop.signal,
         releasedMs: this.#releasedMs,
       });
       this.#succeeded(result, before);
     } catch (error) {
-      this.#asked ||= asked;
+      for (const request of requests) this.#asked.add(request);
       this.#failed(asAfterimageError(error), before);
     } finally {
       this.#times = { ...this.#times, last: { startedMs, endedMs: clock.now() } };
@@ -206,20 +213,20 @@ export class SetRunner {
     this.#files = this.#parts.state.nodes.countFiles();
   }
 
-  /** True when the state was taken from the replica just now. */
-  async #adoptIfDiverged(): Promise<boolean> {
+  /** Takes the state from the replica; the next point says so, whatever becomes of this process. */
+  async #adoptIfDiverged(): Promise<void> {
     const committed = this.#diverged;
-    if (committed === undefined) return false;
+    if (committed === undefined) return;
     const { state, session, index, log } = this.#parts;
     this.#activity = 'comparing';
     log.warn('agent and replica remember different histories; everything is compared', {
       point: committed.point,
     });
     const slice = new TimeSlice();
+    state.setNote(COMPARING, Buffer.from([1]));
     await adoptReplica(state, session, { committed, slice });
     await index.fill(slice);
     this.#diverged = undefined;
-    return true;
   }
 
   #operation(why: { readonly asked: boolean; readonly reconciled: boolean }): Operation {
@@ -241,6 +248,8 @@ export class SetRunner {
     this.#times = { ...this.#times, failures: 0, unsettled };
     if (result.type === 'unchanged') return;
     this.#times = { ...this.#times, first: false };
+    this.#parts.state.setNote(COMPARING, Buffer.from([0]));
+    this.#parts.state.flush();
     this.#releasedMs = result.releasedMs ?? this.#releasedMs;
     this.#lastPoint = { point: result.point, timeMs: result.timeMs };
     log.info('point cut', { point: result.point, changed: result.nodesChanged });
@@ -303,7 +312,7 @@ export class SetRunner {
         this.#stalled = undefined;
         return;
       case 'sync-asked':
-        this.#asked = true;
+        this.#asked.add(event.request);
         this.#times = { ...this.#times, failures: 0 };
         this.#wake.now();
         return;

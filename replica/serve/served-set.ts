@@ -19,6 +19,9 @@ export interface ServedSet {
   activity(): SetActivity;
   /** Calls back after every commit of this set. */
   onCommitted(listener: (point: PointSummary) => void): { unsubscribe(): void };
-  /** Asks the set's agent for a sync now. Rejects with `agent-away` when it is not connected. */
-  askSync(): Promise<void>;
+  /**
+   * Asks the set's agent for a sync now; `request` is among its outcome's requests. Rejects with
+   * `agent-away` when it is not connected.
+   */
+  askSync(request: string): Promise<void>;
 }

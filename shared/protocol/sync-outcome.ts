@@ -9,6 +9,8 @@ export const consistencies = ['application', 'filesystem', 'crash'] as const;
 export type Consistency = (typeof consistencies)[number];
 
 const namesMax = 1000;
+/** Requests for a sync that one sync can answer; more are answered by the next. */
+export const REQUESTS_MAX = 64;
 
 export const applicationContextSchema = z.object({
   /** 'sqlite', 'hooks', 'cgroup', 'none' … */
@@ -44,6 +46,8 @@ export const syncOutcomeSchema = z.object({
   journal: z.object({ from: z.number().int(), to: z.number().int() }),
   /** 'first' | 'schedule' | 'change' | 'manual' | 'reconcile' */
   operation: z.string().max(100),
+  /** Requests (`sync-asked`) that it answers: it began after they were made. None when left out. */
+  requests: z.array(z.string().max(200)).max(REQUESTS_MAX).optional(),
   /** Set when agent and replica were found diverged and compared everything. */
   reconciled: z.boolean(),
   /** Names that make the point less than its recipe promised (R16), as path text. */

@@ -96,7 +96,7 @@ test('agent: an operator who asks gets a point at once, changed or not', async (
   await until('the first point', () => points() === 1);
   session.emit({ type: 'sync-asked', request: 'r' });
   await until('the second point', () => points() === 2);
-  expect(session.replica.outcome?.operation).toBe('manual');
+  expect(session.replica.outcome).toMatchObject({ operation: 'manual', requests: ['r'] });
 });
 
 test('agent: while the replica is away it journals, and syncs when it is back', async () => {

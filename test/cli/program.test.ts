@@ -224,9 +224,9 @@ describe('looking', () => {
 
 describe('doing', () => {
   it('sync --wait: prints the point that it became', async () => {
-    replica.served.onAsk = () => {
+    replica.served.onAsk = (request) => {
       setImmediate(() => {
-        replica.served.commit();
+        replica.served.commit(request);
       });
       return Promise.resolve();
     };

@@ -1,4 +1,5 @@
 /** What an operator asks to be done: a sync now, a verification. */
+import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import {
   type SyncAnswer,
@@ -42,7 +43,7 @@ export function registerActions(app: FastifyInstance, context: RouteContext): vo
   });
 
   async function ask(served: ServedSet): Promise<null> {
-    await served.askSync();
+    await served.askSync(randomUUID());
     return null;
   }
 
@@ -53,9 +54,10 @@ export function registerActions(app: FastifyInstance, context: RouteContext): vo
   ): Promise<PointSummary> {
     const timeout = AbortSignal.timeout(waitMs);
     const signal = AbortSignal.any([timeout, context.closing, goneSignal(reply)]);
-    const committed = nextAskedPoint(served, signal);
+    const request = randomUUID();
+    const committed = askedPoint(served, { request, signal });
     try {
-      await served.askSync();
+      await served.askSync(request);
     } catch (error) {
       committed.drop();
       throw error;
@@ -72,19 +74,20 @@ export function registerActions(app: FastifyInstance, context: RouteContext): vo
 }
 
 /**
- * The next point that can hold what was there when asking: a sync that was under way by then began
- * before, so its point does not count unless the agent says that it was made by hand.
+ * The point that holds what was there when asking: the one that answers the request. The next may
+ * have begun before; the one after that cannot, and counts when the agent forgot the request.
  */
-function nextAskedPoint(
+function askedPoint(
   served: ServedSet,
-  signal: AbortSignal,
+  { request, signal }: { readonly request: string; readonly signal: AbortSignal },
 ): { readonly point: Promise<PointSummary | null>; drop(): void } {
-  let early = served.activity().state === 'idle' ? 0 : 1;
+  let mayBeEarly = true;
   let drop = (): void => undefined;
   const point = new Promise<PointSummary | null>((resolve) => {
     const subscription = served.onCommitted((summary) => {
-      if (early > 0 && summary.outcome.operation !== 'manual') {
-        early -= 1;
+      const answers = summary.outcome.requests?.includes(request) === true;
+      if (!answers && mayBeEarly) {
+        mayBeEarly = false;
         return;
       }
       subscription.unsubscribe();

@@ -18,7 +18,7 @@ export class ServedMemory implements ServedSet {
   readonly reader: MemorySet;
   readonly #events = new EventEmitter();
   /** What the agent does when it is asked for a sync. */
-  onAsk: () => Promise<void> = () => Promise.resolve();
+  onAsk: (request: string) => Promise<void> = () => Promise.resolve();
   now: SetActivity = {
     agent: 'app-1',
     agentConnected: true,
@@ -44,12 +44,14 @@ export class ServedMemory implements ServedSet {
     return this.#events.listenerCount('committed');
   }
 
-  askSync(): Promise<void> {
-    return this.onAsk();
+  askSync(request: string): Promise<void> {
+    return this.onAsk(request);
   }
 
-  commit(change: Parameters<MemorySet['cut']>[0] = () => undefined): void {
-    this.#events.emit('committed', this.reader.cut(change));
+  /** Cuts a point that answers these requests for a sync. */
+  commit(...requests: readonly string[]): void {
+    const summary = this.reader.cut(() => undefined);
+    this.#events.emit('committed', { ...summary, outcome: { ...summary.outcome, requests } });
   }
 }
 

@@ -272,9 +272,9 @@ describe('asking for a sync', () => {
   });
 
   it('waiting: answers with the point that it became', async () => {
-    replica.served.onAsk = () => {
+    replica.served.onAsk = (request) => {
       setImmediate(() => {
-        replica.served.commit();
+        replica.served.commit(request);
       });
       return Promise.resolve();
     };
@@ -282,8 +282,18 @@ describe('asking for a sync', () => {
     expect(replica.served.listeners).toBe(0);
   });
 
-  it('waiting while a sync is under way: the point of that one does not count', async () => {
-    replica.served.now = { ...replica.served.now, state: 'receiving' };
+  it('waiting while the agent had begun a sync: the point of that one does not count', async () => {
+    replica.served.onAsk = (request) => {
+      setImmediate(() => {
+        replica.served.commit('of another');
+        replica.served.commit('of another', request);
+      });
+      return Promise.resolve();
+    };
+    expect(await (await ask(60_000)).json()).toMatchObject({ point: { point: 4 } });
+  });
+
+  it('waiting for an agent that forgot the request: the second point counts', async () => {
     replica.served.onAsk = () => {
       setImmediate(() => {
         replica.served.commit();
