@@ -81,6 +81,11 @@ export class AgentState {
     return sync;
   }
 
+  /** This number was given once, by whoever: it is not given again (R1). */
+  reserveNode(node: number): void {
+    this.#nextNode = Math.max(this.#nextNode, node + 1);
+  }
+
   takeNode(): number {
     return this.#nextNode++;
   }

@@ -59,6 +59,8 @@ function take(state: AgentState, rows: RowGatherer, record: SyncRecord): void {
       rows.add(record.node, record.block, record.digest);
       return;
     case 'zero':
+      // Also said, as an empty run, of the highest number that the replica ever saw.
+      state.reserveNode(record.node);
       return;
     default:
       invariant(false, `a state does not hold ${record.type} records`);

@@ -27,13 +27,22 @@ export function listState(
       point,
     )?.id;
     const row = id === undefined ? undefined : nodeAt(index, id, point);
-    if (row === undefined) return { records: writer.copy(), next: null };
+    if (row === undefined) {
+      writeNewestNumber(store, writer);
+      return { records: writer.copy(), next: null };
+    }
     if (at.block === 0 || row.id !== at.node) writeNode(store, writer, { row, point });
     const next = writeDigests(store, writer, { row, from: row.id === at.node ? at.block : 0 });
     at = next === null ? { node: row.id + 1, block: 0 } : { node: row.id, block: next };
     if (writer.length >= PAGE_BYTES_TARGET)
       return { records: writer.copy(), next: `${at.node}.${at.block}` };
   }
+}
+
+/** An empty run for the highest node number there ever was: dead ones are not given again (R1). */
+function writeNewestNumber({ index }: SetStore, writer: ByteWriter): void {
+  const node = index.get<{ id: number | null }>('SELECT max(id) AS id FROM node')?.id ?? null;
+  if (node !== null) encodeRecord(writer, { type: 'zero', node, block: 0, count: 0 });
 }
 
 function parseCursor(cursor: string): { node: number; block: number } {
