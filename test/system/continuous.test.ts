@@ -30,14 +30,18 @@ afterEach(async () => {
   await product.close();
 });
 
+/** Whether a point has the file in that size. */
+async function carries(point: number, name: string, size: number): Promise<boolean> {
+  const route = `/v1/sets/app/points/${point}/stat?path=${encodeURIComponent(name)}`;
+  const answer = await product.api(route).catch(() => undefined);
+  return JSON.stringify(answer ?? {}).includes(`"size":${size},`);
+}
+
 /** Until the newest point has the file in that size. */
 async function untilCarried(name: string, size: number): Promise<void> {
   await product.until(`${name} has ${size} bytes`, async () => {
     const newest = (await product.points('app')).at(-1);
-    if (newest === undefined) return false;
-    const route = `/v1/sets/app/points/${newest.point}/stat?path=${encodeURIComponent(name)}`;
-    const answer = await product.api(route).catch(() => undefined);
-    return JSON.stringify(answer ?? {}).includes(`"size":${size},`);
+    return newest !== undefined && (await carries(newest.point, name, size));
   });
 }
 
@@ -72,6 +76,15 @@ test('continuous: a change is a committed point soon after, new file or edit', a
     `continuous: change to point ${Math.round(median)} ms in the middle, ${Math.round(max)} ms at most\n`,
   );
   expect(median).toBeLessThan(LATENCY_MS_MAX);
+});
+
+test('continuous: a sync that is waited for holds what was written before it was asked for', async () => {
+  for (let n = 1; n <= SAMPLES; n += 1) {
+    fs.writeFileSync(path.join(root, 'earlier'), 'x'.repeat(n));
+    fs.writeFileSync(path.join(root, 'written'), 'x'.repeat(n));
+    const point = await product.sync('app');
+    expect(await carries(point, 'app/written', n), `write ${n}`).toBe(true);
+  }
 });
 
 test('continuous: many changes of every kind end in a point that equals the source', async (context) => {
