@@ -19,7 +19,7 @@ import { Journal } from './journal/journal.js';
 import { PathFilter } from './plan/path-filter.js';
 import type { SetParts } from './pipeline.js';
 import type { QuiesceRecipe } from './quiesce/recipe.js';
-import { lockFolder } from './schedule/folder-lock.js';
+import { lockFolder } from '../shared/folder-lock.js';
 import { SetRunner } from './schedule/set-runner.js';
 import {
   describeSet,

@@ -1,31 +1,32 @@
 /**
- * One process a data folder. The lock is the kernel's, held through an exclusively locked SQLite
- * file, so that it ends with its process however that ends.
+ * One process a data folder: an exclusive transaction on a small database, which the kernel lets go
+ * of when the process dies, however it dies.
  */
-import path from 'node:path';
 import Database from 'better-sqlite3';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { AfterimageError } from './errors.js';
 
 export interface FolderLock {
   release(): void;
 }
 
-/** Takes the folder, which must exist. Throws `folder-in-use`. */
+/** Makes the folder (0700) when it is missing. @throws AfterimageError `folder-in-use` */
 export function lockFolder(folder: string): FolderLock {
-  const db = new Database(path.join(folder, 'lock'), { timeout: 0 });
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const path = join(folder, 'lock.db');
+  const db = new Database(path, { timeout: 0 });
   try {
-    db.pragma('journal_mode = DELETE');
-    db.pragma('locking_mode = EXCLUSIVE');
     db.exec('BEGIN EXCLUSIVE');
-  } catch (cause) {
+  } catch (error) {
     db.close();
     throw new AfterimageError('folder-in-use', `another process uses ${folder}`, {
-      cause,
+      cause: error,
       facts: { folder },
     });
   }
   return {
-    release: () => {
+    release() {
       db.close();
     },
   };
