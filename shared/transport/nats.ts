@@ -18,6 +18,7 @@ import {
 import { AfterimageError, messageOf } from '../errors.js';
 import { type Log, silentLog } from '../log.js';
 import { FRAME_BYTES_MAX } from '../limits.js';
+import { keepBufferHeadroom } from './buffer-headroom.js';
 import type { Subscription, Transport, TransportMessage, TransportStatus } from './transport.js';
 
 export interface NatsTransportOptions {
@@ -48,6 +49,7 @@ interface Wish {
 
 /** Starts connecting at once; what is subscribed before is in force when the connection stands. */
 export function createNatsTransport(options: NatsTransportOptions): Transport {
+  keepBufferHeadroom();
   return new NatsTransport(options);
 }
 
