@@ -63,6 +63,7 @@ export class SetRunner {
   #releasedMs: number | undefined;
   #files = 0;
   #countedMs = -Infinity;
+  #scanKnown = false;
 
   constructor(options: SetRunnerOptions) {
     this.#config = options.config;
@@ -71,6 +72,7 @@ export class SetRunner {
     this.#times = {
       startedMs: options.parts.clock.now(),
       last: undefined,
+      scanMs: 0,
       changedMs: undefined,
       failures: 0,
       unsettled: 0,
@@ -184,7 +186,7 @@ export class SetRunner {
     this.#times = { ...before, changedMs: undefined };
     try {
       await this.#adoptIfDiverged();
-      const reconciled = this.#parts.state.note(COMPARING)?.[0] === 1;
+      const reconciled = this.#comparing;
       this.#activity = 'syncing';
       const operation = this.#operation({ asked, reconciled });
       const result = await syncSet(this.#parts, {
@@ -194,15 +196,25 @@ export class SetRunner {
         signal: this.#stop.signal,
         releasedMs: this.#releasedMs,
       });
+      this.#learnScan(result, clock.now() - startedMs);
       this.#succeeded(result, before);
     } catch (error) {
       for (const request of requests) this.#asked.add(request);
       this.#failed(asAfterimageError(error), before);
     } finally {
-      this.#times = { ...this.#times, last: { startedMs, endedMs: clock.now() } };
+      const endedMs = clock.now();
+      this.#times = { ...this.#times, last: { startedMs, endedMs } };
       this.#count();
       log.debug('sync ended', { ms: clock.now() - startedMs });
     }
+  }
+
+  /** A sync that found nothing was a scan and no more; any other one took at least as long. */
+  #learnScan(result: SyncResult, tookMs: number): void {
+    const known = this.#scanKnown ? this.#times.scanMs : Infinity;
+    const scanMs = result.type === 'unchanged' ? tookMs : Math.min(known, tookMs);
+    this.#scanKnown = true;
+    this.#times = { ...this.#times, scanMs };
   }
 
   /** Counting takes a while on a large set: not after every sync. */
@@ -211,6 +223,10 @@ export class SetRunner {
     if (nowMs - this.#countedMs < COUNT_EVERY_MS) return;
     this.#countedMs = nowMs;
     this.#files = this.#parts.state.nodes.countFiles();
+  }
+
+  get #comparing(): boolean {
+    return this.#parts.state.note(COMPARING)?.[0] === 1;
   }
 
   /** Takes the state from the replica; the next point says so, whatever becomes of this process. */
@@ -248,8 +264,10 @@ export class SetRunner {
     this.#times = { ...this.#times, failures: 0, unsettled };
     if (result.type === 'unchanged') return;
     this.#times = { ...this.#times, first: false };
-    this.#parts.state.setNote(COMPARING, Buffer.from([0]));
-    this.#parts.state.flush();
+    if (this.#comparing) {
+      this.#parts.state.setNote(COMPARING, Buffer.from([0]));
+      this.#parts.state.flush();
+    }
     this.#releasedMs = result.releasedMs ?? this.#releasedMs;
     this.#lastPoint = { point: result.point, timeMs: result.timeMs };
     log.info('point cut', { point: result.point, changed: result.nodesChanged });
