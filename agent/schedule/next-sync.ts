@@ -2,7 +2,7 @@
  * When a set's next sync is due. Pure: times in, time out, all in milliseconds since the epoch.
  *
  * A continuous set syncs shortly after a change, gathering what comes in bursts, and not before a
- * few times what the last sync took: a large tree whose scan takes a second is not scanned all the
+ * few times what a scan takes: a large tree whose scan takes a second is not scanned all the
  * time. What could not be settled (a file too young to be told from its next change) is looked at
  * again soon, more and more rarely. A failed sync is tried again, more and more rarely.
  */
@@ -11,7 +11,7 @@ import type { Schedule } from '../../shared/config/agent-config.js';
 
 /** Gathers the changes of one burst. */
 const GATHER_MS = 40;
-/** Of a continuous set's time, at most a fourth goes into syncs. */
+/** Of a continuous set's time, at most a fourth goes into scans. */
 const REST_FACTOR = 3;
 const UNSETTLED_MS_MIN = 50;
 const UNSETTLED_MS_MAX = 30_000;
@@ -23,6 +23,8 @@ export interface SetTimes {
   readonly startedMs: number;
   /** When the last sync, of whatever outcome, began and ended; undefined before the first. */
   readonly last: { readonly startedMs: number; readonly endedMs: number } | undefined;
+  /** What a scan that finds nothing takes, as far as is known. */
+  readonly scanMs: number;
   /** When the first change not covered by a sync was seen. */
   readonly changedMs: number | undefined;
   /** Syncs in a row that failed. */
@@ -52,9 +54,9 @@ export function nextSyncMs(schedule: Schedule, times: SetTimes): number {
   }
 }
 
-function nextContinuous({ startedMs, last, changedMs, unsettled }: SetTimes): number {
+function nextContinuous({ startedMs, last, scanMs, changedMs, unsettled }: SetTimes): number {
   if (last === undefined) return startedMs;
-  const rested = last.endedMs + REST_FACTOR * (last.endedMs - last.startedMs);
+  const rested = last.endedMs + REST_FACTOR * scanMs;
   const changed = changedMs === undefined ? Infinity : changedMs + GATHER_MS;
   const again =
     unsettled === 0 ? Infinity : last.endedMs + grow(unsettled, UNSETTLED_MS_MIN, UNSETTLED_MS_MAX);

@@ -105,8 +105,10 @@ test('agent: while the replica is away it journals, and syncs when it is back', 
   session.live = false;
   session.emit({ type: 'away', error: new AfterimageError('broker-unreachable', 'gone') });
   await until('it is away', () => status()?.activity === 'away');
-  writeFileSync(join(root, 'meanwhile'), 'x');
-  await until('the change is journalled', () => (status()?.journal.paths ?? 0) > 0);
+  await until('the change is journalled', () => {
+    writeFileSync(join(root, 'meanwhile'), 'x');
+    return (status()?.journal.paths ?? 0) > 0;
+  });
   expect(status()?.error?.code).toBe('broker-unreachable');
   session.live = true;
   session.emit({ type: 'hello', outcome: { type: 'go-on', resumed: false } });

@@ -4,7 +4,8 @@ import { nextSyncMs, type SetTimes } from '../../../agent/schedule/next-sync.js'
 
 const quiet: SetTimes = {
   startedMs: 1_000,
-  last: { startedMs: 10_000, endedMs: 10_100 },
+  last: { startedMs: 9_000, endedMs: 10_100 },
+  scanMs: 100,
   changedMs: undefined,
   failures: 0,
   unsettled: 0,
@@ -17,7 +18,7 @@ test.each<[string, SetTimes, number]>([
   ['at once, after a start', { ...quiet, last: undefined }, 1_000],
   ['never, while nothing changes', quiet, Infinity],
   ['40 ms after the first change of a burst', { ...quiet, changedMs: 50_000 }, 50_040],
-  ['not before three times what the last sync took', { ...quiet, changedMs: 10_050 }, 10_400],
+  ['not before three times what a scan takes', { ...quiet, changedMs: 10_050 }, 10_400],
   ['soon, after something unsettled', { ...quiet, unsettled: 1 }, 10_400],
   ['later and later, while unsettled', { ...quiet, unsettled: 6 }, 10_100 + 1_600],
   ['half a second after a failure', { ...quiet, failures: 1 }, 10_600],
@@ -27,7 +28,7 @@ test.each<[string, SetTimes, number]>([
 });
 
 test('schedule: every and cron count from the start of the last sync', () => {
-  expect(nextSyncMs({ type: 'every', everyMs: 60_000 }, quiet)).toBe(70_000);
+  expect(nextSyncMs({ type: 'every', everyMs: 60_000 }, quiet)).toBe(69_000);
   const noon = Date.parse('2026-03-01T12:00:30');
   const times = { ...quiet, last: { startedMs: noon, endedMs: noon + 5 } };
   const next = nextSyncMs({ type: 'cron', pattern: '*/5 * * * *' }, times);
@@ -36,5 +37,5 @@ test('schedule: every and cron count from the start of the last sync', () => {
 
 test('schedule: a change does not hurry a set that has a schedule', () => {
   const changed = { ...quiet, changedMs: 10_200 };
-  expect(nextSyncMs({ type: 'every', everyMs: 60_000 }, changed)).toBe(70_000);
+  expect(nextSyncMs({ type: 'every', everyMs: 60_000 }, changed)).toBe(69_000);
 });
