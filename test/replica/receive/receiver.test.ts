@@ -29,6 +29,8 @@ function memoryRig() {
   return { broker, rig: made };
 }
 
+/** A busy machine makes no silence: these sessions say HELLO once. */
+const calm = { timing: { watchdogMs: 60_000, pingMs: 60_000 } };
 const names = ['one', 'two', 'three'];
 const up = 'afterimage.acme.web.files.up';
 const hello = 'afterimage.acme.web.files.hello';
@@ -54,7 +56,7 @@ describe('receiver', () => {
     const { rig, broker } = memoryRig();
     const anybody = broker.connect();
     const sent: TransportMessage[] = [];
-    const session = rig.session(rig.enrol('web'));
+    const session = rig.session(rig.enrol('web'), calm);
     anybody.subscribe(up, (message) => sent.push(message));
     const seen = watchEvents(session);
     await session.start(() => firstPosition);
@@ -85,13 +87,13 @@ describe('receiver', () => {
   test('receiver: a header that is well formed under a wrong key is forged', async () => {
     const { rig, broker } = memoryRig();
     const anybody = broker.connect();
-    const session = rig.session(rig.enrol('web'));
+    const session = rig.session(rig.enrol('web'), calm);
     const ids = new Set<string>();
     anybody.subscribe(up, (message) => {
       ids.add(Buffer.from(message.data).toString('hex', 8, 16));
     });
     await session.start(() => firstPosition);
-    await until(() => rig.receiver.counters.sessions === 1);
+    await until(() => rig.receiver.counters.sessions >= 1);
     const id = [...ids][0] ?? '';
     for (const type of Object.keys(messageTypes) as (keyof typeof messageTypes)[]) {
       const header = encodeHeader({
@@ -119,10 +121,10 @@ describe('receiver', () => {
     const hellos: TransportMessage[] = [];
     anybody.subscribe(hello, (message) => hellos.push(message));
     const identity = rig.enrol('web');
-    const session = rig.session(identity);
+    const session = rig.session(identity, calm);
     const seen = watchEvents(session);
     await session.start(() => firstPosition);
-    await until(() => rig.receiver.counters.sessions === 1 && hellos.length > 0);
+    await until(() => rig.receiver.counters.sessions >= 1 && hellos.length > 0);
     for (let round = 0; round < 20; round += 1) {
       for (const message of hellos.slice(0, 1)) {
         await anybody.request(hello, message.data, 1000);
@@ -140,21 +142,21 @@ describe('receiver', () => {
     await session.close();
     const position = { ...firstPosition, ...rig.port.position() };
     await rig.session(identity).start(() => position);
-    await until(() => rig.receiver.counters.sessions === 1);
+    await until(() => rig.receiver.counters.sessions >= 1);
   });
 
   test('receiver: a copy of an identity is found out, and the operator decides', async () => {
     const { rig } = memoryRig();
     const identity = rig.enrol('web');
-    const original = rig.session(identity);
+    const original = rig.session(identity, calm);
     await original.start(() => firstPosition);
-    await until(() => rig.receiver.counters.sessions === 1);
+    await until(() => rig.receiver.counters.sessions >= 1);
     cpSync(join(rig.folder, 'web'), join(rig.folder, 'clone'), { recursive: true });
     // the original goes on: the copy's token is an old one by now
     await original.close();
-    const second = rig.session(identity);
+    const second = rig.session(identity, { timing: { watchdogMs: 2000, pingMs: 50 } });
     await second.start(() => firstPosition);
-    await until(() => rig.receiver.counters.sessions === 2);
+    await until(() => rig.receiver.counters.sessions >= 2);
     const clone = rig.session(loadIdentity(join(rig.folder, 'clone')));
     const seenByClone = watchEvents(clone);
     const started = clone.start(() => firstPosition);
@@ -169,13 +171,13 @@ describe('receiver', () => {
   test('receiver: the older session is fenced when the newer one is used', async () => {
     const { rig } = memoryRig();
     const identity = rig.enrol('web');
-    const first = rig.session(identity, { timing: { watchdogMs: 60_000, pingMs: 60_000 } });
+    const first = rig.session(identity, calm);
     await first.start(() => firstPosition);
-    await until(() => rig.receiver.counters.sessions === 1);
+    await until(() => rig.receiver.counters.sessions >= 1);
     const second = rig.session(identity);
     const seen = watchEvents(second);
     await second.start(() => firstPosition);
-    await until(() => rig.receiver.counters.sessions === 2);
+    await until(() => rig.receiver.counters.sessions >= 2);
     await first.write({ type: 'link', parent: 1, name: Buffer.from('fenced'), node: 2 });
     first.flush();
     await until(() => rig.receiver.counters.stale > 0);
