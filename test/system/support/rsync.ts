@@ -1,6 +1,9 @@
 /** Trees copied and compared by rsync: a judge that knows nothing of the product. */
 import { spawnSync } from 'node:child_process';
+import { loadPosix } from '../../../shared/posix/load-posix.js';
 
+/** -1 compares times to the nanosecond; without the native part they come back less fine. */
+const timeWindow = `--modify-window=${loadPosix().native ? -1 : 0}`;
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Why rsync cannot judge here; undefined when it can. */
@@ -14,15 +17,7 @@ export function rsyncMissing(): string | undefined {
 
 /** What rsync would change to make `copy` equal to `tree`; empty when they are equal. */
 export function treeDifferences(tree: string, copy: string): string {
-  // a window of -1 compares times to the nanosecond
-  return rsync([
-    '-aHAXcn',
-    '--modify-window=-1',
-    '--delete',
-    '--itemize-changes',
-    `${tree}/`,
-    `${copy}/`,
-  ]);
+  return rsync(['-aHAXcn', timeWindow, '--delete', '--itemize-changes', `${tree}/`, `${copy}/`]);
 }
 
 /** Makes `copy` equal to `tree` in everything that rsync knows. */
