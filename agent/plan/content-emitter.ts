@@ -2,6 +2,7 @@
  * Says what the blocks of one file are: runs of zero and unchanged blocks as one record, changed
  * pages where they are fewer than the block's, else the block through dedup.
  */
+import type { SpliceSegment, SyncRecord } from '../../shared/protocol/records.js';
 import type { BlockOutlet } from '../dedup/block-outlet.js';
 import type { DedupIndex } from '../dedup/dedup-index.js';
 import { gatherPages } from './pages.js';
@@ -64,7 +65,7 @@ export class ContentEmitter {
     if (emitted.known) return this.#sink.blocks.copy(offered, bytes.length);
     if (pages === undefined) return this.#sink.blocks.offer(offered);
     // Until the sync is committed the replica has only these pages, not a block to copy from.
-    return this.#sink.outlet.put({
+    return this.#afterRun({
       type: 'pages',
       node: this.#node,
       block,
@@ -73,5 +74,28 @@ export class ContentEmitter {
       mask: pages,
       bytes: gatherPages(bytes, pages),
     });
+  }
+
+  /** A block put together from stretches of a file of the parent point and literal bytes. */
+  splice(spliced: {
+    readonly block: number;
+    readonly digest: Buffer;
+    readonly bytes: Buffer;
+    readonly locator: number | undefined;
+    readonly source: number;
+    readonly segments: readonly SpliceSegment[];
+  }): Promise<void> | undefined {
+    const { block, digest, bytes, locator, source, segments } = spliced;
+    this.#sink.index.add(digest, locator);
+    const length = bytes.length;
+    const node = this.#node;
+    return this.#afterRun({ type: 'splice', node, block, digest, length, source, segments });
+  }
+
+  /** What lies on top of an open run must come after it. */
+  #afterRun(record: SyncRecord): Promise<void> | undefined {
+    const wait = this.flush();
+    const next = this.#sink.outlet.put(record);
+    return wait === undefined ? next : Promise.all([wait, next]).then(() => undefined);
   }
 }

@@ -168,7 +168,8 @@ export class TreeWalk {
     const { state, posix } = this.#parts;
     const row = state.nodes.get(folder.node);
     // A folder too young at the first look may have changed since without its times moving.
-    if (row === undefined || row.dirty || state.fingerprint(folder.node) === undefined) return false;
+    if (row === undefined || row.dirty || state.fingerprint(folder.node) === undefined)
+      return false;
     try {
       return row.status.equals(encodeStatus(posix.lstat(folder.self()), this.#status));
     } catch (error) {

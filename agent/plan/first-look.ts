@@ -1,0 +1,125 @@
+/**
+ * The first of two looks at a file: hashes it, or takes the hashes of a lost sync (R12), and finds
+ * the rows that differ from the state.
+ */
+import { blockCount, BLOCK_BYTES } from '../../shared/limits.js';
+import { BlockRow, ROW_BLOCKS } from '../state/block-row.js';
+import { BlockRun, type BlockReader } from './block-reader.js';
+import { fillRow, ROW_BYTES, type ContentParts, type ContentRequest } from './content-request.js';
+import { compareBlock } from './row-compare.js';
+
+/** Digests that a question to the replica names at most: 128 KiB. */
+const ASK_DIGESTS_MAX = 4_096;
+
+/** A file under two looks: what both know of it. */
+export interface FileProgress {
+  /** Bytes of the file, as far as they were read. */
+  size: number;
+  /** False once it was seen to move. */
+  steady: boolean;
+}
+
+/** Rows that changed, by first block, as the first look found them. */
+export type ChangedRows = ReadonlyMap<number, Buffer | undefined>;
+
+export class FirstLook {
+  readonly #parts: ContentParts;
+  readonly #request: ContentRequest;
+  readonly #reader: BlockReader;
+  readonly #file: FileProgress;
+  readonly #run = new BlockRun();
+  readonly #before = new BlockRow();
+  readonly #after = new BlockRow();
+  /** Blocks of which more than some pages changed. */
+  wholeBlocks = 0;
+  /** Bytes of content that the index does not know. */
+  unknownBytes = 0;
+  #had = new Set<string>();
+
+  constructor(
+    parts: ContentParts,
+    request: ContentRequest,
+    of: { readonly reader: BlockReader; readonly file: FileProgress },
+  ) {
+    this.#parts = parts;
+    this.#request = request;
+    this.#reader = of.reader;
+    this.#file = of.file;
+  }
+
+  /** The replica said that it has a block of this digest. */
+  had(digest: Buffer): boolean {
+    return this.#had.has(digest.toString('latin1'));
+  }
+
+  /** Looks at blocks [first, until). */
+  async look(first: number, until: number): Promise<ChangedRows> {
+    const { state, pause } = this.#parts;
+    const { node, before, provisional } = this.#request;
+    const remembered = state.digests.hasProvisional(provisional);
+    const rows = new Map<number, Buffer | undefined>();
+    const asked: Buffer[] = [];
+    this.#had = new Set();
+    for (let row = first; row < until && row * BLOCK_BYTES < this.#file.size; row += ROW_BLOCKS) {
+      this.#before.load(before === undefined ? undefined : state.digests.read(node, row));
+      if (remembered) this.#after.load(state.digests.provisional(provisional, row));
+      else this.#read(row);
+      if (this.#findChanges(row, remembered ? asked : undefined)) {
+        rows.set(row, this.#after.encode());
+      }
+      const rest = pause.breathe();
+      if (rest !== undefined) await rest;
+    }
+    await this.#ask(asked);
+    return rows;
+  }
+
+  /** Into `#after`. */
+  #read(row: number): void {
+    const wanted = Math.min(ROW_BYTES, this.#file.size - row * BLOCK_BYTES);
+    this.#reader.read(this.#run, row, wanted);
+    if (this.#run.length < wanted) {
+      this.#file.size = row * BLOCK_BYTES + this.#run.length;
+      this.#file.steady = false;
+    }
+    fillRow(this.#after, this.#run, 0);
+  }
+
+  /** Counts, and collects into `asked`, what is unknown; true when anything changed. */
+  #findChanges(row: number, asked: Buffer[] | undefined): boolean {
+    const { size } = this.#file;
+    const pair = {
+      first: row,
+      before: this.#before,
+      after: this.#after,
+      oldSize: this.#request.before?.size ?? 0,
+      newSize: size,
+    };
+    let changed = false;
+    for (let index = 0; index < Math.min(ROW_BLOCKS, blockCount(size) - row); index += 1) {
+      const change = compareBlock(pair, index);
+      if (change.type === 'same') continue;
+      changed = true;
+      if (change.type === 'content' && change.pages !== undefined) continue;
+      this.wholeBlocks += 1;
+      if (change.type === 'zero' || this.#parts.index.has(this.#after.digest(index))) continue;
+      this.unknownBytes += BLOCK_BYTES;
+      asked?.push(Buffer.from(this.#after.digest(index)));
+    }
+    return changed;
+  }
+
+  async #ask(digests: readonly Buffer[]): Promise<void> {
+    const { session, blocks, index } = this.#parts;
+    for (let at = 0; at < digests.length; at += ASK_DIGESTS_MAX) {
+      if (blocks.silent || !session.live) return;
+      const some = digests.slice(at, at + ASK_DIGESTS_MAX);
+      // A question that fails is no failure of the sync: the blocks are read and sent.
+      const answer = await session.has(Buffer.concat(some)).catch(() => undefined);
+      for (const [place, digest] of some.entries()) {
+        const has = answer?.[place] === 1 && !index.isDistrusted(digest);
+        if (has) this.#had.add(digest.toString('latin1'));
+      }
+    }
+  }
+}
