@@ -1,0 +1,124 @@
+/**
+ * Frames that an agent might send if it were mad: valid syncs with bytes altered, records left out,
+ * doubled and swapped. Each is refused or becomes a point that reads back; none stalls the set, and
+ * older points stand. FUZZ=n and SEED=n for more.
+ */
+import { expect, test } from 'vitest';
+import { createHashCore } from '../../shared/hash/create-hash-core.js';
+import { decodeRecords, type SyncRecord } from '../../shared/protocol/records.js';
+import { Seeded } from '../support/seeded.js';
+import { ModelSet } from './support/model-set.js';
+import { readPoint } from './support/open-model-set.js';
+import { encode, SmallSet } from './support/small-set.js';
+
+const rounds = Number(process.env['FUZZ'] ?? 90);
+const seed = Number(process.env['SEED'] ?? 4);
+const core = createHashCore();
+
+function isAlive(record: SyncRecord): boolean {
+  return record.type !== 'begin' && record.type !== 'end';
+}
+
+/** The records of a random tree, numbered from `firstNode` so that they meet no others. */
+function randomRecords(random: Seeded, firstNode: number): SyncRecord[] {
+  const model = new ModelSet(random, core);
+  model.mutate(3 + random.below(12));
+  const moved = (node: number): number => (node > 1 ? node + firstNode : node);
+  return model
+    .records(1, { point: 0, chain: Buffer.alloc(32) })
+    .filter(isAlive)
+    .map((record) => {
+      if (record.type === 'link')
+        return { ...record, parent: moved(record.parent), node: moved(record.node) };
+      if (record.type === 'unlink') return { ...record, parent: moved(record.parent) };
+      return 'node' in record ? { ...record, node: moved(record.node) } : record;
+    });
+}
+
+/** Leaves out, doubles or swaps records, or gives one the numbers of another. */
+function shuffled(random: Seeded, records: readonly SyncRecord[]): SyncRecord[] {
+  const copy = [...records];
+  for (let n = 1 + random.below(3); n > 0 && copy.length > 1; n -= 1) {
+    const a = random.below(copy.length);
+    const b = random.below(copy.length);
+    const [first, second] = [copy[a], copy[b]];
+    if (first === undefined || second === undefined) continue;
+    switch (random.below(4)) {
+      case 0:
+        copy.splice(a, 1);
+        break;
+      case 1:
+        copy.splice(b, 0, first);
+        break;
+      case 2:
+        copy[a] = second;
+        copy[b] = first;
+        break;
+      default:
+        if ('node' in first && 'node' in second) copy[a] = { ...first, node: second.node };
+    }
+  }
+  return copy;
+}
+
+function altered(random: Seeded, body: Buffer): Buffer {
+  const copy = Buffer.from(body);
+  for (let n = 1 + random.below(3); n > 0; n -= 1) {
+    // Mostly in the first bytes of a record's fields, where numbers are.
+    const at = random.below(random.chance(0.5) ? Math.min(300, copy.length) : copy.length);
+    copy[at] = random.chance(0.3) ? 0xff : (copy[at] ?? 0) ^ (1 << random.below(8));
+  }
+  return copy;
+}
+
+test(
+  `set writer: ${rounds} mad syncs stall nothing and harm no point (seed ${seed})`,
+  { timeout: 120_000 },
+  async () => {
+    const random = new Seeded(seed);
+    const small = await SmallSet.create();
+    const became = { refused: 0, committed: 0 };
+    try {
+      for (let round = 1; round <= rounds; round += 1) {
+        const records = randomRecords(random, round * 1000);
+        const frames = random.chance(0.5)
+          ? small.framed(shuffled(random, records))
+          : small.framed(records).map((body, at) => (at === 1 ? altered(random, body) : body));
+        const { point } = small;
+        const event = await small.sendFrames(frames);
+        if (event.type === 'committed') {
+          became.committed += 1;
+          // Throws when a block of it does not have its digest.
+          small.copies.push(await readPoint(small.open.store, small.point));
+        } else {
+          became.refused += 1;
+          expect(small.point, `round ${round}`).toBe(point);
+        }
+        if (round % 30 === 0) {
+          expect(await small.wrongPoints(), `round ${round}`).toEqual([]);
+          expect(await small.goodSync(), `round ${round}`).toEqual([]);
+        }
+      }
+      await small.reopen();
+      expect(await small.wrongPoints()).toEqual([]);
+      expect(became.refused).toBeGreaterThan(0);
+      expect(became.committed).toBeGreaterThan(0);
+    } finally {
+      await small.close();
+    }
+  },
+);
+
+test('records: what a mad frame decodes to is bounded, and ends', () => {
+  const random = new Seeded(seed);
+  let whole = 0;
+  for (let round = 0; round < 300; round += 1) {
+    const body = altered(random, encode(randomRecords(random, 10).slice(0, 3)));
+    try {
+      for (const record of decodeRecords(body)) whole += record.type === 'node' ? 1 : 0;
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'frame-malformed' });
+    }
+  }
+  expect(whole).toBeGreaterThan(0);
+});
