@@ -19,10 +19,12 @@ const seed = Number(process.env['SEED'] ?? 20260);
 /** The first copy is cut off this often, as long as it is under way. */
 const FIRST_COPY_KILLS = 4;
 const FIRST_COPY_FILES = 300;
+/** What makes the first copy long; it goes after it, so that points are soon read. */
+const BULK = 'bulk';
 const OPERATIONS_MAX = 12;
 /** Every so often all points are read back, not only the newest few. */
 const READ_ALL_EVERY = 10;
-const NEWEST_READ = 4;
+const NEWEST_READ = 3;
 
 const victims: readonly (readonly Role[])[] = [
   ['agent'],
@@ -43,7 +45,7 @@ class Writer {
   #done: Promise<void> = Promise.resolve();
 
   constructor(root: string) {
-    this.#tree = new RandomTree(root, seed, 200_000);
+    this.#tree = new RandomTree(root, seed, 150_000);
   }
 
   burst(operations: number): void {
@@ -103,6 +105,14 @@ class Witness {
   }
 }
 
+/** The random operations may have moved it, or parts of it: what is left of it goes. */
+function removeBulk(root: string): void {
+  for (const name of fs.readdirSync(root, { recursive: true, encoding: 'utf8' })) {
+    if (/(^|\/)first-\d+$/.test(name))
+      fs.rmSync(path.join(root, name), { force: true, recursive: true });
+  }
+}
+
 async function killAndRestart(product: Product, random: Seeded): Promise<string> {
   const chosen = random.pick(victims);
   const killed: Role[] = [];
@@ -130,9 +140,10 @@ test(
     const product = await startProduct({
       sets: (folder) => {
         const root = path.join(folder, 'app');
-        fs.mkdirSync(root);
+        const bulk = path.join(root, BULK);
+        fs.mkdirSync(bulk, { recursive: true });
         for (let n = 0; n < FIRST_COPY_FILES; n += 1)
-          fs.writeFileSync(path.join(root, `first-${n}`), random.bytes(random.below(400_000)));
+          fs.writeFileSync(path.join(bulk, `first-${n}`), random.bytes(random.below(400_000)));
         return [{ name: 'app', roots: [root], schedule: 'continuous' }];
       },
       startAgent: false,
@@ -143,6 +154,7 @@ test(
       const witness = new Witness(product, root);
       await product.startAgent();
       for (let kill = 1; kill <= kills; kill += 1) {
+        if (kill === FIRST_COPY_KILLS + 2) removeBulk(root);
         if (kill > FIRST_COPY_KILLS) {
           writer.burst(1 + random.below(OPERATIONS_MAX));
           await witness.quietPoint();

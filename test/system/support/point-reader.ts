@@ -7,6 +7,7 @@ import path from 'node:path';
 import { ApiClient } from '../../../cli/api-client.js';
 import { HttpSource } from '../../../cli/http-source.js';
 import { restorePoint } from '../../../replica/restore/restore.js';
+import { errnoOf } from '../../../shared/errors.js';
 import { TOKEN_FILE, URL_FILE } from '../../../shared/api/address.js';
 import { type PointJson, pointsSchema } from '../../../shared/api/points.js';
 import { createHashCore } from '../../../shared/hash/create-hash-core.js';
@@ -78,11 +79,19 @@ export function differences(found: Description, expected: Description): string[]
   return lines.slice(0, 20);
 }
 
-/** Files of syncs under way on the replica. */
+/** Files of syncs under way on the replica; a folder that is being emptied counts as one. */
 export function straysOf(product: Product, set: string): string[] {
-  return ['intent', 'new', 'park', 'leftover'].flatMap((part) =>
-    fs
-      .readdirSync(path.join(product.replicaData, 'sets', set, part))
-      .map((name) => `${part}/${name}`),
-  );
+  return ['intent', 'new', 'park', 'leftover'].flatMap((part) => {
+    const folder = path.join(product.replicaData, 'sets', set, part);
+    return namesIn(folder).map((name) => `${part}/${name}`);
+  });
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return fs.readdirSync(folder);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return ['.'];
+    throw error;
+  }
 }
