@@ -253,6 +253,8 @@ async function endSync(
   const { state, session, journal } = set;
   const { plan, image, request } = said;
   await plan.outlet.begin();
+  // What is said so far leaves now, so that the count of bytes is whole.
+  session.flush();
   const outcome = describeOutcome({
     engine: set.engine,
     recipe: plan.recipe.name,

@@ -34,9 +34,12 @@ interface Batch {
   readonly answer: Promise<Uint8Array | undefined>;
 }
 
+/** What the outlet asks of the index. */
+export type KnownDigests = Pick<DedupIndex, 'has' | 'add' | 'isDistrusted'>;
+
 export class BlockOutlet {
   readonly #outlet: RecordSink;
-  readonly #index: Pick<DedupIndex, 'has' | 'add' | 'isDistrusted'>;
+  readonly #index: KnownDigests;
   readonly #session: Pick<SetSession, 'has' | 'live'>;
   #waiting: OfferedBlock[] = [];
   #waitingBytes = 0;
@@ -50,7 +53,7 @@ export class BlockOutlet {
   /** Blocks that were not sent because the replica had them. */
   copied = 0;
 
-  constructor(outlet: RecordSink, index: DedupIndex, session: Pick<SetSession, 'has' | 'live'>) {
+  constructor(outlet: RecordSink, index: KnownDigests, session: Pick<SetSession, 'has' | 'live'>) {
     this.#outlet = outlet;
     this.#index = index;
     this.#session = session;
