@@ -64,6 +64,8 @@ export class Staging {
   readonly #manifest = new ManifestDigest();
   readonly #stripped = new ByteWriter(64 * 1024);
   readonly #slice = new TimeSlice();
+  /** The newest point, which stays so while this sync is under way. */
+  readonly #parentPoint: number;
   #node: StagedNode | undefined;
   #ended = false;
   /** Rows were written that are not handed to the file yet. */
@@ -71,6 +73,7 @@ export class Staging {
 
   private constructor(deps: StagingDeps, intent: IndexDb) {
     this.#deps = deps;
+    this.#parentPoint = newestPoint(deps.source.index);
     this.intent = intent;
     this.newFiles = new NewFiles(deps.folders.new);
     this.pages = new PagesFile(deps.folders.intent);
@@ -284,7 +287,7 @@ export class Staging {
     if (record.node <= SET_NODE) throw refused(`node number ${record.node} is reserved`);
     if (record.size > FILE_BYTES_MAX) throw refused(`a file of ${record.size} bytes is too large`);
     const index = this.#deps.source.index;
-    const live = nodeAt(index, record.node, newestPoint(index));
+    const live = nodeAt(index, record.node, this.#parentPoint);
     if (live === undefined && nodeEver(index, record.node)) {
       throw refused(`node ${record.node} is dead and cannot return`);
     }
