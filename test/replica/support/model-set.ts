@@ -4,15 +4,10 @@
  */
 import { BLOCK_BYTES, blockCount, blockLength } from '../../../shared/limits.js';
 import type { HashCore } from '../../../shared/hash/hash-core.js';
-import { ByteWriter } from '../../../shared/protocol/bytes.js';
-import {
-  encodeRecord,
-  type NodeRecord,
-  SET_NODE,
-  type SyncRecord,
-} from '../../../shared/protocol/records.js';
+import { type NodeRecord, SET_NODE, type SyncRecord } from '../../../shared/protocol/records.js';
 import type { SyncOutcome } from '../../../shared/protocol/sync-outcome.js';
 import type { Seeded } from '../../support/seeded.js';
+import { pagesRecord } from './model-records.js';
 
 export interface ModelNode {
   readonly id: number;
@@ -366,45 +361,4 @@ export class ModelSet {
     this.#clock += BigInt(1 + this.#random.below(2_000_000_000));
     return this.#clock;
   }
-}
-
-function pagesRecord(at: {
-  node: number;
-  block: number;
-  digest: Buffer;
-  bytes: Buffer;
-  old: Buffer;
-}): SyncRecord {
-  let mask = 0;
-  const parts: Buffer[] = [];
-  for (let page = 0; page * 4096 < at.bytes.length; page += 1) {
-    const piece = at.bytes.subarray(page * 4096, page * 4096 + 4096);
-    if (piece.equals(at.old.subarray(page * 4096, page * 4096 + 4096))) continue;
-    mask |= 1 << page;
-    parts.push(piece);
-  }
-  return {
-    type: 'pages',
-    node: at.node,
-    block: at.block,
-    digest: at.digest,
-    length: at.bytes.length,
-    mask,
-    bytes: Buffer.concat(parts),
-  };
-}
-
-/** Frames of a few records each. */
-export function toFrames(records: readonly SyncRecord[]): Buffer[] {
-  const frames: Buffer[] = [];
-  const writer = new ByteWriter();
-  for (const record of records) {
-    encodeRecord(writer, record);
-    if (writer.length > 200_000) {
-      frames.push(writer.copy());
-      writer.reset();
-    }
-  }
-  if (writer.length > 0) frames.push(writer.copy());
-  return frames;
 }

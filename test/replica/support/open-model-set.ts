@@ -9,7 +9,8 @@ import { StoredSetReader } from '../../../replica/history/stored-set-reader.js';
 import type { SetEvent } from '../../../replica/receive/set-port.js';
 import { SetWriter } from '../../../replica/set-writer.js';
 import { Seeded } from '../../support/seeded.js';
-import { type FullCopy, ModelSet, toFrames } from './model-set.js';
+import { toFrames } from './model-records.js';
+import { type FullCopy, ModelSet } from './model-set.js';
 
 const core = createHashCore();
 
