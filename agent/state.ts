@@ -27,6 +27,8 @@ export class AgentState {
   readonly #sql: ReturnType<typeof prepare>;
   readonly #devices = new Map<number, number>();
   #nextNode: number;
+  /** False only when there is no orphan. */
+  #hasOrphans = true;
 
   /** Opens or makes the database; takes back a sync that a crash left open. */
   constructor(path: string) {
@@ -146,15 +148,20 @@ export class AgentState {
   addOrphan(node: number): void {
     this.#base.writing();
     this.#sql.addOrphan.run(node);
+    this.#hasOrphans = true;
   }
 
+  /** Costs nothing while there are none, as in a first copy. */
   removeOrphan(node: number): void {
+    if (!this.#hasOrphans) return;
     this.#base.writing();
     this.#sql.removeOrphan.run(node);
   }
 
   anyOrphan(): number | undefined {
-    return this.#sql.anyOrphan.get();
+    const orphan = this.#sql.anyOrphan.get();
+    this.#hasOrphans = orphan !== undefined;
+    return orphan;
   }
 
   /** The own number of a device, made when it is new. */

@@ -32,7 +32,7 @@ export class NamePlanner {
     const folder = node.kind === 'folder';
     const before = state.nodes.link({ ...place, node: node.id, folder });
     if (before === node.id) return undefined;
-    if (!state.isMade(node.id)) state.removeOrphan(node.id);
+    state.removeOrphan(node.id);
     if (before !== undefined) this.#lostName(before);
     return outlet.put({ type: 'link', parent: place.parent, name: place.name, node: node.id });
   }
