@@ -7,7 +7,7 @@ import { malformed } from './bytes.js';
 
 /** Bits per byte above which the sample counts as not compressible. */
 const ENTROPY_BITS_MAX = 7.2;
-const SAMPLE_BYTES = 2048;
+const SAMPLE_BYTES = 1024;
 const SAMPLE_RUNS = 8;
 /** Shorter bodies travel as they are: there is nothing to gain. */
 const COMPRESS_BYTES_MIN = 256;
@@ -41,7 +41,7 @@ export function decompressBody(body: Uint8Array, rawLength: number): Buffer {
   return raw;
 }
 
-/** Shannon entropy, in bits per byte, of eight runs spread over `bytes`: 2 KiB in all. */
+/** Shannon entropy, in bits per byte, of eight runs spread over `bytes`: 1 KiB in all. */
 export function sampledEntropy(bytes: Uint8Array): number {
   const counts = new Uint32Array(256);
   const run = Math.min(SAMPLE_BYTES / SAMPLE_RUNS, Math.ceil(bytes.length / SAMPLE_RUNS));

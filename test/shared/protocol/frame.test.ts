@@ -119,7 +119,7 @@ describe('compression', () => {
   });
 
   test('compression: the sample tells text from noise', () => {
-    expect(sampledEntropy(randomBytes(64 * 1024))).toBeGreaterThan(7.8);
+    expect(sampledEntropy(randomBytes(64 * 1024))).toBeGreaterThan(7.6);
     expect(sampledEntropy(Buffer.alloc(64 * 1024))).toBe(0);
     expect(sampledEntropy(Buffer.from('ab'.repeat(1000)))).toBeCloseTo(1);
     expect(sampledEntropy(Buffer.alloc(0))).toBe(0);
