@@ -43,6 +43,7 @@ function stagedPosition(staged: StagedSync, received: Received): SetPosition['st
     boot: staged.boot,
     sync: staged.sync,
     sealed: staged.sealed,
+    ended: staged.ended,
     receivedSequence: Math.max(staged.durable, here),
     durableSequence: staged.durable,
   };

@@ -45,6 +45,8 @@ export interface StagedSync {
   readonly boot: string;
   readonly sync: number;
   readonly sealed: boolean;
+  /** All of it was received. */
+  readonly ended: boolean;
   readonly durable: number;
 }
 
@@ -139,7 +141,13 @@ export class Staging {
   status(): StagedSync {
     const row = this.intent.get<SyncRow>('SELECT boot, sync, durable, sealed FROM sync');
     if (row === undefined) throw refused('the intent names no sync');
-    return { boot: row.boot, sync: row.sync, sealed: row.sealed === 1, durable: row.durable };
+    return {
+      boot: row.boot,
+      sync: row.sync,
+      sealed: row.sealed === 1,
+      ended: this.#ended,
+      durable: row.durable,
+    };
   }
 
   /** Whether this sync is the newest point already: a crash came between its cut and its clean-up. */
