@@ -26,8 +26,12 @@ export interface FolderIdentity {
  * 4 ms on usual kernels, 10 ms on slow ones.
  */
 const TICK_NS = 10_000_000n;
+const SECOND_NS = 1_000_000_000n;
+/** File systems that keep whole seconds, or every second one (ext4 with small inodes, NFS, FAT). */
+const COARSE_TICK_NS = 2n * SECOND_NS;
 
 /** True when a file of this ctime may change after `lookedMs` without its ctime moving (R16). */
 export function isYoung(ctimeNs: bigint, lookedMs: number): boolean {
-  return ctimeNs >= BigInt(Math.floor(lookedMs)) * 1_000_000n - TICK_NS;
+  const tickNs = ctimeNs % SECOND_NS === 0n ? COARSE_TICK_NS : TICK_NS;
+  return ctimeNs >= BigInt(Math.floor(lookedMs)) * 1_000_000n - tickNs;
 }
