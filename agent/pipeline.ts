@@ -27,7 +27,7 @@ import type { FolderIdentity, PlanParts } from './plan/plan-parts.js';
 import { RecordOutlet } from './plan/record-outlet.js';
 import { describeOutcome, type Operation } from './plan/sync-report.js';
 import { VerdictListener, type SyncVerdict } from './plan/sync-verdict.js';
-import { stoppable } from './plan/stoppable-session.js';
+import { orStopped, stoppable } from './plan/stoppable-session.js';
 import { TreeWalk } from './plan/tree-walk.js';
 import type { QuiesceRecipe } from './quiesce/recipe.js';
 import type { SetSession } from './ship/session.js';
@@ -88,9 +88,12 @@ export type SyncResult =
  * @throws AfterimageError what kept the sync from being committed; the state is the parent's again
  */
 export async function syncSet(set: SetParts, request: SyncRequest): Promise<SyncResult> {
+  // One that could not be taken back when it failed, as on a full disk.
+  if (set.state.flight !== undefined) await set.state.dropSync(new TimeSlice());
+  const recipe = set.recipe();
   const sync = set.state.openSync();
   const listener = new VerdictListener(set.session, sync);
-  const plan = openPlan(set, { sync, request, refusal: listener.refusal });
+  const plan = openPlan(set, { sync, request, recipe, refusal: listener.refusal });
   let releasedMs: number | undefined;
   try {
     const image = await takeImage(set, plan, request);
@@ -99,7 +102,9 @@ export async function syncSet(set: SetParts, request: SyncRequest): Promise<Sync
     await endSync(set, { plan, image, request, listener });
   } catch (error) {
     if (listener.known !== undefined) return await obey(set, plan, listener.known);
-    await takeBack(set, plan);
+    listener.close();
+    const mayHaveEnded = request.signal.aborted && set.state.flight?.phase === 'ended';
+    if (!mayHaveEnded) await takeBack(set, plan);
     throw asAfterimageError(error);
   } finally {
     if (set.state.flight?.phase !== 'ended') listener.close();
@@ -164,7 +169,12 @@ interface Plan extends PlanParts {
 
 function openPlan(
   set: SetParts,
-  sync: { readonly sync: number; readonly request: SyncRequest; readonly refusal: AbortSignal },
+  sync: {
+    readonly sync: number;
+    readonly request: SyncRequest;
+    readonly recipe: QuiesceRecipe;
+    readonly refusal: AbortSignal;
+  },
 ): Plan {
   const signal = AbortSignal.any([sync.request.signal, sync.refusal]);
   const { state, index, clock, journal } = set;
@@ -194,7 +204,7 @@ function openPlan(
     sync: sync.sync,
     signal,
     journalTo,
-    recipe: set.recipe(),
+    recipe: sync.recipe,
     sentBefore: set.session.sentBytes,
   };
 }
@@ -270,7 +280,9 @@ async function endSync(
   const end = { type: 'end' as const, sync: plan.sync, outcome };
   state.endSync(session.manifestDigest(end));
   said.listener.ends();
-  await session.write(end);
+  const wait = session.write(end);
+  // A replica that is stalled or away holds up no stop of the agent.
+  if (wait !== undefined) await orStopped(wait, request.signal);
   session.flush();
 }
 
