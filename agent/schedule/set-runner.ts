@@ -294,12 +294,26 @@ export class SetRunner {
   #onCapture(seen: CaptureReport): void {
     const { journal } = this.#parts;
     if (seen.type === 'changed') journal.record(seen.path);
-    else if (seen.type === 'gap') journal.openGap(seen);
+    else if (seen.type === 'gap')
+      this.#toJournal(() => {
+        journal.openGap(seen);
+      });
     this.#journalTimer ??= setTimeout(() => {
       this.#journalTimer = undefined;
-      journal.flush();
+      this.#toJournal(() => {
+        journal.flush();
+      });
     }, JOURNAL_MS).unref();
     this.#changed();
+  }
+
+  /** A journal that cannot be written, as on a full disk, must not end the agent: syncs scan anyway. */
+  #toJournal(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      this.#parts.log.error('the journal cannot be written; the next sync scans everything', error);
+    }
   }
 
   #changed(): void {
@@ -314,6 +328,7 @@ export class SetRunner {
         this.#away = undefined;
         if (event.outcome.type === 'diverged' && this.#activity !== 'connecting') {
           this.#diverged = event.outcome;
+          this.#changed();
         }
         // A session that is back is worth another try soon.
         this.#times = { ...this.#times, failures: Math.min(1, this.#times.failures) };
