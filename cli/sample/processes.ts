@@ -74,6 +74,7 @@ export class Processes {
   ): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     while (!(await ready())) {
+      this.#requireRunning();
       if (performance.now() > deadline) {
         throw new AfterimageError(
           'timed-out',
@@ -92,7 +93,13 @@ export class Processes {
     }
   }
 
+  /** Whoever goes on after `stop` must start nothing that nobody would end. */
+  #requireRunning(): void {
+    if (this.#stopping) throw new AfterimageError('cancelled', 'everything was stopped');
+  }
+
   #start(name: string, args: readonly string[]): Running {
+    this.#requireRunning();
     const log = path.join(this.#folder, `${name}.log`);
     const fd = fs.openSync(log, 'a');
     const child = spawn(process.execPath, [...args], { stdio: ['pipe', fd, fd], detached: true });
