@@ -23,9 +23,9 @@ export interface FolderIdentity {
 
 /**
  * A change within this of a look may leave no trace in ctime: the clock of file times ticks every
- * 4 ms on usual kernels, 10 ms on slow ones.
+ * 4 ms on usual kernels, 10 ms on slow ones, and lags further while the machine is busy.
  */
-const TICK_NS = 10_000_000n;
+const TICK_NS = 30_000_000n;
 const SECOND_NS = 1_000_000_000n;
 /** File systems that keep whole seconds, or every second one (ext4 with small inodes, NFS, FAT). */
 const COARSE_TICK_NS = 2n * SECOND_NS;

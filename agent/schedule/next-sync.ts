@@ -66,3 +66,16 @@ function nextContinuous({ startedMs, last, scanMs, changedMs, unsettled }: SetTi
 function grow(times: number, minMs: number, maxMs: number): number {
   return Math.min(maxMs, minMs * 2 ** Math.min(times - 1, 20));
 }
+
+/** Times of a clock that was set back since lie ahead of it; nothing waits for it to get there again. */
+export function notAhead(times: SetTimes, nowMs: number): SetTimes {
+  const { last, changedMs } = times;
+  const by = (ms: number): number => Math.min(ms, nowMs);
+  return {
+    ...times,
+    startedMs: by(times.startedMs),
+    changedMs: changedMs === undefined ? undefined : by(changedMs),
+    last:
+      last === undefined ? undefined : { startedMs: by(last.startedMs), endedMs: by(last.endedMs) },
+  };
+}

@@ -14,7 +14,7 @@ import { orStopped } from '../plan/stoppable-session.js';
 import type { HelloOutcome, SessionEvent } from '../ship/session.js';
 import { adoptReplica } from '../state/adopt-replica.js';
 import type { CommittedPoint } from '../state.js';
-import { nextSyncMs, type SetTimes } from './next-sync.js';
+import { nextSyncMs, notAhead, type SetTimes } from './next-sync.js';
 import { WakeUp } from './wake-up.js';
 
 /** What a set is doing, for `status.json`. */
@@ -173,7 +173,7 @@ export class SetRunner {
   /** What an operator asked for is due at once; after a failure it is tried again like any other. */
   #dueMs(): number {
     if (this.#asked.size > 0 && this.#times.failures === 0) return 0;
-    return nextSyncMs(this.#config.schedule, this.#times);
+    return nextSyncMs(this.#config.schedule, notAhead(this.#times, this.#parts.clock.now()));
   }
 
   async #syncOnce(): Promise<void> {

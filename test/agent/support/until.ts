@@ -15,5 +15,5 @@ export async function until(what: string, condition: () => boolean): Promise<voi
 
 /** Until a file's last change is older than the clock of file times can blur. */
 export function untilOld(path: string): Promise<void> {
-  return until('the file is old enough', () => Date.now() - lstatSync(path).ctimeMs > 20);
+  return until('the file is old enough', () => Date.now() - lstatSync(path).ctimeMs > 60);
 }
