@@ -119,7 +119,9 @@ export async function runReplica(
     const url = await server.listen(config.listen);
     stack.add(() => server.close());
     const urlFile = path.join(config.dataFolder, URL_FILE);
-    fs.writeFileSync(urlFile, `${url}\n`, { mode: 0o600 });
+    // Whoever waits for the file reads all of it.
+    fs.writeFileSync(`${urlFile}.new`, `${url}\n`, { mode: 0o600 });
+    fs.renameSync(`${urlFile}.new`, urlFile);
     stack.add(() => {
       fs.rmSync(urlFile, { force: true });
     });
