@@ -179,8 +179,13 @@ export class AgentState {
     const id = this.#devices.get(change.from);
     if (id === undefined) return;
     this.#base.writing();
-    // Another file system may have had the new number: its rows will be looked at anew.
-    this.#sql.forgetDevice.run(change.to);
+    // Another file system may have had the new number, as when two change theirs over a reboot: it
+    // keeps its rows under a number that no device has, until it is seen again.
+    const displaced = this.#devices.get(change.to);
+    if (displaced !== undefined) {
+      this.#sql.renumber.run(-displaced, displaced);
+      this.#devices.set(-displaced, displaced);
+    }
     this.#sql.renumber.run(change.to, id);
     this.#devices.delete(change.from);
     this.#devices.set(change.to, id);
@@ -274,7 +279,6 @@ function prepare({ db }: StateDatabase) {
   return {
     devices: db.prepare<[], { id: number; dev: number }>('SELECT id, dev FROM device'),
     addDevice: db.prepare('INSERT INTO device (dev) VALUES (?)'),
-    forgetDevice: db.prepare('DELETE FROM device WHERE dev = ?'),
     renumber: db.prepare('UPDATE device SET dev = ? WHERE id = ?'),
     newestNode: db.prepare<[], number>('SELECT max(id) FROM node').pluck(),
     fingerprint: db

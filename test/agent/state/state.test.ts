@@ -158,3 +158,22 @@ test('state: hints of digests count only while the row says so (R27)', () => {
   state.digests.write(node, 0, Buffer.concat([Buffer.from([1]), Buffer.alloc(32, 6)]));
   expect(state.digests.holds(locator, digest)).toBe(false);
 });
+
+test('state: two file systems that swap their device numbers over a reboot are both known again', () => {
+  const identityOf = (device: number): Buffer => {
+    const identity = Buffer.alloc(20);
+    identity.writeUInt32LE(device, 0);
+    return identity;
+  };
+  state.openSync();
+  const [first, second] = [identityOf(state.device(2049)), identityOf(state.device(2065))];
+  state.renumberDevice({ from: 2049, to: 2065 });
+  expect(state.devOf(first)).toBe(2065);
+  const parked = state.devOf(second);
+  expect(parked).toBeDefined();
+  state.renumberDevice({ from: parked ?? 0, to: 2049 });
+  expect([state.devOf(first), state.devOf(second)]).toEqual([2065, 2049]);
+  state.close();
+  state = new AgentState(path());
+  expect([state.devOf(first), state.devOf(second)]).toEqual([2065, 2049]);
+});
