@@ -14,6 +14,23 @@ export const Place = { base: 0, attic: 1 } as const;
 /** Blocks whose digests share one row of `digests`: 128 × 32 bytes = 4 KiB (R24). */
 export const DIGESTS_PER_ROW = 128;
 
+/** What a block held up to a point; the intent has the same table, from which transaction A takes it. */
+export const beforeTable = `
+CREATE TABLE IF NOT EXISTS before (
+  body INTEGER NOT NULL,
+  block INTEGER NOT NULL,
+  hi INTEGER NOT NULL,
+  lo INTEGER NOT NULL,
+  mask INTEGER NOT NULL,
+  digest BLOB NOT NULL,
+  pack INTEGER,
+  offset INTEGER NOT NULL,
+  length INTEGER NOT NULL,
+  damaged INTEGER NOT NULL,
+  PRIMARY KEY (body, block, hi)
+) WITHOUT ROWID;
+`;
+
 export const indexSchema = `
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 
@@ -84,19 +101,7 @@ CREATE TABLE IF NOT EXISTS digests (
   PRIMARY KEY (body, first)
 ) WITHOUT ROWID;
 -- what a block held up to point hi: pages in mask, and the whole block's digest (R2, R3)
-CREATE TABLE IF NOT EXISTS before (
-  body INTEGER NOT NULL,
-  block INTEGER NOT NULL,
-  hi INTEGER NOT NULL,
-  lo INTEGER NOT NULL,
-  mask INTEGER NOT NULL,
-  digest BLOB NOT NULL,
-  pack INTEGER,
-  offset INTEGER NOT NULL,
-  length INTEGER NOT NULL,
-  damaged INTEGER NOT NULL,
-  PRIMARY KEY (body, block, hi)
-) WITHOUT ROWID;
+${beforeTable}
 -- digest prefix (48 bits) to where such a block was; hints, 32 bytes decide (R27)
 CREATE TABLE IF NOT EXISTS locate (
   prefix INTEGER NOT NULL,

@@ -7,6 +7,7 @@ import path from 'node:path';
 import fs from 'node:fs';
 import Database from 'better-sqlite3';
 import { IndexDb } from '../index/index-db.js';
+import { beforeTable } from '../index/schema.js';
 
 const schema = `
 CREATE TABLE IF NOT EXISTS sync (
@@ -71,19 +72,7 @@ CREATE TABLE IF NOT EXISTS zero_run (
   PRIMARY KEY (node, block)
 ) WITHOUT ROWID;
 -- made by sealing, in the order of apply
-CREATE TABLE IF NOT EXISTS before (
-  body INTEGER NOT NULL,
-  block INTEGER NOT NULL,
-  hi INTEGER NOT NULL,
-  lo INTEGER NOT NULL,
-  mask INTEGER NOT NULL,
-  digest BLOB NOT NULL,
-  pack INTEGER,
-  offset INTEGER NOT NULL,
-  length INTEGER NOT NULL,
-  damaged INTEGER NOT NULL,
-  PRIMARY KEY (body, block, hi)
-) WITHOUT ROWID;
+${beforeTable}
 CREATE TABLE IF NOT EXISTS park (
   seq INTEGER PRIMARY KEY,
   parent INTEGER NOT NULL,
