@@ -6,6 +6,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { AfterimageError } from '../../shared/errors.js';
+import { syncFolder } from '../../shared/posix/sync-folder.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import { compressBytes, decompressBytes } from './pack-compression.js';
 
@@ -182,15 +183,5 @@ export function writeFully(fd: number, bytes: Uint8Array, offset: number): void 
   let done = 0;
   while (done < bytes.length) {
     done += fs.writeSync(fd, bytes, done, bytes.length - done, offset + done);
-  }
-}
-
-/** Makes a folder's entries durable. */
-function syncFolder(folder: string): void {
-  const fd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
-  try {
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
   }
 }

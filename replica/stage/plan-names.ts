@@ -7,9 +7,8 @@
 import { SET_NODE } from '../../shared/protocol/records.js';
 import { invariant } from '../../shared/errors.js';
 import type { IndexDb } from '../index/index-db.js';
-import { kindOf, nodeAt } from '../index/nodes.js';
 import { paged, stagedEntries, stagedNodes } from '../index/paged.js';
-import type { TreePlanDeps } from './seal-tree.js';
+import { nodeKind, type TreePlanDeps } from './seal-tree.js';
 
 interface Name {
   readonly parent: number;
@@ -69,10 +68,9 @@ async function sortNames(deps: TreePlanDeps): Promise<void> {
 }
 
 function kindOfNode({ index, intent, trees }: TreePlanDeps, node: number): string {
-  const staged = intent.get<{ kind: number }>('SELECT kind FROM node WHERE id = ?', node);
-  const kind = staged?.kind ?? nodeAt(index, node, trees.parent)?.kind;
+  const kind = nodeKind(index, intent, { node, point: trees.parent });
   invariant(kind !== undefined, `node ${node} of a name is known`);
-  return kindOf(kind);
+  return kind;
 }
 
 /** Names a node has before and after the sync. */

@@ -99,7 +99,8 @@ function checkLink({ index, intent, trees }: TreePlanDeps, op: EntryOp): void {
   }
 }
 
-function nodeKind(
+/** Kind of a node as the sync leaves it, or as the parent point has it; undefined when it is not there. */
+export function nodeKind(
   index: IndexDb,
   intent: IndexDb,
   at: { node: number; point: number },

@@ -14,6 +14,7 @@ import {
 import { dirname } from 'node:path';
 import type { z } from 'zod';
 import { AfterimageError, errnoOf } from '../errors.js';
+import { syncFolder } from '../posix/sync-folder.js';
 
 /** Writes `content` as JSON to `path`; what was there stays until the new file is durable. */
 export function writeSecretFile(path: string, content: unknown): void {
@@ -44,14 +45,5 @@ export function readSecretFile<T>(path: string, schema: z.ZodType<T>): T | null 
     return schema.parse(JSON.parse(text));
   } catch (cause) {
     throw new AfterimageError('config-unreadable', `${path} is not what it should be`, { cause });
-  }
-}
-
-function syncFolder(folder: string): void {
-  const fd = openSync(folder, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }
