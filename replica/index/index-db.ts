@@ -4,6 +4,7 @@
  */
 import Database from 'better-sqlite3';
 import { AfterimageError } from '../../shared/errors.js';
+import { digestSchema } from './digest-schema.js';
 import { INDEX_VERSION, indexSchema } from './schema.js';
 
 export type Row = Record<string, unknown>;
@@ -72,6 +73,7 @@ export function openIndex(file: string): IndexDb {
     db.close();
     throw new AfterimageError('database-version', `${file} has index version ${String(version)}`);
   }
+  db.exec(digestSchema);
   return new IndexDb(db);
 }
 

@@ -1,0 +1,63 @@
+/**
+ * What has to be certified, kept in the set's index until the catalog has it. A row is written in the
+ * transaction that cuts or removes the points, so that a crash neither loses a certificate nor makes
+ * two: `Certifier` moves rows into the catalog afterwards, and at start whatever a crash left.
+ */
+import { randomBytes } from 'node:crypto';
+import { invariant } from '../../shared/errors.js';
+import type { IndexDb } from '../index/index-db.js';
+import { type PointFacts, type RemovalFacts, toRanges } from '../../shared/certificate/facts.js';
+
+/** A row of `certificate_due`. */
+export interface DueRow {
+  readonly id: number;
+  readonly origin: Buffer;
+  readonly facts: string;
+}
+
+export interface PointRemoval {
+  /** The points that this transaction removes; at least one. */
+  readonly points: readonly number[];
+  /** The policy that asks for it, as a reader of the configuration would write it. */
+  readonly policy: string;
+  /** Who: `schedule`, or the operator's name or door (`api`, `cli`). */
+  readonly by: string;
+  /** Replica's clock, ms since the epoch. */
+  readonly timeMs: number;
+}
+
+/**
+ * Says that points go because a policy says so. **Call it inside the transaction, on the writer's
+ * connection, that deletes their rows of `point`**: then either both happened or neither. It also
+ * deletes their rows of `point_digest`; nothing else of the digest changes, because the newest point
+ * stays (R4). One call for one decision of one policy, however many points it removes.
+ *
+ * The signed entry is written to the catalog by the set's writer: after the pruning (call
+ * `PipelineDeps.certify` when the transaction is committed) or, after a crash, when the set is opened.
+ * A removal without this call shows as a gap: `certificate verify` and `verify` name the points.
+ */
+export function recordRemoval(index: IndexDb, removal: PointRemoval): void {
+  invariant(index.db.inTransaction, 'a removal is recorded in the transaction that removes');
+  invariant(removal.points.length > 0, 'a removal names points');
+  const { points, policy, by, timeMs } = removal;
+  for (const point of points) index.run('DELETE FROM point_digest WHERE point = ?', point);
+  addDue(index, { kind: 'removal', points: toRanges(points), policy, by, timeMs });
+}
+
+/** Says that something has to be certified; in the transaction that made it so. */
+export function addDue(index: IndexDb, facts: PointFacts | RemovalFacts): void {
+  index.run(
+    'INSERT INTO certificate_due (origin, facts) VALUES (?, ?)',
+    randomBytes(16),
+    JSON.stringify(facts),
+  );
+}
+
+/** In the order in which they happened. */
+export function dueRows(index: IndexDb): DueRow[] {
+  return index.all<DueRow>('SELECT id, origin, facts FROM certificate_due ORDER BY id');
+}
+
+export function dropDue(index: IndexDb, rows: readonly DueRow[]): void {
+  for (const { id } of rows) index.run('DELETE FROM certificate_due WHERE id = ?', id);
+}
