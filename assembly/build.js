@@ -1,5 +1,6 @@
 /**
- * Builds dist/assembly/*.wasm from this folder with asc: two builds of the core and the dedup table.
+ * Builds dist/assembly/*.wasm from this folder with asc: two builds of the core, the dedup table
+ * and the lanes of set hashes.
  *
  * Does nothing when every output is newer than every source. Outputs appear by rename, so a process
  * that starts during a build reads a whole file, old or new.
@@ -7,6 +8,7 @@
 import { mkdir, readFile, readdir, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { expandSource } from './unroll/expand4.js';
 import { compressSource } from './unroll/source.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -16,6 +18,7 @@ const builds = [
   { target: 'simd', entry: 'core-simd.ts' },
   { target: 'relaxed', entry: 'core-relaxed.ts' },
   { target: 'table', entry: 'table.ts' },
+  { target: 'lattice', entry: 'lattice.ts' },
 ];
 const wasmOf = ({ entry }) => join(outputs, entry.replace('.ts', '.wasm'));
 
@@ -72,6 +75,7 @@ async function compile(asc, build) {
 if (!(await isCurrent())) {
   process.chdir(root);
   await place(join(here, 'out', 'compress.ts'), compressSource());
+  await place(join(here, 'out', 'expand.ts'), expandSource());
   const { default: asc } = await import('assemblyscript/asc');
   for (const build of builds) await compile(asc, build);
 }

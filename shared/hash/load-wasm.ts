@@ -11,7 +11,7 @@ declare const WebAssembly: {
   readonly Module: new (bytes: Uint8Array) => object;
 };
 
-export type WasmFile = 'core-simd' | 'core-relaxed' | 'table';
+export type WasmFile = 'core-simd' | 'core-relaxed' | 'lattice' | 'table';
 
 export interface WasmMemory {
   readonly buffer: ArrayBuffer;
