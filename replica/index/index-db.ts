@@ -5,7 +5,7 @@
 import Database from 'better-sqlite3';
 import { AfterimageError } from '../../shared/errors.js';
 import { digestSchema } from './digest-schema.js';
-import { INDEX_VERSION, indexSchema } from './schema.js';
+import { INDEX_VERSION, INDEX_VERSION_MIN, indexSchema } from './schema.js';
 
 export type Row = Record<string, unknown>;
 type Statement = Database.Statement;
@@ -65,8 +65,8 @@ export function openIndex(file: string): IndexDb {
   db.pragma('journal_mode = WAL');
   db.pragma('synchronous = FULL');
   db.pragma('cache_size = -16384');
-  const version = db.pragma('user_version', { simple: true });
-  if (version === 0) {
+  const version = Number(db.pragma('user_version', { simple: true }));
+  if (version === 0 || (version >= INDEX_VERSION_MIN && version < INDEX_VERSION)) {
     db.exec(indexSchema);
     db.pragma(`user_version = ${INDEX_VERSION}`);
   } else if (version !== INDEX_VERSION) {

@@ -6,10 +6,13 @@
 
 /** `died` of what still holds. */
 export const LIVE = 0x7fff_ffff;
-export const INDEX_VERSION = 1;
+/** Version 2 added the indexes by which pruning finds what ended between two points. */
+export const INDEX_VERSION = 2;
+/** Versions that only lack tables or indexes, which opening adds. */
+export const INDEX_VERSION_MIN = 1;
 
-/** Where a body's inode is. */
-export const Place = { base: 0, attic: 1 } as const;
+/** Where a body's inode is; `nowhere`: a number kept so that it is not given out again. */
+export const Place = { nowhere: -1, base: 0, attic: 1 } as const;
 
 /** Blocks whose digests share one row of `digests`: 128 × 32 bytes = 4 KiB (R24). */
 export const DIGESTS_PER_ROW = 128;
@@ -69,6 +72,9 @@ CREATE TABLE IF NOT EXISTS node (
   PRIMARY KEY (id, born)
 ) WITHOUT ROWID;
 
+-- what holds no more, by its end: live rows are not in it, so that it costs what changed
+CREATE INDEX IF NOT EXISTS node_died ON node (died) WHERE died < ${LIVE};
+
 CREATE TABLE IF NOT EXISTS entry (
   parent INTEGER NOT NULL,
   name BLOB NOT NULL,
@@ -78,6 +84,7 @@ CREATE TABLE IF NOT EXISTS entry (
   PRIMARY KEY (parent, name, born)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS entry_node ON entry (node, died);
+CREATE INDEX IF NOT EXISTS entry_died ON entry (died) WHERE died < ${LIVE};
 
 -- distinct names, for search (R28)
 CREATE TABLE IF NOT EXISTS name (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE);
@@ -93,6 +100,7 @@ CREATE TABLE IF NOT EXISTS body (
   place INTEGER NOT NULL,
   size INTEGER NOT NULL
 );
+CREATE INDEX IF NOT EXISTS body_died ON body (died) WHERE died < ${LIVE};
 -- digests of a body's newest content; a row that is absent stands for zero blocks
 CREATE TABLE IF NOT EXISTS digests (
   body INTEGER NOT NULL,
@@ -102,6 +110,9 @@ CREATE TABLE IF NOT EXISTS digests (
 ) WITHOUT ROWID;
 -- what a block held up to point hi: pages in mask, and the whole block's digest (R2, R3)
 ${beforeTable}
+CREATE INDEX IF NOT EXISTS before_hi ON before (hi);
+-- which records of a pack are named, in their order
+CREATE INDEX IF NOT EXISTS before_pack ON before (pack, offset, length) WHERE pack IS NOT NULL;
 -- digest prefix (48 bits) to where such a block was; hints, 32 bytes decide (R27)
 CREATE TABLE IF NOT EXISTS locate (
   prefix INTEGER NOT NULL,
