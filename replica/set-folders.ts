@@ -26,8 +26,10 @@ export function sweepAttic(setFolder: string, index: IndexDb): number {
   return swept;
 }
 
-/** Empties a folder of ours without following links. */
-export async function emptyFolder(folder: string): Promise<void> {
-  await fs.promises.rm(folder, { recursive: true, force: true });
-  fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+/** Empties folders of ours without following links. */
+export async function emptyFolders(...folders: readonly string[]): Promise<void> {
+  for (const folder of folders) {
+    await fs.promises.rm(folder, { recursive: true, force: true });
+    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  }
 }

@@ -16,7 +16,6 @@ import {
 } from './pipeline.js';
 import { listState } from './history/list-state.js';
 import { newestPoint } from './index/nodes.js';
-import { newestChain } from './index/cut.js';
 import { indexNames } from './index/names.js';
 import type {
   SetEvent,
@@ -25,8 +24,9 @@ import type {
   SignatureRequest,
   StagedFrame,
 } from './receive/set-port.js';
-import { emptyFolder, sweepAttic } from './set-folders.js';
-import { beginOf, syncBegunBy } from './stage/begin-of.js';
+import { SetChores } from './set-chores.js';
+import { emptyFolders, sweepAttic } from './set-folders.js';
+import { beginOf, checkParent, syncBegunBy } from './stage/begin-of.js';
 import { type IntentFolders, intentFolders } from './stage/intent-db.js';
 import { answerHas, KnownBlocks } from './stage/known-blocks.js';
 import { Leftovers } from './stage/leftovers.js';
@@ -53,6 +53,7 @@ export class SetWriter implements SetPort {
   readonly #store: SetStore;
   readonly #folders: IntentFolders;
   readonly #lock = new Mutex();
+  readonly #chores = new SetChores();
   readonly #machine = new SetStateMachine();
   readonly #events = new SetEvents();
   readonly #leftovers: Leftovers;
@@ -74,7 +75,7 @@ export class SetWriter implements SetPort {
     this.#folders = intentFolders(deps.store.folder);
     this.#leftovers = new Leftovers(this.#folders);
     this.#parent = new ParentState(deps.store.source);
-    this.#known = new KnownBlocks(deps.store.source, () => [
+    this.#known = new KnownBlocks(deps.store, () => [
       ...(this.#staging === undefined ? [] : [this.#staging.store]),
       ...this.#leftovers.stores,
     ]);
@@ -87,6 +88,7 @@ export class SetWriter implements SetPort {
       log: deps.log.with({ set: this.set }),
       signal: this.#closing.signal,
       emit: this.#events.tell,
+      meanwhile: () => this.#chores.run(),
       rollBack: () => {
         const db = this.#staging?.intent.db;
         if (db?.inTransaction === true && this.#machine.state !== 'receiving') db.exec('ROLLBACK');
@@ -145,6 +147,13 @@ export class SetWriter implements SetPort {
     return Promise.resolve(listState(this.#store, cursor));
   }
 
+  /** Runs work that nothing else on the set may meet: between steps of syncs, or while one is stalled. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#chores.add(work);
+    void this.#lock.run(() => this.#chores.run());
+    return done;
+  }
+
   /** Stops after the step under way; a sync cut off here goes on at the next start. */
   async close(): Promise<void> {
     this.#closing.abort();
@@ -195,21 +204,9 @@ export class SetWriter implements SetPort {
       if (status.boot === frame.boot && status.sync === record.sync) return;
       await this.#drop();
     }
-    const { writer: index } = this.#store;
-    if (
-      record.parentPoint !== newestPoint(index) ||
-      !newestChain(index).equals(record.parentChain)
-    ) {
-      throw new AfterimageError(
-        'parent-mismatch',
-        `sync ${record.sync} builds on point ${record.parentPoint}, the newest is ${newestPoint(index)}`,
-        { facts: { sync: record.sync } },
-      );
-    }
+    checkParent(this.#store.writer, record);
     this.#deps.admit();
-    await emptyFolder(this.#folders.intent);
-    await emptyFolder(this.#folders.new);
-    await emptyFolder(this.#folders.park);
+    await emptyFolders(this.#folders.intent, this.#folders.new, this.#folders.park);
     this.#parent.forget();
     this.#staging = Staging.begin(this.#stagingDeps(), { boot: frame.boot, record });
     this.#received = { boot: frame.boot, sequence: frame.sequence - 1 };
@@ -250,8 +247,8 @@ export class SetWriter implements SetPort {
     this.#staging?.close();
     this.#staging = undefined;
     this.#leftovers.keep();
-    await emptyFolder(this.#folders.intent);
-    await emptyFolder(this.#folders.new);
+    this.#store.promised.clear();
+    await emptyFolders(this.#folders.intent, this.#folders.new);
     this.#machine.to('idle');
   }
 
@@ -336,8 +333,7 @@ export class SetWriter implements SetPort {
   }
 
   async #clean(): Promise<void> {
-    for (const folder of [this.#folders.intent, this.#folders.new, this.#folders.park])
-      await emptyFolder(folder);
+    await emptyFolders(this.#folders.intent, this.#folders.new, this.#folders.park);
     await this.#leftovers.clear();
   }
 
@@ -374,7 +370,7 @@ export class SetWriter implements SetPort {
   /** A crash before transaction A: what is on disk goes on, verified once more when it is whole (R19). */
   async #resume(staging: Staging): Promise<void> {
     const { boot, sealed, durable } = staging.status();
-    await emptyFolder(this.#folders.park);
+    await emptyFolders(this.#folders.park);
     this.#machine.to('receiving');
     this.#received = { boot, sequence: durable };
     if (sealed || staging.ended) await this.#finishOrGoOn();
@@ -384,6 +380,7 @@ export class SetWriter implements SetPort {
   async #dropCut(staging: Staging): Promise<void> {
     staging.close();
     this.#staging = undefined;
+    this.#store.promised.clear();
     this.#parent.forget();
     await this.#clean();
   }

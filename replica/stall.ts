@@ -16,6 +16,8 @@ export interface StallOptions {
   readonly emit: (event: SetEvent) => void;
   /** Takes back what the failed step left half done in a transaction. */
   readonly rollBack: () => void;
+  /** Other work on the set, done before each wait: it may make the room that is missing. */
+  readonly meanwhile: () => Promise<void>;
 }
 
 export class Stall {
@@ -33,8 +35,10 @@ export class Stall {
 
   /** Runs a step, which may be run again, until it is done. */
   async untilStored(step: () => Promise<void>): Promise<void> {
-    while (!(await this.isStored(step)))
+    while (!(await this.isStored(step))) {
+      await this.#options.meanwhile();
       await delay(RETRY_MS, undefined, { signal: this.#options.signal }).catch(() => undefined);
+    }
     this.#clear();
   }
 

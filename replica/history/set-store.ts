@@ -1,10 +1,12 @@
 /** What is open of a set on the replica: index, packs and bodies, shared by its writer and its readers. */
 import path from 'node:path';
+import { systemClock } from '../../shared/clock.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import { makeSetFolders } from '../set-folders.js';
 import { type IndexDb, openIndex, openIndexReader } from '../index/index-db.js';
 import { BodyFiles } from './body-files.js';
 import { Packs, type PackTail } from './packs.js';
+import { PromisedBodies } from './promised-bodies.js';
 import type { BlockSource } from './read-block.js';
 
 export class SetStore {
@@ -16,6 +18,8 @@ export class SetStore {
   readonly writer: IndexDb;
   readonly packs: Packs;
   readonly source: BlockSource;
+  /** What retention must leave alone for the sake of a sync under way. */
+  readonly promised = new PromisedBodies(systemClock);
   /** True between transactions A and B. */
   applying = false;
 

@@ -9,6 +9,8 @@ import type { HashCore } from '../../shared/hash/hash-core.js';
 import { BLOCK_BYTES, DIGEST_BYTES } from '../../shared/limits.js';
 import { type BlockSource, newestDigest, readFully } from '../history/read-block.js';
 import type { IndexDb } from '../index/index-db.js';
+import type { PromisedBodies } from '../history/promised-bodies.js';
+import { Place } from '../index/schema.js';
 import { isDamaged } from './parent-state.js';
 import { digestPrefix, type StagedBlock } from './staged-block.js';
 
@@ -25,11 +27,16 @@ const HINTS_MAX = 8;
 
 export class KnownBlocks {
   readonly #source: BlockSource;
+  readonly #promised: PromisedBodies;
   readonly #stores: () => readonly IntentStore[];
 
   /** `stores` are looked at first, in order. */
-  constructor(source: BlockSource, stores: () => readonly IntentStore[]) {
+  constructor(
+    { source, promised }: { readonly source: BlockSource; readonly promised: PromisedBodies },
+    stores: () => readonly IntentStore[],
+  ) {
     this.#source = source;
+    this.#promised = promised;
     this.#stores = stores;
   }
 
@@ -40,9 +47,20 @@ export class KnownBlocks {
       if (stagedHints(intent, prefix).some((row) => row.digest.equals(digest) && isWhole(row)))
         return true;
     }
-    return this.#bodyHints(prefix).some((hint) =>
+    const found = this.#bodyHints(prefix).find((hint) =>
       newestDigest(this.#source, { ...hint, length: BLOCK_BYTES }).equals(digest),
     );
+    if (found !== undefined) this.#promise(found.body);
+    return found !== undefined;
+  }
+
+  /** The newest state always stays; an ended body must be told to stay. */
+  #promise(body: number): void {
+    const row = this.#source.index.get<{ place: number }>(
+      'SELECT place FROM body WHERE id = ?',
+      body,
+    );
+    if (row?.place === Place.attic) this.#promised.add(body);
   }
 
   /** The block's bytes, checked, or undefined when no copy is whole. */

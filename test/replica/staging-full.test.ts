@@ -34,7 +34,7 @@ beforeEach(async () => {
       core,
       source,
       parent: new ParentState(source),
-      known: () => new KnownBlocks(source, () => []),
+      known: () => new KnownBlocks(small.open.store, () => []),
     },
     { boot: '0'.repeat(32), record: begin },
   );
