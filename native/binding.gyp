@@ -10,6 +10,7 @@
         'src/file.cc',
         'src/metadata.cc',
         'src/scan.cc',
+        'src/seal.cc',
         'src/status.cc',
         'src/system-error.cc',
       ],

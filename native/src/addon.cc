@@ -4,6 +4,7 @@
 #include "file.h"
 #include "metadata.h"
 #include "scan.h"
+#include "seal.h"
 #include "status.h"
 
 namespace afterimage {
@@ -27,6 +28,10 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("handleOf", HandleOf);
   add("openTemporary", OpenTemporary);
   add("linkTemporary", LinkTemporary);
+  if (HasSeal()) {
+    add("sealGcm", SealGcm);
+    add("openGcm", OpenGcm);
+  }
   return exports;
 }
 

@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, createConnection } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { AfterimageError, errnoOf, messageOf } from '../../shared/errors.js';
 import type { Log } from '../../shared/log.js';
@@ -126,6 +127,7 @@ class ChildBroker implements Broker {
 
   #spawn(): ChildProcess {
     const child = spawn(this.#options.binary, ['--config', this.#path('broker.conf')], {
+      env: { GOMAXPROCS: String(brokerThreads()), ...process.env },
       // its own group: an interrupt at the terminal is for the replica, which stops it in order
       detached: true,
       stdio: 'ignore',
@@ -174,6 +176,11 @@ class ChildBroker implements Broker {
       facts: { port: this.port },
     });
   }
+}
+
+/** Half the processors: more threads look for work so often that a third of the broker's CPU goes there. */
+function brokerThreads(): number {
+  return Math.max(1, Math.floor(availableParallelism() / 2));
 }
 
 function runs(child: ChildProcess): boolean {

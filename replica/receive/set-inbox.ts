@@ -22,8 +22,8 @@ const PENDING_MAX = 4;
 /** A missed frame is asked for at most this often. */
 const GAP_MS = 50;
 /** Credit goes back when this much was staged, or when nothing more came for a moment. */
-const ACK_BYTES = 512 * 1024;
-const ACK_MS = 1;
+const ACK_BYTES = 1024 * 1024;
+const ACK_MS = 2;
 /** Beats without news after which a set is quiet. */
 const QUIET_BEATS = 8;
 

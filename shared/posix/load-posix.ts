@@ -1,18 +1,10 @@
 /** Chooses the version of `Posix`: the native addon when it is built, fits and works, else portable. */
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { messageOf } from '../errors.js';
+import { loadAddon } from './load-addon.js';
 import { createNativePosix } from './native-posix.js';
 import type { NativeBinding } from './native-posix.js';
 import { createPortablePosix } from './portable-posix.js';
 import type { Posix } from './posix.js';
-import { LAYOUT_VERSION } from './scan-record.js';
-
-/** This file runs from shared/posix and from dist/shared/posix. */
-const candidates = ['../../', '../../../'].map((root) =>
-  fileURLToPath(new URL(`${root}native/build/Release/afterimage_native.node`, import.meta.url)),
-);
 
 interface Loaded {
   readonly posix: Posix;
@@ -34,11 +26,12 @@ export function whyNotNative(): string | undefined {
 }
 
 function load(): Loaded {
-  if (process.env['AFTERIMAGE_NO_NATIVE'] === '1') return portable('AFTERIMAGE_NO_NATIVE is set');
-  const path = candidates.find((candidate) => existsSync(candidate));
-  if (path === undefined) return portable('the addon is not built');
+  const addon = loadAddon();
+  if ('whyNot' in addon) return portable(addon.whyNot);
   try {
-    return { posix: loadNative(path), whyNotNative: undefined };
+    const posix = createNativePosix(addon.exports as NativeBinding);
+    posix.lstat(Buffer.from('/')); // a sandbox may forbid statx
+    return { posix, whyNotNative: undefined };
   } catch (error) {
     return portable(messageOf(error));
   }
@@ -46,23 +39,4 @@ function load(): Loaded {
 
 function portable(reason: string): Loaded {
   return { posix: createPortablePosix(), whyNotNative: reason };
-}
-
-function loadNative(path: string): Posix {
-  const binding: unknown = createRequire(import.meta.url)(path);
-  if (!isBinding(binding)) {
-    throw new Error('the addon was built from other sources; run node native/build.js');
-  }
-  const posix = createNativePosix(binding);
-  posix.lstat(Buffer.from('/')); // a sandbox may forbid statx
-  return posix;
-}
-
-function isBinding(value: unknown): value is NativeBinding {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'layoutVersion' in value &&
-    value.layoutVersion === LAYOUT_VERSION
-  );
 }

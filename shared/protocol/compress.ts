@@ -41,9 +41,15 @@ export function decompressBody(body: Uint8Array, rawLength: number): Buffer {
   return raw;
 }
 
+/** n·log2(n), for the counts that a sample can hold. */
+const weights = Float64Array.from({ length: SAMPLE_BYTES + 1 }, (_, n) =>
+  n === 0 ? 0 : n * Math.log2(n),
+);
+const counts = new Uint16Array(256);
+
 /** Shannon entropy, in bits per byte, of eight runs spread over `bytes`: 1 KiB in all. */
 export function sampledEntropy(bytes: Uint8Array): number {
-  const counts = new Uint32Array(256);
+  counts.fill(0);
   const run = Math.min(SAMPLE_BYTES / SAMPLE_RUNS, Math.ceil(bytes.length / SAMPLE_RUNS));
   const step = Math.max(run, Math.floor(bytes.length / SAMPLE_RUNS));
   let total = 0;
@@ -55,9 +61,8 @@ export function sampledEntropy(bytes: Uint8Array): number {
     }
     total += end - start;
   }
-  let bits = 0;
-  for (const count of counts) {
-    if (count > 0) bits -= count * Math.log2(count / total);
-  }
-  return total === 0 ? 0 : bits / total;
+  if (total === 0) return 0;
+  let weight = 0;
+  for (let byte = 0; byte < 256; byte += 1) weight += weights[counts[byte] ?? 0] ?? 0;
+  return Math.log2(total) - weight / total;
 }

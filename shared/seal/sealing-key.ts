@@ -3,7 +3,6 @@
  * type and a counter of that type, so no pair of key and nonce is used twice, whatever is sent
  * again (R15); an opened counter is never opened again.
  */
-import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { AfterimageError } from '../errors.js';
 import {
   BODY_BYTES_MAX,
@@ -15,8 +14,10 @@ import {
   TAG_BYTES,
 } from '../protocol/frame.js';
 import { decompressBody } from '../protocol/compress.js';
+import { roomyBuffer } from '../transport/roomy-buffer.js';
+import { loadGcm } from './gcm.js';
 
-const PIECE_BYTES = 64 * 1024;
+const gcm = loadGcm();
 
 /** A body ready to be sealed, as often as it takes. */
 export interface Sealable {
@@ -72,17 +73,11 @@ export class SealingKey {
       rawLength: content.rawLength,
       bodyLength: content.body.length,
     });
-    const cipher = createCipheriv('aes-256-gcm', this.#key, nonceOf(content.type, counter));
-    cipher.setAAD(header);
     const { body } = content;
-    const bytes = Buffer.allocUnsafe(HEADER_BYTES + body.length + TAG_BYTES);
+    const bytes = roomyBuffer(HEADER_BYTES + body.length + TAG_BYTES);
     bytes.set(header, 0);
-    // in pieces that are still in the cache when they are copied: a tenth less CPU a byte
-    for (let at = 0; at < body.length; at += PIECE_BYTES) {
-      bytes.set(cipher.update(body.subarray(at, at + PIECE_BYTES)), HEADER_BYTES + at);
-    }
-    cipher.final();
-    bytes.set(cipher.getAuthTag(), HEADER_BYTES + body.length);
+    const nonce = nonceOf(content.type, counter);
+    gcm.seal({ key: this.#key, nonce, body, message: bytes, headerBytes: HEADER_BYTES });
     return { bytes, counter };
   }
 }
@@ -97,8 +92,8 @@ export class OpeningKey {
   }
 
   /**
-   * The decrypted body, still compressed when the header says so. Throws `frame-forged` when it
-   * was not sealed under this key, or was opened before.
+   * The decrypted body, still compressed when the header says so; of records it takes the place of
+   * the sealed one. Throws `frame-forged` when it was not sealed under this key, or was opened before.
    */
   open(message: Message): Buffer {
     const { type, counter } = message.header;
@@ -106,15 +101,15 @@ export class OpeningKey {
     // an answer is matched to its question's number, which is asked once
     if (counter <= opened && type !== 'answer')
       throw forged(`counter ${counter} of ${type} comes after ${opened}`);
-    const decipher = createDecipheriv('aes-256-gcm', this.#key, nonceOf(type, counter));
-    decipher.setAAD(message.headerBytes);
-    decipher.setAuthTag(message.tag);
-    const body = decipher.update(message.body);
-    try {
-      decipher.final();
-    } catch (cause) {
-      throw forged(`a ${type} message that does not open`, cause);
-    }
+    const body = gcm.open({
+      key: this.#key,
+      nonce: nonceOf(type, counter),
+      header: message.headerBytes,
+      sealed: message.body,
+      tag: message.tag,
+      reuse: type === 'records',
+    });
+    if (body === undefined) throw forged(`a ${type} message that does not open`);
     this.#opened.set(type, Math.max(opened, counter));
     return body;
   }
@@ -134,6 +129,6 @@ function nonceOf(type: MessageType, counter: number): Buffer {
   return nonce;
 }
 
-function forged(message: string, cause?: unknown): AfterimageError {
-  return new AfterimageError('frame-forged', message, { cause });
+function forged(message: string): AfterimageError {
+  return new AfterimageError('frame-forged', message);
 }

@@ -19,6 +19,7 @@ import { AfterimageError, messageOf } from '../errors.js';
 import { type Log, silentLog } from '../log.js';
 import { FRAME_BYTES_MAX } from '../limits.js';
 import { keepBufferHeadroom } from './buffer-headroom.js';
+import { inOnePiece } from './roomy-buffer.js';
 import type { Subscription, Transport, TransportMessage, TransportStatus } from './transport.js';
 
 export interface NatsTransportOptions {
@@ -40,6 +41,7 @@ const CONNECT_MS = 5000;
 /** Two unanswered pings end a connection that only looks alive. */
 const PING_MS = 5000;
 const BACKOFF_MS = [50, 2000] as const;
+const LINE_END = Buffer.from('\r\n');
 
 interface Wish {
   readonly subject: string;
@@ -79,7 +81,10 @@ class NatsTransport implements Transport {
 
   publish(subject: string, data: Uint8Array, reply?: string): void {
     if (!this.connected) return;
-    this.#connection?.publish(subject, data, reply === undefined ? undefined : { reply });
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    if (reply === undefined && publishInOnePiece(connection, subject, data)) return;
+    connection.publish(subject, data, reply === undefined ? undefined : { reply });
   }
 
   subscribe(subject: string, handler: (message: TransportMessage) => void): Subscription {
@@ -270,6 +275,25 @@ class NatsTransport implements Transport {
   #tell(status: TransportStatus): void {
     for (const listener of [...this.#statusListeners]) listener(status);
   }
+}
+
+/** What the client library does not declare: queues bytes of its protocol, and sends what is queued. */
+interface Protocol {
+  sendCommand(command: Uint8Array): void;
+  flushPending(): void;
+}
+
+/** False when nothing was sent: without room around the data, or with another client library. */
+function publishInOnePiece(connection: NatsConnection, subject: string, data: Uint8Array): boolean {
+  const { protocol } = connection as { protocol?: Partial<Protocol> };
+  if (protocol?.sendCommand === undefined || protocol.flushPending === undefined) return false;
+  if (data.length > (connection.info?.max_payload ?? 0)) return false;
+  const line = Buffer.from(`PUB ${subject} ${data.length}\r\n`);
+  const piece = inOnePiece(line, data, LINE_END);
+  if (piece === undefined) return false;
+  protocol.flushPending();
+  protocol.sendCommand(piece);
+  return true;
 }
 
 function brokerAway(cause?: unknown): AfterimageError {

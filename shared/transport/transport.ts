@@ -6,6 +6,7 @@
  */
 export interface TransportMessage {
   readonly subject: string;
+  /** Belongs to the handler, which may write over it. */
   readonly data: Uint8Array;
   /** Present when the sender waits for an answer. */
   readonly reply?: string;

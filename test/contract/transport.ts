@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SubjectPermissions } from '../../replica/broker/broker-config.js';
 import { AfterimageError } from '../../shared/errors.js';
+import { roomyBuffer } from '../../shared/transport/roomy-buffer.js';
 import type { Transport, TransportStatus } from '../../shared/transport/transport.js';
 import { until } from '../agent/ship/wire-rig.js';
 
@@ -60,6 +61,25 @@ export function transportContract(name: string, make: MakeFixture): void {
       await until(() => seen.length >= sent.length);
       expect(seen).toEqual(sent);
     });
+
+    promise(
+      'buffers with and without room around them arrive whole, in the order sent',
+      async (from) => {
+        const [sender, receiver] = [await connect(from), await connect(from)];
+        const seen: Buffer[] = [];
+        receiver.subscribe('afterimage.room.a', ({ data }) => seen.push(Buffer.from(data)));
+        await receiver.flush();
+        const sent = Array.from({ length: 60 }, (_, index) => {
+          const data = (index % 2 === 0 ? roomyBuffer : Buffer.alloc)(1 + index * 4000);
+          return data.fill(index);
+        });
+        for (const data of sent) sender.publish('afterimage.room.a', data);
+        await until(() => seen.length >= sent.length);
+        expect(
+          seen.map((data) => [data.length, data.every((byte) => byte === data[0]), data[0]]),
+        ).toEqual(sent.map((_, index) => [1 + index * 4000, true, index]));
+      },
+    );
 
     promise('wildcards match as NATS matches them', async (from) => {
       const [sender, receiver] = [await connect(from), await connect(from)];
