@@ -5,14 +5,26 @@
  */
 import { randomBytes } from 'node:crypto';
 import { invariant } from '../../shared/errors.js';
-import type { IndexDb } from '../index/index-db.js';
 import { type PointFacts, type RemovalFacts, toRanges } from '../../shared/certificate/facts.js';
+import { syncOutcomeSchema } from '../../shared/protocol/sync-outcome.js';
+import type { IndexDb } from '../index/index-db.js';
 
 /** A row of `certificate_due`. */
 export interface DueRow {
   readonly id: number;
   readonly origin: Buffer;
   readonly facts: string;
+}
+
+export interface NewPoint {
+  readonly point: number;
+  readonly timeMs: number;
+  readonly digest: Buffer;
+  readonly chain: Buffer;
+  /** What the agent said when the sync ended, JSON. */
+  readonly outcome: string;
+  readonly files: number;
+  readonly bytes: number;
 }
 
 export interface PointRemoval {
@@ -44,8 +56,26 @@ export function recordRemoval(index: IndexDb, removal: PointRemoval): void {
   addDue(index, { kind: 'removal', points: toRanges(points), policy, by, timeMs });
 }
 
-/** Says that something has to be certified; in the transaction that made it so. */
-export function addDue(index: IndexDb, facts: PointFacts | RemovalFacts): void {
+/** Says that a point was cut; in the transaction that cut it. */
+export function duePoint(index: IndexDb, cut: NewPoint): void {
+  const { consistency, recipe, heldMs } = syncOutcomeSchema.parse(JSON.parse(cut.outcome));
+  addDue(index, {
+    kind: 'point',
+    point: cut.point,
+    parent: cut.point - 1,
+    timeMs: cut.timeMs,
+    digest: cut.digest.toString('hex'),
+    chain: cut.chain.toString('hex'),
+    consistency,
+    recipe,
+    heldMs,
+    files: cut.files,
+    bytes: cut.bytes,
+    checked: [{ check: 'seal', timeMs: cut.timeMs, findings: 0 }],
+  });
+}
+
+function addDue(index: IndexDb, facts: PointFacts | RemovalFacts): void {
   index.run(
     'INSERT INTO certificate_due (origin, facts) VALUES (?, ?)',
     randomBytes(16),

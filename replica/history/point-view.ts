@@ -3,7 +3,7 @@ import { AfterimageError } from '../../shared/errors.js';
 import { blockCount, BLOCK_BYTES, blockLength } from '../../shared/limits.js';
 import { SET_NODE } from '../../shared/protocol/records.js';
 import { TimeSlice } from '../../shared/time-slice.js';
-import { zeroRow } from '../index/digest-rows.js';
+import { digestRowAt } from '../index/digest-rows.js';
 import {
   entryAt,
   listAt,
@@ -116,28 +116,9 @@ export class StoredPointView implements PointView {
   }
 
   /** Digests of up to 128 blocks from `first`, as they were at the point. */
-  #digestRow(row: NodeRow & { body: number }, first: number): Buffer {
+  #digestRow({ body, size }: NodeRow & { body: number }, first: number): Buffer {
     const { index, source } = this.#store;
-    const digests = zeroRow(source.core, row.size, first);
-    const stored = index.get<{ digests: Buffer }>(
-      'SELECT digests FROM digests WHERE body = ? AND first = ?',
-      row.body,
-      first,
-    );
-    stored?.digests.copy(digests, 0, 0, Math.min(stored.digests.length, digests.length));
-    const older = index.all<{ block: number; digest: Buffer }>(
-      `SELECT block, digest FROM before WHERE body = ? AND block >= ? AND block < ? AND hi >= ?
-       ORDER BY block, hi DESC`,
-      row.body,
-      first,
-      first + DIGESTS_PER_ROW,
-      this.point,
-    );
-    // The smallest hi comes last for each block and wins.
-    for (const { block, digest } of older) {
-      if ((block - first) * 32 < digests.length) digest.copy(digests, (block - first) * 32);
-    }
-    return digests;
+    return digestRowAt(index, source.core, { body, size, first, point: this.point });
   }
 
   async *read(

@@ -9,8 +9,11 @@ import { BLOCK_BYTES } from '../../shared/limits.js';
 import { nextChain } from '../../shared/protocol/manifest.js';
 import type { TimeSlice } from '../../shared/time-slice.js';
 import { digestPrefix, type StagedBlock } from '../stage/staged-block.js';
+import { duePoint } from '../certify/certificates-due.js';
+import { loadPointDigest, type PointDigest, storePointDigest } from '../certify/point-digest.js';
 import { patchDigestRows, writeDigestRows } from './digest-rows.js';
 import type { IndexDb } from './index-db.js';
+import { dropOverwritten } from './locate-rows.js';
 import { nodeAt, type NodeRow } from './nodes.js';
 import { stagedEntries, stagedNodes } from './paged.js';
 import { LIVE, Place } from './schema.js';
@@ -30,6 +33,11 @@ export interface CutPoint {
   readonly sync: number;
   readonly chain: Buffer;
   readonly timeMs: number;
+}
+
+/** A cut under way: the digest follows every row that it ends or makes. */
+interface Cut extends CutRequest {
+  readonly digest: PointDigest;
 }
 
 /** A row of the intent's `node`. */
@@ -55,9 +63,11 @@ export async function cutPoint(request: CutRequest): Promise<CutPoint> {
   index.db.pragma('synchronous = FULL');
   index.db.exec('BEGIN IMMEDIATE');
   try {
-    const totals = await cutNodes(request);
-    await cutEntries(request);
-    const cut = writePoint(request, totals);
+    const digest = loadPointDigest(index, request.core, request.point - 1);
+    const under = { ...request, digest };
+    const totals = await cutNodes(under);
+    await cutEntries(under);
+    const cut = writePoint(under, totals);
     index.run('DELETE FROM applying');
     index.db.exec('COMMIT');
     return cut;
@@ -67,7 +77,7 @@ export async function cutPoint(request: CutRequest): Promise<CutPoint> {
   }
 }
 
-async function cutEntries({ index, intent, slice, point }: CutRequest): Promise<void> {
+async function cutEntries({ index, intent, slice, point, digest }: Cut): Promise<void> {
   const end = index.db.prepare(
     'UPDATE entry SET died = ? WHERE parent = ? AND name = ? AND died = ?',
   );
@@ -75,13 +85,19 @@ async function cutEntries({ index, intent, slice, point }: CutRequest): Promise<
     'INSERT INTO entry (parent, name, born, died, node) VALUES (?, ?, ?, ?, ?)',
   );
   for (const { parent, name, node, old } of stagedEntries(intent)) {
-    if (old !== 0) end.run(point, parent, name, LIVE);
-    if (node !== 0) add.run(parent, name, point, LIVE, node);
+    if (old !== 0) {
+      end.run(point, parent, name, LIVE);
+      digest.entry('remove', { parent, name, node: old });
+    }
+    if (node !== 0) {
+      add.run(parent, name, point, LIVE, node);
+      digest.entry('add', { parent, name, node });
+    }
     await slice.breathe();
   }
 }
 
-async function cutNodes(request: CutRequest): Promise<Totals> {
+async function cutNodes(request: Cut): Promise<Totals> {
   const { intent, slice } = request;
   const previous = request.index.get<{ files: number; bytes: number }>(
     'SELECT files, bytes FROM point ORDER BY point DESC LIMIT 1',
@@ -91,15 +107,17 @@ async function cutNodes(request: CutRequest): Promise<Totals> {
     cutNode(request, row, totals);
     await slice.breathe();
   }
+  await request.digest.settle(request.index, slice);
   return totals;
 }
 
-function cutNode(request: CutRequest, row: StagedNodeRow, totals: Totals): void {
+function cutNode(request: Cut, row: StagedNodeRow, totals: Totals): void {
   const { index, point } = request;
   const live = row.fresh === 1 ? undefined : nodeAt(index, row.id, point - 1);
   if (row.dead === 1) {
     index.run('UPDATE node SET died = ? WHERE id = ? AND died = ?', point, row.id, LIVE);
     if (row.old_body !== null) endBody(request, row.old_body);
+    if (live !== undefined) endVersion(request, live);
     count(totals, { before: live, after: undefined });
     return;
   }
@@ -125,7 +143,17 @@ function cutNode(request: CutRequest, row: StagedNodeRow, totals: Totals): void 
     row.xattrs,
     content.body,
   );
+  if (live !== undefined) request.digest.node('remove', live);
+  request.digest.node('add', row);
   count(totals, { before: live, after: row });
+}
+
+/** A node's last version leaves the digest, and its content. */
+function endVersion({ index, digest }: Cut, live: NodeRow): void {
+  digest.node('remove', live);
+  if (live.body !== null) {
+    digest.endContent(index, { node: live.id, body: live.body, size: live.size });
+  }
 }
 
 function count(
@@ -171,32 +199,52 @@ function endBody({ index, point }: CutRequest, body: number): void {
 }
 
 function cutBody(
-  request: CutRequest,
+  request: Cut,
   row: StagedNodeRow,
   live: NodeRow | undefined,
 ): { body: number | null; changed: boolean } {
-  if (row.body_word === NODE_NEW) return { body: newBody(request, row), changed: true };
+  if (row.body_word === NODE_NEW) return { body: newBody(request, row, live), changed: true };
   if (row.body_word !== NODE_KEPT || live?.body == null)
     return { body: live?.body ?? null, changed: false };
   const blocks = stagedBlocks(request.intent, row.id);
   if (blocks.length === 0 && live.size === row.size) return { body: live.body, changed: false };
-  const { index, core } = request;
-  patchDigestRows(index, core, { id: live.body, oldSize: live.size, size: row.size, blocks });
+  const { index, core, digest } = request;
+  patchDigestRows(index, core, {
+    id: live.body,
+    oldSize: live.size,
+    size: row.size,
+    blocks,
+    changed: (first, before, after) => {
+      digest.blocks('remove', { node: row.id, size: live.size }, { first, digests: before });
+      digest.blocks('add', { node: row.id, size: row.size }, { first, digests: after });
+    },
+  });
+  dropOverwritten(index, request.intent, live.body);
   locate(request, live.body, blocks);
   index.run('UPDATE body SET size = ? WHERE id = ?', row.size, live.body);
   return { body: live.body, changed: true };
 }
 
-function newBody(request: CutRequest, row: StagedNodeRow): number {
-  const { index, core, intent, point } = request;
+function newBody(request: Cut, row: StagedNodeRow, live: NodeRow | undefined): number {
+  const { index, core, intent, point, digest } = request;
   if (row.old_body !== null) endBody(request, row.old_body);
+  if (live?.body != null) {
+    digest.endContent(index, { node: row.id, body: live.body, size: live.size });
+  }
   const id = Number(
     index
       .prepare('INSERT INTO body (node, born, died, place, size) VALUES (?, ?, ?, ?, ?)')
       .run(row.id, point, LIVE, Place.base, row.size).lastInsertRowid,
   );
   const blocks = stagedBlocks(intent, row.id);
-  writeDigestRows(index, core, { id, size: row.size, blocks });
+  writeDigestRows(index, core, {
+    id,
+    size: row.size,
+    blocks,
+    changed: (first, _before, after) => {
+      digest.blocks('add', { node: row.id, size: row.size }, { first, digests: after });
+    },
+  });
   locate(request, id, blocks);
   return id;
 }
@@ -233,7 +281,7 @@ interface SyncRow {
   readonly received_bytes: number;
 }
 
-function writePoint({ index, intent, point, timeMs }: CutRequest, totals: Totals): CutPoint {
+function writePoint({ index, intent, point, timeMs, digest }: Cut, totals: Totals): CutPoint {
   const row = intent.get<SyncRow>(
     'SELECT sync, incarnation, manifest, outcome, received_bytes FROM sync',
   );
@@ -256,6 +304,8 @@ function writePoint({ index, intent, point, timeMs }: CutRequest, totals: Totals
     totals.changedNodes,
     row.received_bytes,
   );
+  const value = storePointDigest(index, point, digest);
+  duePoint(index, { point, timeMs, chain, digest: value, outcome: row.outcome, ...totals });
   return { point, sync: row.sync, chain, timeMs };
 }
 

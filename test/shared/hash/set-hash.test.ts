@@ -33,14 +33,20 @@ describe('set hash (R26)', () => {
   test('lanes: are sums of BLAKE3 extended outputs, as another implementation computes them', async () => {
     const random = new Seeded(11);
     const elements = Array.from({ length: 40 }, (_, n) => random.bytes(n * 97));
-    expect(hashOf(elements).state().equals(await reference(elements))).toBe(true);
+    expect(
+      hashOf(elements)
+        .state()
+        .equals(await reference(elements)),
+    ).toBe(true);
     expect(hashOf([]).state().equals(Buffer.alloc(SET_HASH_BYTES))).toBe(true);
   });
 
   test('digest: is that of the lanes, and a fixed part of the format', () => {
     const hash = hashOf([text('a'), text('b')]);
     expect(hash.digest().equals(core.digest(hash.state()))).toBe(true);
-    expect(hash.digest().toString('hex')).toMatchInlineSnapshot(`"c6ef9c08ce0848a7099e5a58c34188a36707b56f6840c0fd96176c44260e887b"`);
+    expect(hash.digest().toString('hex')).toMatchInlineSnapshot(
+      `"c6ef9c08ce0848a7099e5a58c34188a36707b56f6840c0fd96176c44260e887b"`,
+    );
   });
 
   test('order: does not matter, and what is taken away leaves no trace', () => {
