@@ -16,6 +16,9 @@ import { readTextFile } from './broker/read-seed.js';
 import { createNatsTransport } from '../shared/transport/nats.js';
 import { type Catalog, openCatalog } from './catalog/catalog.js';
 import { loadOrCreateReplicaIdentity, type ReplicaIdentity } from './catalog/replica-identity.js';
+import { CertificateKeys } from './certify/certificate-keys.js';
+import { CertificateLog } from './certify/certificate-log.js';
+import { Certifier } from './certify/certifier.js';
 import { type OwnBroker, runOwnBroker } from './broker/own-broker.js';
 import { createReceiver } from './receive/receiver.js';
 import { createServer } from './serve/server.js';
@@ -74,6 +77,7 @@ export async function runReplica(
     const broker = await joinBroker(config, { catalog, identity, log, stack });
     const posix = loadPosix();
     for (const missing of posix.missing) log.warn('the native part is not there', { missing });
+    const certifier = openCertifier(config.dataFolder, { clock, stack });
     const house = new SetHouse({
       dataFolder: config.dataFolder,
       core: createHashCore(),
@@ -84,6 +88,7 @@ export async function runReplica(
         catalog.claimSet(request);
       },
       admit: spaceGuard(config),
+      certifier,
     });
     await house.openAll();
     stack.add(() => house.close());
@@ -115,6 +120,7 @@ export async function runReplica(
       clock,
       log,
       version: deps.version,
+      certifier,
     });
     const url = await server.listen(config.listen);
     stack.add(() => server.close());
@@ -136,6 +142,18 @@ export async function runReplica(
     await stack.close();
     throw error;
   }
+}
+
+function openCertifier(
+  dataFolder: string,
+  { clock, stack }: { readonly clock: Clock; readonly stack: ClosingStack },
+): Certifier {
+  const log = new CertificateLog(path.join(dataFolder, CATALOG_FILE));
+  stack.add(() => {
+    log.close();
+  });
+  const keys = CertificateKeys.load(dataFolder, (publicKey) => log.hasKeyStepTo(publicKey));
+  return new Certifier({ log, keys, clock });
 }
 
 interface JoinDeps {

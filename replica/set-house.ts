@@ -10,6 +10,8 @@ import { AfterimageError, asAfterimageError } from '../shared/errors.js';
 import type { HashCore } from '../shared/hash/hash-core.js';
 import type { Log } from '../shared/log.js';
 import type { Posix } from '../shared/posix/posix.js';
+import { type Certifier, certifyQuietly, openQuietly } from './certify/certifier.js';
+import { ensurePointDigests } from './certify/recompute.js';
 import { SetStore } from './history/set-store.js';
 import { StoredSetReader } from './history/stored-set-reader.js';
 import type { SetPort } from './receive/set-port.js';
@@ -34,6 +36,8 @@ export interface SetHouseDeps {
   /** Confirms or makes the agent the set's owner. Throws `set-owned`. */
   readonly claim: (request: { readonly set: string; readonly agent: string }) => void;
   readonly admit: Admit;
+  /** Signs what becomes of points; nothing is certified without one. */
+  readonly certifier?: Certifier;
 }
 
 export class SetHouse {
@@ -71,6 +75,7 @@ export class SetHouse {
   async close(): Promise<void> {
     for (const { writer, store } of this.#opened.values()) {
       await writer.close();
+      this.#deps.certifier?.close(store.set);
       store.close();
     }
     this.#opened.clear();
@@ -97,6 +102,7 @@ export class SetHouse {
     const reader = new StoredSetReader(store);
     let writer: SetWriter;
     try {
+      await this.#putUnderCertificates(store);
       writer = await SetWriter.open({
         ...this.#deps,
         store,
@@ -105,6 +111,7 @@ export class SetHouse {
         },
       });
     } catch (error) {
+      this.#deps.certifier?.close(name);
       store.close();
       throw error;
     }
@@ -121,5 +128,18 @@ export class SetHouse {
     });
     this.#opened.set(name, opened);
     return opened;
+  }
+
+  /** Before the writer runs: what a crash or an older version left without digest or certificate. */
+  async #putUnderCertificates(store: SetStore): Promise<void> {
+    const { core, certifier, log } = this.#deps;
+    const { computed } = await ensurePointDigests(store.writer, core);
+    if (computed > 0) log.info('point digests were computed', { set: store.set, points: computed });
+    if (certifier === undefined) return;
+    const of = { certifier, store, log };
+    store.certify = () => {
+      certifyQuietly(of);
+    };
+    openQuietly(of);
   }
 }

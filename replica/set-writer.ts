@@ -330,6 +330,7 @@ export class SetWriter implements SetPort {
     this.#deps.log.info('point cut', { set: this.set, point: cut.point, sync: cut.sync, applyMs });
     await makeSearchable(this.#pipeline, cut.point, staging);
     await this.#dropCut(staging);
+    this.#store.certify();
   }
 
   async #clean(): Promise<void> {

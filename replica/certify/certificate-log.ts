@@ -2,7 +2,7 @@
  * Certificates in the catalog: a chain a set, append-only. They are here and not in the set's folder
  * because they outlive points and sets, and because one transaction puts a new key into all chains.
  */
-import type Database from 'better-sqlite3';
+import Database from 'better-sqlite3';
 import { digestOf, NO_ENTRY, type Signed } from '../../shared/certificate/certificate.js';
 
 export const certificateSchema = `
@@ -61,10 +61,16 @@ const PAGE_ENTRIES = 500;
 export class CertificateLog {
   readonly #db: Database.Database;
 
-  /** @param database the catalog's */
-  constructor(database: Database.Database) {
-    this.#db = database;
-    database.exec(certificateSchema);
+  /** Opens the tables in the catalog at `path`, on a connection of their own. */
+  constructor(path: string) {
+    this.#db = new Database(path);
+    this.#db.pragma('journal_mode = WAL');
+    this.#db.pragma('synchronous = FULL');
+    this.#db.exec(certificateSchema);
+  }
+
+  close(): void {
+    this.#db.close();
   }
 
   /** All of `work` or nothing; on disk when it returns. */
@@ -86,6 +92,16 @@ export class CertificateLog {
     const row = this.#db
       .prepare('SELECT 1 FROM certificates WHERE set_name = ? AND origin = ?')
       .get(set, origin);
+    return row !== undefined;
+  }
+
+  /** Whether a point of this number was ever certified. */
+  hasPoint(set: string, point: number): boolean {
+    const row = this.#db
+      .prepare(
+        "SELECT 1 FROM certificates WHERE set_name = ? AND kind = 'point' AND point = ? LIMIT 1",
+      )
+      .get(set, point);
     return row !== undefined;
   }
 

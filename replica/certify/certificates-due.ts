@@ -44,8 +44,8 @@ export interface PointRemoval {
  * deletes their rows of `point_digest`; nothing else of the digest changes, because the newest point
  * stays (R4). One call for one decision of one policy, however many points it removes.
  *
- * The signed entry is written to the catalog by the set's writer: after the pruning (call
- * `PipelineDeps.certify` when the transaction is committed) or, after a crash, when the set is opened.
+ * The signed entry is written to the catalog afterwards: by `SetStore.certify()`, to be called when
+ * the transaction is committed and the set's lock still held, else when the set is opened next.
  * A removal without this call shows as a gap: `certificate verify` and `verify` name the points.
  */
 export function recordRemoval(index: IndexDb, removal: PointRemoval): void {

@@ -5,25 +5,29 @@
  */
 import type { Clock } from '../../shared/clock.js';
 import {
-  type ExportLine,
   type Entry,
+  type ExportLine,
   type Head,
   type KeyStep,
+  readEntry,
+  type Signed,
   signText,
 } from '../../shared/certificate/certificate.js';
 import {
   type CheckFacts,
   type Facts,
   factsSchema,
+  isInRanges,
   type PointRanges,
   toRanges,
 } from '../../shared/certificate/facts.js';
 import type { Log } from '../../shared/log.js';
 import type { SigningKey } from '../../shared/seal/signing-key.js';
+import type { SetStore } from '../history/set-store.js';
 import type { IndexDb } from '../index/index-db.js';
 import type { CertificateKeys } from './certificate-keys.js';
 import type { CertificateLog } from './certificate-log.js';
-import { dropDue, dueRows } from './certificates-due.js';
+import { dropDue, duePoint, dueRows, type NewPoint } from './certificates-due.js';
 
 export interface CertifierDeps {
   readonly log: CertificateLog;
@@ -43,6 +47,8 @@ export type NewCheck = Omit<CheckFacts, 'kind' | 'points'> & { readonly points: 
 
 export class Certifier {
   readonly #deps: CertifierDeps;
+  /** Indexes of the sets that are open. */
+  readonly #live = new Map<string, IndexDb>();
 
   constructor(deps: CertifierDeps) {
     this.#deps = deps;
@@ -79,6 +85,38 @@ export class Certifier {
     return written;
   }
 
+  /**
+   * Puts a set under certificates when it is opened: writes what a crash left due, and certifies
+   * points that the catalog does not know, because it was put back to an older copy. Before the set's
+   * writer runs, on its connection; `reader` is one that sees committed rows only.
+   */
+  open(set: string, index: IndexDb, reader: IndexDb): void {
+    const { log } = this.#deps;
+    this.#live.set(set, reader);
+    this.certify(set, index);
+    const unknown = index
+      .all<NewPoint>(
+        `SELECT p.point, p.time_ms AS timeMs, p.chain, p.outcome, p.files, p.bytes, d.digest
+         FROM point p JOIN point_digest d ON d.point = p.point ORDER BY p.point`,
+      )
+      .filter(({ point }) => !log.hasPoint(set, point));
+    if (unknown.length === 0) return;
+    index.durably(() => {
+      for (const row of unknown) duePoint(index, row);
+    });
+    this.certify(set, index);
+  }
+
+  /** The set is closed: its points are not known any more. */
+  close(set: string): void {
+    this.#live.delete(set);
+  }
+
+  /** Whether there is anything to say of a set of this name. */
+  knows(set: string): boolean {
+    return this.#live.has(set) || this.#deps.log.end(set).sequence > 0;
+  }
+
   /** Certifies that points were looked at, and what was found. */
   recordCheck(set: string, { points, ...check }: NewCheck): void {
     if (points.length === 0) return;
@@ -108,24 +146,26 @@ export class Certifier {
   }
 
   /** Lines of an export: the keys, the chain, and a signed head that says which points exist. */
-  *export(
-    set: string,
-    now: { readonly points: readonly number[]; readonly index: IndexDb },
-  ): Generator<ExportLine> {
+  *export(set: string): Generator<ExportLine> {
     const { log } = this.#deps;
     // All of this before the first line: later entries belong to a later export.
     const end = log.end(set);
     const steps = log.keySteps();
-    const head = this.#signHead({
-      set,
-      ...end,
-      points: toRanges(now.points),
-      due: dueOf(now.index),
-    });
+    const head = this.#signHead({ set, ...end, ...pointsOf(this.#live.get(set)) });
     yield { type: 'set', format: 1, set };
     for (const step of steps) yield { type: 'key', ...step };
     for (const entry of log.entries(set, end.sequence)) yield { type: 'entry', ...entry };
     yield { type: 'head', ...head };
+  }
+
+  /** All entries that speak of a point, in order. */
+  ofPoint(set: string, point: number): Signed[] {
+    const { log } = this.#deps;
+    const others = [...log.ofKind(set, 'removal'), ...log.ofKind(set, 'check')].filter((signed) => {
+      const { facts } = readEntry(signed.text);
+      return 'points' in facts && isInRanges(facts.points, point);
+    });
+    return [...log.ofPoint(set, point), ...others];
   }
 
   #signHead(head: Omit<Head, 'format' | 'key' | 'writtenMs'>): ReturnType<typeof signText> {
@@ -160,25 +200,43 @@ export class Certifier {
   }
 }
 
-function dueOf(index: IndexDb): { points: PointRanges; removed: PointRanges } {
-  const points: number[] = [];
-  const removed: PointRanges = [];
+/** The points of a set that is open, and what of them waits for its certificate. */
+function pointsOf(index: IndexDb | undefined): Pick<Head, 'points' | 'due'> {
+  const due: { points: PointRanges; removed: PointRanges } = { points: [], removed: [] };
+  if (index === undefined) return { points: null, due };
   for (const { facts } of dueRows(index)) {
-    const due = factsSchema.parse(JSON.parse(facts));
-    if (due.kind === 'point') points.push(due.point);
-    if (due.kind === 'removal') removed.push(...due.points);
+    const of = factsSchema.parse(JSON.parse(facts));
+    if (of.kind === 'point') due.points.push([of.point, of.point]);
+    if (of.kind === 'removal') due.removed.push(...of.points);
   }
-  return { points: toRanges(points), removed };
+  const points = index.all<{ point: number }>('SELECT point FROM point').map(({ point }) => point);
+  return { points: toRanges(points), due };
 }
 
-/** What a set's writer calls; failures are logged and tried again at the next cut. */
-export function certifyQuietly(
-  certifier: Certifier,
-  at: { readonly set: string; readonly index: IndexDb; readonly log: Log },
-): void {
+interface OfSet {
+  readonly certifier: Certifier;
+  readonly store: SetStore;
+  readonly log: Log;
+}
+
+/** After a cut or a removal: a failure is logged and what is due tried again after the next. */
+export function certifyQuietly({ certifier, store, log }: OfSet): void {
+  quietly(log, store.set, () => {
+    certifier.certify(store.set, store.writer);
+  });
+}
+
+/** When a set is opened: its points matter more than their certificates. */
+export function openQuietly({ certifier, store, log }: OfSet): void {
+  quietly(log, store.set, () => {
+    certifier.open(store.set, store.writer, store.index);
+  });
+}
+
+function quietly(log: Log, set: string, work: () => void): void {
   try {
-    certifier.certify(at.set, at.index);
+    work();
   } catch (error) {
-    at.log.error('certificates are not written yet; they stay due', error, { set: at.set });
+    log.error('certificates are not written yet; they stay due', error, { set });
   }
 }

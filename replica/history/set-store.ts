@@ -22,6 +22,11 @@ export class SetStore {
   readonly promised = new PromisedBodies(systemClock);
   /** True between transactions A and B. */
   applying = false;
+  /**
+   * Certifies what the index says is due: for whoever holds the set's lock, after a transaction that
+   * cut or removed points. Never throws; what fails stays due.
+   */
+  certify = (): void => undefined;
 
   constructor(options: { readonly set: string; readonly folder: string; readonly core: HashCore }) {
     this.set = options.set;

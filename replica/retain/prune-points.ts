@@ -102,6 +102,7 @@ async function removeGap(
       return undefined;
     }
     index.db.exec('COMMIT');
+    store.certify();
     return rows;
   } catch (error) {
     if (index.db.inTransaction) index.db.exec('ROLLBACK');

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../../shared/clock.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import type { Log } from '../../shared/log.js';
+import type { Certifier } from '../certify/certifier.js';
 import type { ServedSet } from './served-set.js';
 
 export interface ServerOptions {
@@ -15,6 +16,8 @@ export interface ServerOptions {
   readonly version: string;
   /** Absolute folders below which the replica itself may restore (R22); none unless told. */
   readonly restoreRoots?: readonly string[];
+  /** What certificates are asked of; without one there are none. */
+  readonly certifier?: Certifier;
   /** Adds further faces (the console) before the server listens; their routes outside /v1/ are open. */
   readonly addFaces?: (app: FastifyInstance) => void;
 }

@@ -48,8 +48,8 @@ export const headSchema = z.object({
   head: digest,
   key: publicKey,
   writtenMs: z.number().int(),
-  /** Points that exist. */
-  points: rangesSchema,
+  /** Points that exist; null when the set was not open. */
+  points: rangesSchema.nullable(),
   /** Cut or removed, but not certified yet. */
   due: z.object({ points: rangesSchema, removed: rangesSchema }),
 });
@@ -74,6 +74,11 @@ export const exportLineSchema = z.discriminatedUnion('type', [
   signedSchema.extend({ type: z.literal('head') }),
 ]);
 export type ExportLine = z.infer<typeof exportLineSchema>;
+
+/** What an entry's text says. Throws for what is no entry; its signature is another question. */
+export function readEntry(text: string): Entry {
+  return entrySchema.parse(JSON.parse(text));
+}
 
 /** The bytes that are signed and digested. */
 export function signedMessage(kind: SignedKind, text: string): Buffer {
