@@ -63,7 +63,8 @@ function collect(
     const path = joinPath([...placed.parts, entry.name]);
     if (pathPattern !== undefined && !pathPattern.test(toPathText(path))) continue;
     for (const row of versionsOf(index, entry.node, placed)) {
-      const interval = overlap(placed, { from: row.born, to: row.died - 1 });
+      const held = overlap(placed, { from: row.born, to: row.died - 1 });
+      const interval = held === undefined ? undefined : livePart(index, held);
       if (interval === undefined) continue;
       const live = row.died === LIVE && entry.died === LIVE && placed.to >= request.newest;
       found.push({
@@ -106,6 +107,18 @@ function versionsOf(index: IndexDb, node: number, interval: Interval): NodeRow[]
   );
   const rows = later.map(({ born }) => nodeAt(index, node, born));
   return [first, ...rows].filter((row) => row !== undefined);
+}
+
+/** The interval from its first to its last point that retention left. */
+function livePart(index: IndexDb, { from, to }: Interval): Interval | undefined {
+  const row = index.get<{ first: number | null; last: number | null }>(
+    `SELECT (SELECT point FROM point WHERE point >= ? ORDER BY point LIMIT 1) AS first,
+            (SELECT point FROM point WHERE point <= ? ORDER BY point DESC LIMIT 1) AS last`,
+    from,
+    to,
+  );
+  if (row?.first == null || row.last === null || row.first > row.last) return undefined;
+  return { from: row.first, to: row.last };
 }
 
 function overlap(a: Interval, b: Interval): Interval | undefined {

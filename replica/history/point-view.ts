@@ -32,11 +32,13 @@ export class StoredPointView implements PointView {
   readonly set: string;
   readonly point: number;
   readonly #store: SetStore;
+  readonly #end: () => void;
 
   constructor(store: SetStore, point: number) {
     this.#store = store;
     this.set = store.set;
     this.point = point;
+    this.#end = store.uses.begin(point);
   }
 
   resolve(path: Uint8Array): NodeVersion | undefined {
@@ -45,7 +47,7 @@ export class StoredPointView implements PointView {
       if (at.kind !== 'folder') return undefined;
       const entry = entryAt(this.#store.index, { parent: at.node, name, point: this.point });
       const next = entry === undefined ? undefined : this.version(entry.node);
-      if (next === undefined) return undefined;
+      if (next === undefined) return this.#still(undefined);
       at = next;
     }
     return at;
@@ -54,16 +56,18 @@ export class StoredPointView implements PointView {
   version(node: number): NodeVersion | undefined {
     if (node === SET_NODE) return setVersion;
     const row = nodeAt(this.#store.index, node, this.point);
-    return row === undefined ? undefined : toVersion(row);
+    return this.#still(row === undefined ? undefined : toVersion(row));
   }
 
   list(folder: number, page: { readonly after?: Uint8Array; readonly limit: number }): TreeEntry[] {
-    return listAt(this.#store.index, {
-      folder,
-      point: this.point,
-      after: page.after ?? empty,
-      limit: page.limit,
-    });
+    return this.#still(
+      listAt(this.#store.index, {
+        folder,
+        point: this.point,
+        after: page.after ?? empty,
+        limit: page.limit,
+      }),
+    );
   }
 
   *walk(folder: number, prefix: Buffer = empty): Generator<WalkedEntry> {
@@ -112,7 +116,7 @@ export class StoredPointView implements PointView {
       runs.push({ block, digests: digests.subarray((block - first) * 32, (stop - first) * 32) });
       block = stop;
     }
-    return runs;
+    return this.#still(runs);
   }
 
   /** Digests of up to 128 blocks from `first`, as they were at the point. */
@@ -146,20 +150,31 @@ export class StoredPointView implements PointView {
     return blockLength(row.size, block) === 0 ? empty : this.#readOne(row, block);
   }
 
+  /** Descriptors belong to the store; nothing here is held open. */
   close(): void {
-    // Descriptors belong to the store; nothing here is held open.
+    this.#end();
+  }
+
+  /**
+   * Passes on what was found, if the point is still there: once retention has removed it, rows that
+   * only it needed are missing, and what was found may be too little (promise 2).
+   */
+  #still<T>(found: T): T {
+    const { index } = this.#store;
+    if (index.get('SELECT 1 FROM point WHERE point = ?', this.point) !== undefined) return found;
+    throw new AfterimageError('not-found', `${this.set}@${this.point} was removed by retention`, {
+      facts: { set: this.set, point: this.point },
+    });
   }
 
   async #readOne(row: NodeRow & { body: number }, block: number): Promise<Buffer> {
     try {
-      return await readBlockAt(this.#store.source, {
-        body: row.body,
-        block,
-        point: this.point,
-        size: row.size,
-      });
+      const { body, size } = row;
+      const bytes = await readBlockAt(this.#store.source, { body, block, point: this.point, size });
+      return this.#still(bytes);
     } catch (error) {
       if (!(error instanceof AfterimageError) || error.code !== 'damaged') throw error;
+      this.#still(error);
       throw new AfterimageError(
         'damaged',
         `${this.set}@${this.point}: block ${block} of node ${row.id} is damaged`,
@@ -193,9 +208,11 @@ export class StoredPointView implements PointView {
     try {
       const bytes = Buffer.allocUnsafe(whole);
       if (readFully(source.bodies.open(row.body), bytes, start) !== whole) return undefined;
-      return this.#matches(row, { block: at.block, blocks, bytes })
-        ? bytes.subarray(0, length)
-        : undefined;
+      return this.#still(
+        this.#matches(row, { block: at.block, blocks, bytes })
+          ? bytes.subarray(0, length)
+          : undefined,
+      );
     } catch (error) {
       // The block-wise path tries again and says exactly which block is damaged.
       if (error instanceof AfterimageError && error.code === 'damaged') return undefined;
@@ -220,6 +237,7 @@ export class StoredPointView implements PointView {
 
   #file(node: number): NodeRow & { body: number } {
     const row = nodeAt(this.#store.index, node, this.point);
+    this.#still(row);
     if (row?.body == null) {
       throw new AfterimageError('not-found', `${this.set}@${this.point}: node ${node} is no file`, {
         facts: { set: this.set, point: this.point, node },

@@ -6,6 +6,7 @@ import { makeSetFolders } from '../set-folders.js';
 import { type IndexDb, openIndex, openIndexReader } from '../index/index-db.js';
 import { BodyFiles } from './body-files.js';
 import { Packs, type PackTail } from './packs.js';
+import { PointUse } from './point-use.js';
 import { PromisedBodies } from './promised-bodies.js';
 import type { BlockSource } from './read-block.js';
 
@@ -20,6 +21,7 @@ export class SetStore {
   readonly source: BlockSource;
   /** What retention must leave alone for the sake of a sync under way. */
   readonly promised = new PromisedBodies(systemClock);
+  readonly uses = new PointUse(systemClock);
   /** True between transactions A and B. */
   applying = false;
   /**
