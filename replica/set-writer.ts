@@ -17,13 +17,7 @@ import {
 import { listState } from './history/list-state.js';
 import { newestPoint } from './index/nodes.js';
 import { indexNames } from './index/names.js';
-import type {
-  SetEvent,
-  SetPort,
-  SetPosition,
-  SignatureRequest,
-  StagedFrame,
-} from './receive/set-port.js';
+import type { SetEvent, SetPort, SignatureRequest, StagedFrame } from './receive/set-port.js';
 import { SetChores } from './set-chores.js';
 import { emptyFolders, sweepAttic } from './set-folders.js';
 import { beginOf, checkParent, syncBegunBy } from './stage/begin-of.js';
@@ -113,7 +107,7 @@ export class SetWriter implements SetPort {
     return { state: this.#machine.state, stalled: this.#stall.error };
   }
 
-  position(): SetPosition {
+  position(): ReturnType<SetPort['position']> {
     return setPosition(this.#store.writer, this.#staging?.status(), this.#received);
   }
 
@@ -141,9 +135,7 @@ export class SetWriter implements SetPort {
     return signatureOfNode(this.#store, request);
   }
 
-  listState(
-    cursor: string,
-  ): Promise<{ readonly records: Uint8Array; readonly next: string | null }> {
+  listState(cursor: string): ReturnType<SetPort['listState']> {
     return Promise.resolve(listState(this.#store, cursor));
   }
 
@@ -152,6 +144,11 @@ export class SetWriter implements SetPort {
     const done = this.#chores.add(work);
     void this.#lock.run(() => this.#chores.run());
     return done;
+  }
+
+  /** Asks the agent to send these blocks of the newest point again. */
+  want(blocks: readonly Want[]): void {
+    this.#events.tell({ type: 'wanted', blocks });
   }
 
   /** Stops after the step under way; a sync cut off here goes on at the next start. */

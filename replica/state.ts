@@ -29,6 +29,11 @@ export class SetStateMachine {
     return this.#state;
   }
 
+  /** True while base, packs and index are those of the newest point, and nobody changes them. */
+  get isOpen(): boolean {
+    return this.#state === 'idle' || this.#state === 'receiving';
+  }
+
   to(state: SetState): void {
     if (state === this.#state) return;
     invariant(next[this.#state].includes(state), `a set goes from ${this.#state} to ${state}`);

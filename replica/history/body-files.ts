@@ -90,11 +90,16 @@ export class BodyFiles {
     fs.closeSync(fd);
   }
 
-  close(): void {
-    this.setPending(undefined);
+  /** Closes every descriptor: files or folders of the base were put right. */
+  forgetAll(): void {
     for (const fd of this.#open.values()) fs.closeSync(fd);
     this.#open.clear();
     this.#folders.close();
+  }
+
+  close(): void {
+    this.setPending(undefined);
+    this.forgetAll();
     fs.closeSync(this.#base);
   }
 

@@ -215,7 +215,7 @@ export class SetInbox {
       // said with every attempt; told when it is news
       if (this.#stalled?.code === wire.code && this.#stalled.message === wire.message) return;
       this.#stalled = wire;
-    } else if (wire.type !== 'sealed') {
+    } else if (wire.type !== 'sealed' && wire.type !== 'wanted') {
       this.#stalled = undefined;
     }
     if (wire.type === 'sealed') this.#sendAck(false);
@@ -328,3 +328,8 @@ function wireEventOf(event: Exclude<SetEvent, { type: 'durable' }>): WireEvent {
 function failureOf(error: AfterimageError): { code: string; message: string } {
   return { code: error.code, message: error.message.slice(0, 2000) };
 }
+    case 'wanted':
+      return {
+        type: 'wanted',
+        blocks: event.blocks.slice(0, WANTS_MAX).map(({ node, block }) => [node, block]),
+      };

@@ -62,6 +62,11 @@ export type SetEvent =
     }
   /** Storage is full or fails; the sync waits and goes on by itself. */
   | { readonly type: 'stalled'; readonly error: AfterimageError }
+  /** Blocks of the newest point are damaged here: the agent sends them whole with its next sync. */
+  | {
+      readonly type: 'wanted';
+      readonly blocks: readonly { readonly node: number; readonly block: number }[];
+    }
   | { readonly type: 'resumed' };
 
 export interface SetPort {

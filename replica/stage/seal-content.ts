@@ -210,6 +210,8 @@ async function sealBlock(deps: SealContentDeps, patch: Patch, row: StagedBlock):
   const mask = changedMask(old.bytes, fresh, old.raw.length);
   const grown = row.bytes !== old.raw.length;
   if (mask === 0 && !grown && row.digest.equals(old.digest)) {
+    // Sent again because it is rotten here: it is written, and there is nothing to archive.
+    if (old.bytes !== old.raw) return true;
     deps.intent.run('DELETE FROM block WHERE node = ? AND block = ?', row.node, row.block);
     return true;
   }

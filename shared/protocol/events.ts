@@ -29,6 +29,8 @@ const eventSchema = z.discriminatedUnion('type', [
     ...failure,
     wants: z.array(z.tuple([whole, whole])).max(WANTS_MAX),
   }),
+  /** Blocks of the newest point that are damaged on the replica: the next sync sends them whole. */
+  z.object({ type: z.literal('wanted'), blocks: z.array(z.tuple([whole, whole])).max(WANTS_MAX) }),
   z.object({ type: z.literal('stalled'), ...failure }),
   z.object({ type: z.literal('resumed') }),
   z.object({ type: z.literal('sync-asked'), request: z.string().max(200) }),

@@ -1,0 +1,323 @@
+/**
+ * What scrubbing remembers of a set, in `scrub.db` beside its index: where the round under way
+ * is, how rounds ended, and what is damaged now. Losing the file loses no data: the next round
+ * finds the same again.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import Database from 'better-sqlite3';
+import { IndexDb } from '../index/index-db.js';
+import { LIVE } from '../index/schema.js';
+
+/** Stages of a round, in order. */
+export const scrubStages = ['index', 'tree', 'content'] as const;
+export type ScrubStage = (typeof scrubStages)[number];
+
+/** Where a round is: the next thing to look at. */
+export interface ScrubCursor {
+  readonly stage: ScrubStage;
+  /** In stage `tree` the folder's node, in stage `content` the body. */
+  readonly at: number;
+  readonly block: number;
+}
+
+export interface ScrubRoundRow {
+  readonly number: number;
+  readonly startedMs: number;
+  /** Null while the round is under way. */
+  readonly endedMs: number | null;
+  readonly bytes: number;
+  readonly found: number;
+  readonly repaired: number;
+}
+
+/** A stored version of a block that does not come out as its digest. */
+export interface DamageRow {
+  readonly body: number;
+  readonly block: number;
+  /** Last point of the version; `LIVE` for the newest content. */
+  readonly hi: number;
+  readonly from: number;
+  readonly to: number;
+  readonly digest: Buffer;
+  readonly foundMs: number;
+  /** When the agent was last asked for it; null when it was not. */
+  readonly askedMs: number | null;
+}
+
+/** What contradicts itself in the index, or stands in the base and should not. */
+export interface FindingRow {
+  readonly kind: 'index' | 'tree';
+  readonly point: number | null;
+  readonly path: string | null;
+  readonly message: string;
+}
+
+const schema = `
+CREATE TABLE IF NOT EXISTS round (
+  number INTEGER PRIMARY KEY,
+  started_ms INTEGER NOT NULL,
+  ended_ms INTEGER,
+  stage TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  block INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  found INTEGER NOT NULL,
+  repaired INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS damage (
+  body INTEGER NOT NULL,
+  block INTEGER NOT NULL,
+  hi INTEGER NOT NULL,
+  from_point INTEGER NOT NULL,
+  to_point INTEGER NOT NULL,
+  digest BLOB NOT NULL,
+  found_ms INTEGER NOT NULL,
+  asked_ms INTEGER,
+  round INTEGER NOT NULL,
+  PRIMARY KEY (body, block, hi)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS finding (
+  round INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  point INTEGER,
+  path TEXT,
+  message TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+`;
+const VERSION = 1;
+/** Findings kept of one round; more are counted by the log. */
+const FINDINGS_MAX = 1000;
+const damageColumns =
+  'body, block, hi, from_point AS "from", to_point AS "to", digest, found_ms AS foundMs, asked_ms AS askedMs';
+const roundColumns = 'number, started_ms AS startedMs, ended_ms AS endedMs, bytes, found, repaired';
+
+export class ScrubDb {
+  readonly #db: IndexDb;
+
+  constructor(setFolder: string) {
+    this.#db = openAnew(path.join(setFolder, 'scrub.db'));
+  }
+
+  /** The round under way, with its cursor. */
+  get current(): (ScrubRoundRow & { readonly cursor: ScrubCursor }) | undefined {
+    const row = this.#db.get<ScrubRoundRow & ScrubCursor>(
+      `SELECT ${roundColumns}, stage, at, block FROM round WHERE ended_ms IS NULL`,
+    );
+    if (row === undefined) return undefined;
+    const { stage, at, block, ...round } = row;
+    return { ...round, cursor: { stage, at, block } };
+  }
+
+  /** The last round that came to its end. */
+  get last(): ScrubRoundRow | undefined {
+    return this.#db.get<ScrubRoundRow>(
+      `SELECT ${roundColumns} FROM round WHERE ended_ms IS NOT NULL ORDER BY number DESC LIMIT 1`,
+    );
+  }
+
+  /** Versions found damaged and repaired, since the set is scrubbed. */
+  get totals(): { readonly found: number; readonly repaired: number } {
+    const row = this.#db.get<{ found: number | null; repaired: number | null }>(
+      'SELECT sum(found) AS found, sum(repaired) AS repaired FROM round',
+    );
+    return { found: row?.found ?? 0, repaired: row?.repaired ?? 0 };
+  }
+
+  get paused(): boolean {
+    return this.#db.get("SELECT 1 FROM meta WHERE key = 'paused' AND value = 1") !== undefined;
+  }
+
+  setPaused(paused: 0 | 1): void {
+    this.#db.run("INSERT OR REPLACE INTO meta (key, value) VALUES ('paused', ?)", paused);
+  }
+
+  begin(startedMs: number): void {
+    const number = (this.last?.number ?? 0) + 1;
+    this.#db.run(
+      `INSERT INTO round (number, started_ms, stage, at, block, bytes, found, repaired)
+       VALUES (?, ?, 'index', 0, 0, 0, 0, 0)`,
+      number,
+      startedMs,
+    );
+  }
+
+  /** Notes how far the round is; `bytes` were read since the last time. */
+  advance(cursor: ScrubCursor, bytes: number): void {
+    this.#db.run(
+      'UPDATE round SET stage = ?, at = ?, block = ?, bytes = bytes + ? WHERE ended_ms IS NULL',
+      cursor.stage,
+      cursor.at,
+      cursor.block,
+      bytes,
+    );
+  }
+
+  /** The round is over: damage and findings that it did not meet again are gone. */
+  end(endedMs: number): void {
+    const { current } = this;
+    if (current === undefined) return;
+    this.#db.db.transaction(() => {
+      this.#db.run('DELETE FROM damage WHERE round < ?', current.number);
+      this.#db.run('DELETE FROM finding WHERE round < ?', current.number);
+      this.#db.run('UPDATE round SET ended_ms = ? WHERE number = ?', endedMs, current.number);
+    })();
+  }
+
+  /** What is damaged now, by body and block. */
+  damage(limit: number): DamageRow[] {
+    return this.#db.all<DamageRow>(
+      `SELECT ${damageColumns} FROM damage ORDER BY body, block, hi LIMIT ?`,
+      limit,
+    );
+  }
+
+  damageOf(at: { readonly body: number; readonly block: number }): DamageRow[] {
+    return this.#db.all<DamageRow>(
+      `SELECT ${damageColumns} FROM damage WHERE body = ? AND block = ?`,
+      at.body,
+      at.block,
+    );
+  }
+
+  get damagedCount(): number {
+    return this.#db.get<{ n: number }>('SELECT count(*) AS n FROM damage')?.n ?? 0;
+  }
+
+  /** Replaces what is known of a block by what is left of it, and counts what changed. */
+  settle(
+    at: { readonly body: number; readonly block: number },
+    outcome: {
+      readonly left: readonly DamageRow[];
+      readonly found: number;
+      readonly repaired: number;
+    },
+  ): void {
+    this.#db.db.transaction(() => {
+      const round = this.current?.number ?? this.last?.number ?? 0;
+      this.#db.run('DELETE FROM damage WHERE body = ? AND block = ?', at.body, at.block);
+      for (const row of outcome.left) {
+        this.#db.run(
+          'INSERT INTO damage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+          row.body,
+          row.block,
+          row.hi,
+          row.from,
+          row.to,
+          row.digest,
+          row.foundMs,
+          row.askedMs,
+          round,
+        );
+      }
+      this.#db.run(
+        'UPDATE round SET found = found + ?, repaired = repaired + ? WHERE number = ?',
+        outcome.found,
+        outcome.repaired,
+        round,
+      );
+    })();
+  }
+
+  get wantedCount(): number {
+    const sql = 'SELECT count(*) AS n FROM damage WHERE asked_ms > 0';
+    return this.#db.get<{ n: number }>(sql)?.n ?? 0;
+  }
+
+  /** Newest contents that the agent was not asked for since `beforeMs`. */
+  toAsk(beforeMs: number, limit: number): DamageRow[] {
+    return this.#db.all<DamageRow>(
+      `SELECT ${damageColumns} FROM damage
+       WHERE hi = ${LIVE} AND (asked_ms IS NULL OR (asked_ms > 0 AND asked_ms < ?)) LIMIT ?`,
+      beforeMs,
+      limit,
+    );
+  }
+
+  /** Blocks that the agent was asked for. */
+  askedBlocks(limit: number): { readonly body: number; readonly block: number }[] {
+    return this.#db.all<{ body: number; block: number }>(
+      'SELECT DISTINCT body, block FROM damage WHERE asked_ms > 0 LIMIT ?',
+      limit,
+    );
+  }
+
+  asked(row: DamageRow, askedMs: number): void {
+    this.#db.run(
+      'UPDATE damage SET asked_ms = ? WHERE body = ? AND block = ? AND hi = ?',
+      askedMs,
+      row.body,
+      row.block,
+      row.hi,
+    );
+  }
+
+  findings(): FindingRow[] {
+    return this.#db.all<FindingRow>(
+      `SELECT kind, point, path, message FROM finding WHERE round = (SELECT max(round) FROM finding)`,
+    );
+  }
+
+  addFinding(finding: FindingRow): void {
+    const round = this.current?.number ?? 0;
+    const known = this.#db.get<{ n: number }>(
+      'SELECT count(*) AS n FROM finding WHERE round = ?',
+      round,
+    );
+    if ((known?.n ?? 0) >= FINDINGS_MAX) return;
+    this.#db.run(
+      'INSERT INTO finding (round, kind, point, path, message) VALUES (?, ?, ?, ?, ?)',
+      round,
+      finding.kind,
+      finding.point,
+      finding.path,
+      finding.message,
+    );
+  }
+
+  /** Forgets the findings of the round under way, which looks again. */
+  clearFindings(): void {
+    this.#db.run('DELETE FROM finding WHERE round = ?', this.current?.number ?? 0);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+}
+
+/** A file that is no database, or was written by another version, is begun anew. */
+function openAnew(file: string): IndexDb {
+  try {
+    return openScrub(file);
+  } catch (error) {
+    if (!isForeign(error)) throw error;
+    for (const suffix of ['', '-wal', '-shm']) fs.rmSync(`${file}${suffix}`, { force: true });
+    return openScrub(file);
+  }
+}
+
+class ForeignFile extends Error {}
+
+function isForeign(error: unknown): boolean {
+  if (error instanceof ForeignFile) return true;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT');
+}
+
+function openScrub(file: string): IndexDb {
+  const db = new Database(file);
+  try {
+    db.pragma('journal_mode = WAL');
+    db.pragma('synchronous = NORMAL');
+    const version = db.pragma('user_version', { simple: true });
+    if (version !== 0 && version !== VERSION) throw new ForeignFile();
+    if (db.pragma('quick_check', { simple: true }) !== 'ok') throw new ForeignFile();
+    db.exec(schema);
+    db.pragma(`user_version = ${VERSION}`);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+  return new IndexDb(db);
+}
