@@ -2,7 +2,7 @@
  * The agent with its real parts: the broker, the wire, the native calls, the watchdog. The command
  * line starts it and stops it on SIGTERM or SIGINT.
  */
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { systemClock } from '../shared/clock.js';
 import {
@@ -10,7 +10,7 @@ import {
   type AgentConfig,
   type SetConfig,
 } from '../shared/config/agent-config.js';
-import { AfterimageError } from '../shared/errors.js';
+import { messageOf } from '../shared/errors.js';
 import { createHashCore } from '../shared/hash/create-hash-core.js';
 import { createLog, type Log } from '../shared/log.js';
 import { loadPosix } from '../shared/posix/load-posix.js';
@@ -20,7 +20,13 @@ import { runAgent, type RunningAgent } from './agent.js';
 import { createRecipe } from './quiesce/create-recipe.js';
 import type { QuiesceConfig } from './quiesce/recipe.js';
 import { startWatchdog } from './quiesce/watchdog-client.js';
-import { enrolIdentity, loadIdentity, type AgentIdentity } from './ship/identity.js';
+import {
+  type AgentIdentity,
+  enrolIdentity,
+  hasIdentity,
+  isEnrolledAgain,
+  loadIdentity,
+} from './ship/identity.js';
 import { createSetSession } from './ship/set-session.js';
 
 export interface StartedAgent extends RunningAgent {
@@ -31,17 +37,20 @@ export interface StartedAgent extends RunningAgent {
 export async function startAgent(configFile: string, log?: Log): Promise<StartedAgent> {
   const config = readAgentConfig(configFile);
   const agentLog = log ?? createLog({ level: config.logLevel });
-  const identity = takeIdentity(config);
+  const identity = takeIdentity(config, agentLog);
   const watchdog = await startWatchdog({
     log: agentLog,
     armedFile: join(config.dataFolder, 'armed.json'),
   });
   const transport = createNatsTransport({
     url: config.broker ?? identity.brokerUrl,
-    seed: identity.brokerSeed,
+    seed: () => identity.rotation?.brokerSeed() ?? identity.brokerSeed,
     inboxPrefix: agentInboxPrefix(identity.agent),
     name: `afterimage agent ${identity.agent}`,
     log: agentLog,
+  });
+  transport.onStatus(({ type }) => {
+    if (type === 'connected' || type === 'reconnected') identity.rotation?.brokerLetIn();
   });
   const closeParts = async (): Promise<void> => {
     await transport.close();
@@ -79,15 +88,26 @@ export async function startAgent(configFile: string, log?: Log): Promise<Started
   }
 }
 
-/** The identity in the data folder; made from the enrolment file when there is none. */
-function takeIdentity(config: AgentConfig): AgentIdentity {
+/**
+ * The identity in the data folder; made from the enrolment file when there is none, and brought up to
+ * it when the operator has enrolled the agent again. The file is needed no longer than that.
+ */
+function takeIdentity(config: AgentConfig, log: Log): AgentIdentity {
   const folder = join(config.dataFolder, 'identity');
+  const { enrolment } = config;
+  if (enrolment === undefined || !existsSync(enrolment)) return loadIdentity(folder);
+  if (hasIdentity(folder) && !isNews(enrolment, folder, log)) return loadIdentity(folder);
+  log.info('an enrolment is taken over', { file: enrolment });
+  return enrolIdentity({ enrolmentFile: enrolment, folder });
+}
+
+/** A file that does not read is no reason to stop an agent that has its identity. */
+function isNews(enrolmentFile: string, folder: string, log: Log): boolean {
   try {
-    return loadIdentity(folder);
+    return isEnrolledAgain({ enrolmentFile, folder });
   } catch (error) {
-    const missing = error instanceof AfterimageError && error.code === 'identity-unknown';
-    if (!missing || config.enrolment === undefined) throw error;
-    return enrolIdentity({ enrolmentFile: config.enrolment, folder });
+    log.warn('the enrolment file is not read', { file: enrolmentFile, error: messageOf(error) });
+    return false;
   }
 }
 

@@ -14,6 +14,7 @@ import type { Clock } from '../shared/clock.js';
 import type { HashCore } from '../shared/hash/hash-core.js';
 import type { Log } from '../shared/log.js';
 import type { Posix } from '../shared/posix/posix.js';
+import type { Divergence } from '../shared/protocol/sync-outcome.js';
 import { TimeSlice } from '../shared/time-slice.js';
 import { BlockOutlet } from './dedup/block-outlet.js';
 import type { DedupIndex } from './dedup/dedup-index.js';
@@ -63,6 +64,8 @@ export interface SyncRequest {
   readonly signal: AbortSignal;
   /** When the last sync released the application, ms since the epoch; undefined for none. */
   readonly releasedMs?: number | undefined;
+  /** Why everything is compared; undefined when it is not. */
+  readonly healed?: Divergence | undefined;
 }
 
 /** What a hold does to files is done by then: a database closed, a hook's traces. */
@@ -81,7 +84,7 @@ export type SyncResult =
       readonly releasedMs: number | undefined;
     }
   /** The replica's newest state is not ours: it must be fetched before the next sync. */
-  | { readonly type: 'diverged'; readonly point: number; readonly chain: Buffer };
+  | Extract<SyncVerdict, { type: 'diverged' }>;
 
 /**
  * Stopped by `signal` after `end` was sent, the sync stays in flight: HELLO tells what became of it.
@@ -91,9 +94,12 @@ export async function syncSet(set: SetParts, request: SyncRequest): Promise<Sync
   // One that could not be taken back when it failed, as on a full disk.
   if (set.state.flight !== undefined) await set.state.dropSync(new TimeSlice());
   const recipe = set.recipe();
+  const { continuityMs } = set.journal;
+  const journalTo = set.journal.mark();
   const sync = set.state.openSync();
   const listener = new VerdictListener(set.session, sync);
-  const plan = openPlan(set, { sync, request, recipe, refusal: listener.refusal });
+  const { refusal } = listener;
+  const plan = openPlan(set, { sync, request, recipe, journalTo, continuityMs, refusal });
   let releasedMs: number | undefined;
   try {
     const image = await takeImage(set, plan, request);
@@ -161,6 +167,8 @@ interface Plan extends PlanParts {
   readonly sync: number;
   /** Journal sequence when the sync began: what was recorded up to it, the sync covers. */
   readonly journalTo: number;
+  /** Without a gap for so long when the sync began. */
+  readonly continuityMs: number;
   readonly recipe: QuiesceRecipe;
   /** Aborted when the agent stops, or when the replica refused the sync already. */
   readonly signal: AbortSignal;
@@ -173,11 +181,13 @@ function openPlan(
     readonly sync: number;
     readonly request: SyncRequest;
     readonly recipe: QuiesceRecipe;
+    readonly journalTo: number;
+    readonly continuityMs: number;
     readonly refusal: AbortSignal;
   },
 ): Plan {
   const signal = AbortSignal.any([sync.request.signal, sync.refusal]);
-  const { state, index, clock, journal } = set;
+  const { state, index, clock } = set;
   const session = stoppable(set.session, signal);
   const { point, chain } = state.committed;
   const { incarnation } = state;
@@ -193,7 +203,6 @@ function openPlan(
   const blocks = new BlockOutlet(outlet, index, session);
   blocks.eager = state.digests.anyProvisional || sync.request.operation === 'reconcile';
   const pause = new Pause(state, signal);
-  const journalTo = journal.mark();
   return {
     ...set,
     session,
@@ -203,7 +212,8 @@ function openPlan(
     findings: new Findings(),
     sync: sync.sync,
     signal,
-    journalTo,
+    journalTo: sync.journalTo,
+    continuityMs: sync.continuityMs,
     recipe: sync.recipe,
     sentBefore: set.session.sentBytes,
   };
@@ -270,6 +280,8 @@ async function endSync(
     recipe: plan.recipe.name,
     image,
     operation: request.operation,
+    healed: request.healed,
+    continuityMs: plan.continuityMs,
     requests: request.requests ?? [],
     roots: set.roots,
     notCarried: set.posix.missing,

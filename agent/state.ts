@@ -10,7 +10,8 @@ import { DigestTable } from './state/digest-table.js';
 import { Flight, type FlightRow } from './state/flight.js';
 import { NodeTable } from './state/node-table.js';
 import { StateDatabase } from './state/state-database.js';
-import { nodeKinds } from '../shared/protocol/records.js';
+import { nodeKinds, SET_NODE } from '../shared/protocol/records.js';
+import { type Divergence, divergences } from '../shared/protocol/sync-outcome.js';
 import type { TimeSlice } from '../shared/time-slice.js';
 import { invariant } from '../shared/errors.js';
 
@@ -225,12 +226,40 @@ export class AgentState {
     this.#base.setMeta(`note.${key}`, value);
   }
 
-  /** Forgets everything, to be filled from the replica's state; not a sync. */
+  /** What a root was when it was last known, also when its row came from the replica (R17). */
+  rootIdentity(name: Buffer): Buffer | undefined {
+    const node = this.nodes.at(SET_NODE, name);
+    const identity = node === undefined ? null : (this.nodes.get(node)?.identity ?? null);
+    return identity ?? this.note(rootNote(name));
+  }
+
+  /** Why the state is compared with the replica's, until a point is cut of it; undefined when it is not. */
+  get healing(): Divergence | undefined {
+    const stored = this.note(HEALING)?.toString();
+    if (stored === undefined || stored === '') return undefined;
+    return divergences.find((known) => known === stored) ?? 'other-history';
+  }
+
+  /** The first reason stands: a comparison that broke off makes the state look lost. */
+  beginHealing(reason: Divergence): void {
+    if (this.healing === undefined) this.setNote(HEALING, Buffer.from(reason));
+  }
+
+  endHealing(): void {
+    if (this.healing === undefined) return;
+    this.setNote(HEALING, Buffer.alloc(0));
+    this.#base.commit();
+  }
+
+  /** Forgets everything but what the roots were, to be filled from the replica's state; not a sync. */
   clear(): void {
     invariant(
       this.#flight.current === undefined,
       'no sync is in flight while the state is rebuilt',
     );
+    for (const { name, node } of this.nodes.children(SET_NODE)) {
+      if (node.identity !== null) this.setNote(rootNote(name), node.identity);
+    }
     this.#setPosition({ point: 0, chain: Buffer.alloc(32) });
     this.#base.commit();
     for (const table of ['node', 'entry', 'digest', 'fingerprint', 'provisional', 'orphan']) {
@@ -273,6 +302,12 @@ export class AgentState {
   close(): void {
     this.#base.close();
   }
+}
+
+const HEALING = 'comparing';
+
+function rootNote(name: Buffer): string {
+  return `root.${name.toString('hex')}`;
 }
 
 function prepare({ db }: StateDatabase) {

@@ -22,6 +22,7 @@ function servedSet(opened: OpenedSet, receiver: Receiver): ServedSet {
   const session = () => receiver.sessions().find(({ set }) => set === opened.name);
   return {
     reader: opened.reader,
+    scrub: opened.scrub,
     activity: () => {
       const { state, stalled } = opened.writer.status;
       const at = session();
@@ -29,8 +30,9 @@ function servedSet(opened: OpenedSet, receiver: Receiver): ServedSet {
         agent: at?.agent ?? null,
         agentConnected: at?.live ?? false,
         state: stalled === undefined ? served[state] : 'stalled',
-        error: stalled ?? opened.refusal,
-        continuityMs: null,
+        error: stalled ?? opened.refusal ?? at?.refused ?? null,
+        continuityMs: at?.watch?.continuityMs ?? null,
+        behindMs: at?.watch?.behindMs ?? null,
       };
     },
     onCommitted: (listener) =>

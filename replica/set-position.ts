@@ -32,9 +32,15 @@ export function setPosition(
     point: newestPoint(index),
     chain: newestChain(index),
     parentChain: row?.parent_chain ?? null,
+    chainOf: (point) => chainOf(index, point),
     newestSync,
     staged: staged === undefined ? null : stagedPosition(staged, received),
   };
+}
+
+function chainOf(index: IndexDb, point: number): Buffer | null {
+  const row = index.get<{ chain: Buffer }>('SELECT chain FROM point WHERE point = ?', point);
+  return row?.chain ?? null;
 }
 
 function stagedPosition(staged: StagedSync, received: Received): SetPosition['staged'] {

@@ -145,7 +145,7 @@ export const catalogue = {
     kind: 'operator',
     exit: 4,
     status: 409,
-    hint: 'Two agents use one identity (a cloned machine?); stop one, then enroll the other under its own name.',
+    hint: 'Two machines have one identity (a clone, or one out of a backup). To let the refused one in and shut the other out: afterimage enroll NAME --adopt, on the replica. To run both: give one an enrolment under a name of its own.',
   },
   'set-owned': {
     kind: 'operator',
@@ -207,7 +207,7 @@ export const catalogue = {
     kind: 'operator',
     exit: 3,
     status: 409,
-    hint: 'A root is not there or is another file system than before; mount it, then the next sync reconciles.',
+    hint: 'A root is not there, is empty, or is another file system than before; mount it, then the next sync reconciles. Moved for good: stop the agent and remove the folder of the set in its data folder; then everything is compared once.',
   },
   'file-unreadable': {
     kind: 'operator',

@@ -32,9 +32,11 @@ export interface Gap {
   readonly covers: Buffer;
 }
 
+type OpenedGap = Omit<Gap, 'sequence'>;
+
 export interface Continuity {
   readonly openGaps: number;
-  /** Since the last gap was opened or closed; undefined when there never was one. */
+  /** Since the last gap was closed, 0 while one is open; undefined when there never was one. */
   readonly secondsSinceGap: number | undefined;
 }
 
@@ -55,7 +57,9 @@ export class Journal {
   #sequence: number;
   #paths: number;
   #openGaps: number;
+  /** Recorded, and not yet written: kept until a transaction has them. */
   readonly #waiting = new Map<string, Buffer>();
+  readonly #waitingGaps = new Map<string, OpenedGap>();
 
   /** Opens or makes it; the time since it was last open is a gap. */
   constructor(options: JournalOptions) {
@@ -84,41 +88,46 @@ export class Journal {
     this.#waiting.set(path.toString('latin1'), path);
   }
 
-  /** Writes what was recorded, in one transaction. */
+  /**
+   * Writes what was recorded, in one transaction. What cannot be written is kept, and within the
+   * bound: it goes with the next one.
+   */
   flush(): void {
-    if (this.#waiting.size === 0) return;
-    const paths = [...this.#waiting.values()];
+    if (this.#waiting.size === 0 && this.#waitingGaps.size === 0) return;
+    const before = { sequence: this.#sequence, paths: this.#paths };
+    try {
+      this.#db.transaction(() => {
+        for (const gap of this.#waitingGaps.values()) this.#writeGap(gap);
+        for (const path of this.#waiting.values()) this.#writePath(path);
+        this.#saveSequence();
+      })();
+    } catch (error) {
+      this.#sequence = before.sequence;
+      this.#paths = before.paths;
+      this.#boundWaiting();
+      throw error;
+    }
     this.#waiting.clear();
-    this.#db.transaction(() => {
-      for (const path of paths) {
-        this.#sequence += 1;
-        if (this.#joinGap(path)) continue;
-        const { changes } = this.#sql.bump.run(this.#sequence, path);
-        if (changes > 0) continue;
-        this.#sql.add.run(path, this.#sequence);
-        this.#paths += 1;
-      }
-      this.#saveSequence();
-    })();
+    this.#waitingGaps.clear();
+    this.#openGaps = this.#sql.countGaps.get() ?? 0;
     if (this.#paths > this.#pathsMax) this.#collapse();
   }
 
-  /** Changes below `covers` may have been missed. An open gap that covers it serves. */
+  /**
+   * Changes below `covers` may have been missed. An open gap that covers it serves. One that cannot
+   * be written is not forgotten: it stays open here and is written with the next `flush`.
+   */
   openGap(gap: { readonly reason: GapReason; readonly covers: Buffer }): void {
-    this.#db.transaction(() => {
-      this.#sequence += 1;
-      const openedMs = Math.round(this.#clock.now());
-      this.#sql.dropGap.run(gap.reason, gap.covers);
-      this.#sql.openGap.run(this.#sequence, openedMs, gap.reason, gap.covers);
-      this.#sql.setMeta.run('gapMs', openedMs);
-      this.#saveSequence();
-    })();
-    this.#openGaps = this.#sql.countGaps.get() ?? 0;
+    this.#keepGap(gap);
+    this.flush();
   }
 
   /** Open gaps, oldest first. */
   gaps(): Gap[] {
-    return this.#sql.gaps.all();
+    const written = this.#sql.gaps.all();
+    const known = new Set(written.map(keyOf));
+    const waiting = [...this.#waitingGaps.values()].filter((gap) => !known.has(keyOf(gap)));
+    return [...written, ...waiting.map((gap) => ({ ...gap, sequence: this.#sequence + 1 }))];
   }
 
   /** The newest sequence: what is recorded up to it, a scan that starts now covers. */
@@ -139,11 +148,17 @@ export class Journal {
     this.#openGaps = this.#sql.countGaps.get() ?? 0;
   }
 
+  /** Milliseconds without a gap; 0 while one is open. */
+  get continuityMs(): number {
+    return Math.round((this.continuity().secondsSinceGap ?? 0) * 1000);
+  }
+
   continuity(): Continuity {
     const gapMs = this.#sql.getMeta.get('gapMs');
+    const openGaps = this.#openGaps + this.#waitingGaps.size;
     const secondsSinceGap =
       gapMs === undefined ? undefined : Math.max(0, (this.#clock.now() - gapMs) / 1000);
-    return { openGaps: this.#openGaps, secondsSinceGap };
+    return { openGaps, secondsSinceGap: openGaps > 0 ? 0 : secondsSinceGap };
   }
 
   /** Paths recorded after a sequence, in the order of their last change. */
@@ -152,8 +167,46 @@ export class Journal {
   }
 
   close(): void {
-    this.flush();
-    this.#db.close();
+    try {
+      this.flush();
+    } finally {
+      this.#db.close();
+    }
+  }
+
+  #keepGap({ reason, covers }: { readonly reason: GapReason; readonly covers: Buffer }): void {
+    const gap = { openedMs: Math.round(this.#clock.now()), reason, covers };
+    const key = keyOf(gap);
+    if (!this.#waitingGaps.has(key)) this.#waitingGaps.set(key, gap);
+  }
+
+  /** A gap that was open already is the same one: it stays open until a scan that starts now. */
+  #writeGap({ openedMs, reason, covers }: OpenedGap): void {
+    this.#sequence += 1;
+    const sinceMs = this.#sql.gapOpenedMs.get(reason, covers) ?? openedMs;
+    this.#sql.dropGap.run(reason, covers);
+    this.#sql.openGap.run(this.#sequence, sinceMs, reason, covers);
+    this.#sql.setMeta.run('gapMs', openedMs);
+  }
+
+  #writePath(path: Buffer): void {
+    this.#sequence += 1;
+    if (this.#joinGap(path)) return;
+    const { changes } = this.#sql.bump.run(this.#sequence, path);
+    if (changes > 0) return;
+    this.#sql.add.run(path, this.#sequence);
+    this.#paths += 1;
+  }
+
+  /** A journal that cannot be written for long must not grow in memory instead. */
+  #boundWaiting(): void {
+    if (this.#waiting.size <= this.#pathsMax) return;
+    for (const covers of chooseCollapse(this.#waiting.values(), this.#pathsMax / 2)) {
+      this.#keepGap({ reason: 'overflow', covers });
+      for (const [key, path] of this.#waiting) {
+        if (isBelow(path, covers)) this.#waiting.delete(key);
+      }
+    }
   }
 
   #saveSequence(): void {
@@ -165,7 +218,7 @@ export class Journal {
    * that starts after this change.
    */
   #joinGap(path: Buffer): boolean {
-    if (this.#openGaps === 0) return false;
+    if (this.#openGaps === 0 && this.#waitingGaps.size === 0) return false;
     for (const covers of this.#sql.overflows.all()) {
       if (!isBelow(path, covers)) continue;
       this.#sql.bumpGap.run(this.#sequence, covers);
@@ -180,11 +233,17 @@ export class Journal {
       this.#db.transaction(() => {
         if (covers.length === 0) this.#db.exec('DELETE FROM change');
         else this.#sql.dropBelow.run(covers, below(covers), pastBelow(covers));
-        this.openGap({ reason: 'overflow', covers });
+        this.#writeGap({ openedMs: Math.round(this.#clock.now()), reason: 'overflow', covers });
+        this.#saveSequence();
       })();
     }
     this.#paths = this.#sql.countPaths.get() ?? 0;
+    this.#openGaps = this.#sql.countGaps.get() ?? 0;
   }
+}
+
+function keyOf({ reason, covers }: Pick<Gap, 'reason' | 'covers'>): string {
+  return `${reason} ${covers.toString('latin1')}`;
 }
 
 /** True when `path` is `folder` or lies in it; every path lies in the empty one. */
@@ -244,6 +303,11 @@ function prepare(db: Database.Database) {
       .pluck(),
     dropChanges: db.prepare('DELETE FROM change WHERE sequence <= ?'),
     dropBelow: db.prepare('DELETE FROM change WHERE path = ? OR (path > ? AND path < ?)'),
+    gapOpenedMs: db
+      .prepare<[string, Buffer], number>(
+        'SELECT opened_ms FROM gap WHERE reason = ? AND covers = ?',
+      )
+      .pluck(),
     dropGap: db.prepare('DELETE FROM gap WHERE reason = ? AND covers = ?'),
     openGap: db.prepare('INSERT INTO gap VALUES (?, ?, ?, ?)'),
     bumpGap: db.prepare("UPDATE gap SET sequence = ? WHERE reason = 'overflow' AND covers = ?"),

@@ -2,7 +2,7 @@
  * Opens a set's roots for a walk and refuses what is not the root it was: an unmounted file system
  * must never look like an empty tree (R17).
  */
-import { closeSync, constants, openSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, constants, opendirSync, openSync, readFileSync, readlinkSync } from 'node:fs';
 import { AfterimageError, errnoOf } from '../../shared/errors.js';
 import type { FileStatus, Posix } from '../../shared/posix/posix.js';
 import { SET_NODE } from '../../shared/protocol/records.js';
@@ -35,7 +35,7 @@ export function openRoots(
       const name = Buffer.from(root.name);
       const status = parts.posix.fstat(fd);
       opened.push({ name, fd, status, mounts: mountsBelow(fd, root.name, mounts) });
-      checkIdentity(root, { name, status }, parts.state);
+      checkIdentity(root, { name, fd, status }, parts.state);
     }
   } catch (error) {
     closeRoots(opened);
@@ -61,12 +61,14 @@ function openRoot(root: RootPath): number {
 
 function checkIdentity(
   root: RootPath,
-  seen: { readonly name: Buffer; readonly status: FileStatus },
+  seen: { readonly name: Buffer; readonly fd: number; readonly status: FileStatus },
   state: AgentState,
 ): void {
-  const node = state.nodes.at(SET_NODE, seen.name);
-  const identity = node === undefined ? null : (state.nodes.get(node)?.identity ?? null);
-  if (identity === null) return;
+  const identity = state.rootIdentity(seen.name);
+  if (identity === undefined) {
+    checkNotEmpty(root, seen, state);
+    return;
+  }
   const { dev, ino, btimeNs } = seen.status;
   const known = state.devOf(identity);
   if (known === dev) return;
@@ -81,6 +83,30 @@ function checkIdentity(
   throw new AfterimageError('root-missing', `root ${root.path} is on another file system`, {
     facts: { root: root.name, path: root.path, device: dev, expected: known ?? null },
   });
+}
+
+/**
+ * A root known only from the replica, as after the agent's state was lost: nothing tells whether it
+ * is mounted but that it is not empty.
+ */
+function checkNotEmpty(
+  root: RootPath,
+  seen: { readonly name: Buffer; readonly fd: number },
+  state: AgentState,
+): void {
+  const node = state.nodes.at(SET_NODE, seen.name);
+  if (node === undefined || !state.nodes.hasChildren(node)) return;
+  const entries = opendirSync(`/proc/self/fd/${seen.fd}`);
+  try {
+    if (entries.readSync() !== null) return;
+  } finally {
+    entries.closeSync();
+  }
+  throw new AfterimageError(
+    'root-missing',
+    `root ${root.path} is empty, and the newest point has files in it: is it not mounted? If it is meant to be empty, put any file into it`,
+    { facts: { root: root.name, path: root.path } },
+  );
 }
 
 /** Absolute paths of all mount points, one character a byte. */

@@ -1,6 +1,10 @@
 /** The outcome that a sync's `end` carries: it becomes the point's third index tier. */
 import { hostname } from 'node:os';
-import { syncOutcomeSchema, type SyncOutcome } from '../../shared/protocol/sync-outcome.js';
+import {
+  syncOutcomeSchema,
+  type Divergence,
+  type SyncOutcome,
+} from '../../shared/protocol/sync-outcome.js';
 import type { ImageTaken } from '../image/image-engine.js';
 import type { Findings } from './findings.js';
 import type { RootPath } from './open-roots.js';
@@ -13,6 +17,9 @@ export interface ReportedSync {
   readonly recipe: string;
   readonly image: ImageTaken;
   readonly operation: Operation;
+  /** Why everything was compared; undefined when it was not. */
+  readonly healed: Divergence | undefined;
+  readonly continuityMs: number;
   /** Requests for a sync that this one answers. */
   readonly requests: readonly string[];
   readonly roots: readonly RootPath[];
@@ -40,6 +47,8 @@ export function describeOutcome(sync: ReportedSync): Buffer {
     operation: sync.operation,
     ...(sync.requests.length === 0 ? {} : { requests: [...sync.requests] }),
     reconciled: sync.operation === 'reconcile',
+    ...(sync.healed === undefined ? {} : { healed: sync.healed }),
+    continuityMs: sync.continuityMs,
     movedWhileHeld: [...image.movedWhileHeld],
     unreadable: findings.unreadablePaths,
     notCarried: [...sync.notCarried],

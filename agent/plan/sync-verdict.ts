@@ -1,6 +1,6 @@
 /** What becomes of a sync: listened for from its beginning, since a refusal may come at any time. */
 import { AfterimageError } from '../../shared/errors.js';
-import type { SessionEvent, SetSession } from '../ship/session.js';
+import type { HelloOutcome, SessionEvent, SetSession } from '../ship/session.js';
 import { orStopped } from './stoppable-session.js';
 
 export type SyncVerdict =
@@ -17,7 +17,7 @@ export type SyncVerdict =
     }
   /** The replica has no frames of it any more. */
   | { readonly type: 'lost' }
-  | { readonly type: 'diverged'; readonly point: number; readonly chain: Buffer };
+  | Extract<HelloOutcome, { type: 'diverged' }>;
 
 export class VerdictListener {
   readonly #subscription: { unsubscribe(): void };

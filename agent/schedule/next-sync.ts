@@ -23,8 +23,8 @@ export interface SetTimes {
   readonly startedMs: number;
   /** When the last sync, of whatever outcome, began and ended; undefined before the first. */
   readonly last: { readonly startedMs: number; readonly endedMs: number } | undefined;
-  /** What a scan that finds nothing takes, as far as is known. */
-  readonly scanMs: number;
+  /** What a scan that finds nothing takes; undefined while it is not known. */
+  readonly scanMs: number | undefined;
   /** When the first change not covered by a sync was seen. */
   readonly changedMs: number | undefined;
   /** Syncs in a row that failed. */
@@ -56,11 +56,28 @@ export function nextSyncMs(schedule: Schedule, times: SetTimes): number {
 
 function nextContinuous({ startedMs, last, scanMs, changedMs, unsettled }: SetTimes): number {
   if (last === undefined) return startedMs;
-  const rested = last.endedMs + REST_FACTOR * scanMs;
+  const rested = last.endedMs + REST_FACTOR * (scanMs ?? 0);
   const changed = changedMs === undefined ? Infinity : changedMs + GATHER_MS;
   const again =
     unsettled === 0 ? Infinity : last.endedMs + grow(unsettled, UNSETTLED_MS_MIN, UNSETTLED_MS_MAX);
   return Math.max(rested, Math.min(changed, again));
+}
+
+/**
+ * What a scan takes, as far as a sync tells: one that found nothing was a scan and no more; any other
+ * took at least as long. A copy of everything tells nothing, or what changes right after it would
+ * wait for three times its length.
+ */
+export function learnScanMs(
+  knownMs: number | undefined,
+  sync: {
+    readonly found: 'nothing' | 'changes';
+    readonly copied: 'changes' | 'everything';
+    readonly tookMs: number;
+  },
+): number | undefined {
+  if (sync.found === 'nothing') return sync.tookMs;
+  return sync.copied === 'everything' ? knownMs : Math.min(knownMs ?? Infinity, sync.tookMs);
 }
 
 function grow(times: number, minMs: number, maxMs: number): number {

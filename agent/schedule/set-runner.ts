@@ -3,18 +3,20 @@
  * time, and answers what HELLO finds. While the replica is away it goes on journalling; a sync
  * that fails is tried again.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { SetConfig } from '../../shared/config/agent-config.js';
 import { AfterimageError, asAfterimageError } from '../../shared/errors.js';
-import { REQUESTS_MAX } from '../../shared/protocol/sync-outcome.js';
+import { type Divergence, REQUESTS_MAX } from '../../shared/protocol/sync-outcome.js';
 import { TimeSlice } from '../../shared/time-slice.js';
 import type { CaptureReport, CaptureSource } from '../capture/capture-source.js';
 import { syncSet, type SetParts, type SyncResult } from '../pipeline.js';
 import type { Operation } from '../plan/sync-report.js';
 import { orStopped } from '../plan/stoppable-session.js';
-import type { HelloOutcome, SessionEvent } from '../ship/session.js';
+import type { AgentPosition, HelloOutcome, SessionEvent } from '../ship/session.js';
 import { adoptReplica } from '../state/adopt-replica.js';
-import type { CommittedPoint } from '../state.js';
-import { nextSyncMs, notAhead, type SetTimes } from './next-sync.js';
+import { CaptureLog } from './capture-log.js';
+import { learnScanMs, nextSyncMs, notAhead, type SetTimes } from './next-sync.js';
+import { type Facts, SetFacts } from './set-facts.js';
 import { WakeUp } from './wake-up.js';
 
 /** What a set is doing, for `status.json`. */
@@ -27,6 +29,9 @@ export interface SetRunnerStatus {
   readonly lastSyncMs: number | undefined;
   readonly lastError: AfterimageError | undefined;
   readonly stalled: AfterimageError | undefined;
+  readonly facts: Facts;
+  /** How long the oldest change that no point covers has waited, ms; 0 when there is none. */
+  readonly behindMs: number;
   /** Nodes other than folders, as last counted. */
   readonly files: number;
 }
@@ -37,42 +42,46 @@ export interface SetRunnerOptions {
   readonly capture: CaptureSource;
 }
 
-/** Between writes of the journal, so that a burst is one transaction. */
-const JOURNAL_MS = 50;
-/** Note of the state: what follows was compared with the replica and is no point yet. */
-const COMPARING = 'comparing';
+type Diverged = Extract<HelloOutcome, { type: 'diverged' }>;
+
 const COUNT_EVERY_MS = 10_000;
 
 export class SetRunner {
   readonly #config: SetConfig;
   readonly #parts: SetParts;
   readonly #capture: CaptureSource;
+  readonly #captured: CaptureLog;
+  readonly #facts: SetFacts;
   readonly #stop = new AbortController();
   readonly #wake = new WakeUp();
   #running: Promise<void> | undefined;
   #activity: SetActivity = 'connecting';
   #away: AfterimageError | undefined;
   #stalled: AfterimageError | undefined;
-  #diverged: CommittedPoint | undefined;
+  #diverged: Diverged | undefined;
   /** Requests for a sync that none has answered yet. */
   #asked = new Set<string>();
   #times: SetTimes;
   #lastPoint: SetRunnerStatus['lastPoint'];
   #lastError: AfterimageError | undefined;
-  #journalTimer: NodeJS.Timeout | undefined;
+  #hello: Promise<HelloOutcome> | undefined;
+  /** When the first change was seen that the sync under way is to cover. */
+  #coveringMs: number | undefined;
   #releasedMs: number | undefined;
   #files = 0;
   #countedMs = -Infinity;
-  #scanKnown = false;
 
   constructor(options: SetRunnerOptions) {
     this.#config = options.config;
     this.#parts = options.parts;
     this.#capture = options.capture;
+    const { journal, state, log } = options.parts;
+    this.#captured = new CaptureLog(journal, log);
+    this.#facts = new SetFacts(state, journal);
     this.#times = {
       startedMs: options.parts.clock.now(),
       last: undefined,
-      scanMs: 0,
+      scanMs: undefined,
       changedMs: undefined,
       failures: 0,
       unsettled: 0,
@@ -88,6 +97,8 @@ export class SetRunner {
       lastSyncMs: this.#times.last?.endedMs,
       lastError: this.#lastError ?? this.#away,
       stalled: this.#stalled,
+      facts: this.#facts.get(),
+      behindMs: this.#behindMs,
       files: this.#files,
     };
   }
@@ -101,19 +112,16 @@ export class SetRunner {
     this.#stop.abort(new AfterimageError('cancelled', 'the agent stops'));
     this.#wake.now();
     await this.#running;
-    this.#activity = 'stopped';
   }
 
   async #run(): Promise<void> {
-    const { session, state, index, journal, log } = this.#parts;
+    const { session, log } = this.#parts;
     const subscription = session.onEvent((event) => {
       this.#onEvent(event);
     });
+    const capturing = this.#startCapture();
     try {
-      const capturing = this.#startCapture();
-      await index.fill(new TimeSlice());
-      const hello = session.start(() => state.position());
-      await this.#settleHello(await orStopped(hello, this.#stop.signal));
+      await this.#untilBegun();
       await this.#loop();
       await capturing;
     } catch (error) {
@@ -123,15 +131,39 @@ export class SetRunner {
       }
     } finally {
       subscription.unsubscribe();
-      clearTimeout(this.#journalTimer);
-      await this.#capture.stop();
-      await session.close();
-      journal.close();
-      state.close();
+      this.#captured.close();
+      await this.#close();
+      this.#activity = 'stopped';
+    }
+  }
+
+  /** One part that does not close must not keep the others open. */
+  async #close(): Promise<void> {
+    const { session, state, journal, log } = this.#parts;
+    const steps: (() => void | Promise<void>)[] = [
+      () => this.#capture.stop(),
+      () => session.close(),
+      () => {
+        this.#facts.close();
+      },
+      () => {
+        journal.close();
+      },
+      () => {
+        state.close();
+      },
+    ];
+    for (const step of steps) {
+      try {
+        await step();
+      } catch (error) {
+        log.error('a part of the set did not close', error);
+      }
     }
   }
 
   async #startCapture(): Promise<void> {
+    const { log } = this.#parts;
     try {
       await this.#capture.start((seen) => {
         this.#onCapture(seen);
@@ -139,8 +171,39 @@ export class SetRunner {
       // What changed while the watches were set up was not seen.
       this.#onCapture({ type: 'gap', reason: 'downtime', covers: Buffer.alloc(0) });
     } catch (error) {
-      this.#parts.log.error('changes cannot be watched; scans find them', error);
+      log.error('changes cannot be watched; scans find them', error);
     }
+  }
+
+  /** Until the set's state is read and the first HELLO is answered and obeyed, however often it fails. */
+  async #untilBegun(): Promise<void> {
+    const { session, state, index } = this.#parts;
+    while (!this.#stop.signal.aborted) {
+      try {
+        await index.fill(new TimeSlice());
+        this.#hello ??= session.start(() => this.#position());
+        await this.#settleHello(await orStopped(this.#hello, this.#stop.signal));
+        this.#times = { ...this.#times, failures: 0, first: state.committed.point === 0 };
+        return;
+      } catch (error) {
+        this.#stop.signal.throwIfAborted();
+        this.#failed(asAfterimageError(error), this.#times);
+        const waitMs = this.#dueMs() - this.#parts.clock.now();
+        await orStopped(delay(Math.max(0, waitMs)), this.#stop.signal);
+      }
+    }
+  }
+
+  #position(): AgentPosition {
+    const { continuityMs } = this.#facts.get();
+    const watch = { continuityMs, behindMs: this.#behindMs };
+    return { ...this.#parts.state.position(), watch };
+  }
+
+  get #behindMs(): number {
+    const nowMs = this.#parts.clock.now();
+    const sinceMs = Math.min(this.#coveringMs ?? nowMs, this.#times.changedMs ?? nowMs);
+    return Math.max(0, Math.round(nowMs - sinceMs));
   }
 
   /** What the first HELLO says of a sync that a crash left ended, and of the state itself. */
@@ -156,17 +219,14 @@ export class SetRunner {
     if (outcome.type === 'diverged') this.#diverged = outcome;
   }
 
+  /** Whatever a sync fails with, the set says so and tries again: only a stop ends it. */
   async #loop(): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      const dueMs = this.#dueMs();
-      const waitMs = dueMs - this.#parts.clock.now();
+      const waitMs = this.#dueMs() - this.#parts.clock.now();
       const { live } = this.#parts.session;
       this.#activity = live ? 'idle' : 'away';
-      if (!live || waitMs > 0) {
-        await this.#wake.wait(live ? waitMs : Infinity);
-        continue;
-      }
-      await this.#syncOnce();
+      if (!live || waitMs > 0) await this.#wake.wait(live ? waitMs : Infinity);
+      else await this.#syncOnce();
     }
   }
 
@@ -184,69 +244,72 @@ export class SetRunner {
     for (const request of requests) this.#asked.delete(request);
     const asked = requests.length > 0;
     this.#times = { ...before, changedMs: undefined };
+    this.#coveringMs = before.changedMs;
     try {
       await this.#adoptIfDiverged();
-      const reconciled = this.#comparing;
+      const { healing } = this.#parts.state;
       this.#activity = 'syncing';
-      const operation = this.#operation({ asked, reconciled });
+      const operation = this.#operation({ asked, healing });
+      const syncMs = clock.now();
       const result = await syncSet(this.#parts, {
         operation,
-        always: asked || reconciled || this.#times.first,
+        always: asked || healing !== undefined || this.#times.first,
         requests,
         signal: this.#stop.signal,
         releasedMs: this.#releasedMs,
+        healed: healing,
       });
-      this.#learnScan(result, clock.now() - startedMs);
+      const scanMs = learnScanMs(this.#times.scanMs, {
+        found: result.type === 'unchanged' ? 'nothing' : 'changes',
+        copied: operation === 'first' || operation === 'reconcile' ? 'everything' : 'changes',
+        tookMs: clock.now() - syncMs,
+      });
+      this.#times = { ...this.#times, scanMs };
       this.#succeeded(result, before);
+      this.#count();
     } catch (error) {
       for (const request of requests) this.#asked.add(request);
       this.#failed(asAfterimageError(error), before);
     } finally {
       const endedMs = clock.now();
       this.#times = { ...this.#times, last: { startedMs, endedMs } };
-      this.#count();
-      log.debug('sync ended', { ms: clock.now() - startedMs });
+      this.#coveringMs = undefined;
+      log.debug('sync ended', { ms: endedMs - startedMs });
     }
-  }
-
-  /** A sync that found nothing was a scan and no more; any other one took at least as long. */
-  #learnScan(result: SyncResult, tookMs: number): void {
-    const known = this.#scanKnown ? this.#times.scanMs : Infinity;
-    const scanMs = result.type === 'unchanged' ? tookMs : Math.min(known, tookMs);
-    this.#scanKnown = true;
-    this.#times = { ...this.#times, scanMs };
   }
 
   /** Counting takes a while on a large set: not after every sync. */
   #count(): void {
     const nowMs = this.#parts.clock.now();
     if (nowMs - this.#countedMs < COUNT_EVERY_MS) return;
-    this.#countedMs = nowMs;
     this.#files = this.#parts.state.nodes.countFiles();
-  }
-
-  get #comparing(): boolean {
-    return this.#parts.state.note(COMPARING)?.[0] === 1;
+    this.#countedMs = nowMs;
   }
 
   /** Takes the state from the replica; the next point says so, whatever becomes of this process. */
   async #adoptIfDiverged(): Promise<void> {
-    const committed = this.#diverged;
-    if (committed === undefined) return;
+    const diverged = this.#diverged;
+    if (diverged === undefined) return;
     const { state, session, index, log } = this.#parts;
+    const { point, reason } = diverged;
     this.#activity = 'comparing';
     log.warn('agent and replica remember different histories; everything is compared', {
-      point: committed.point,
+      point,
+      reason,
     });
     const slice = new TimeSlice();
-    state.setNote(COMPARING, Buffer.from([1]));
-    await adoptReplica(state, session, { committed, slice });
+    state.beginHealing(reason);
+    await adoptReplica(state, session, { committed: diverged, slice });
     await index.fill(slice);
-    this.#diverged = undefined;
+    // Another HELLO may have told of another state meanwhile.
+    if (this.#diverged === diverged) this.#diverged = undefined;
   }
 
-  #operation(why: { readonly asked: boolean; readonly reconciled: boolean }): Operation {
-    if (why.reconciled) return 'reconcile';
+  #operation(why: {
+    readonly asked: boolean;
+    readonly healing: Divergence | undefined;
+  }): Operation {
+    if (why.healing !== undefined) return 'reconcile';
     if (this.#times.first) return 'first';
     if (why.asked) return 'manual';
     return this.#config.schedule.type === 'continuous' ? 'change' : 'schedule';
@@ -264,10 +327,7 @@ export class SetRunner {
     this.#times = { ...this.#times, failures: 0, unsettled };
     if (result.type === 'unchanged') return;
     this.#times = { ...this.#times, first: false };
-    if (this.#comparing) {
-      this.#parts.state.setNote(COMPARING, Buffer.from([0]));
-      this.#parts.state.flush();
-    }
+    this.#parts.state.endHealing();
     this.#releasedMs = result.releasedMs ?? this.#releasedMs;
     this.#lastPoint = { point: result.point, timeMs: result.timeMs };
     log.info('point cut', { point: result.point, changed: result.nodesChanged });
@@ -275,15 +335,17 @@ export class SetRunner {
 
   #failed(error: AfterimageError, before: SetTimes): void {
     if (this.#stop.signal.aborted) return;
-    const { log, journal } = this.#parts;
+    const { log } = this.#parts;
+    const nowMs = this.#parts.clock.now();
     this.#times = {
       ...this.#times,
+      last: { startedMs: nowMs, endedMs: nowMs },
       failures: before.failures + 1,
-      changedMs: this.#times.changedMs ?? before.changedMs ?? this.#parts.clock.now(),
+      changedMs: before.changedMs ?? this.#times.changedMs ?? nowMs,
     };
     if (error.code === 'root-missing') {
       const covers = Buffer.from(String(error.facts['root'] ?? ''));
-      journal.openGap({ reason: 'root-missing', covers });
+      this.#captured.openGap({ reason: 'root-missing', covers });
     }
     const repeated = this.#lastError?.code === error.code;
     this.#lastError = error;
@@ -292,28 +354,8 @@ export class SetRunner {
   }
 
   #onCapture(seen: CaptureReport): void {
-    const { journal } = this.#parts;
-    if (seen.type === 'changed') journal.record(seen.path);
-    else if (seen.type === 'gap')
-      this.#toJournal(() => {
-        journal.openGap(seen);
-      });
-    this.#journalTimer ??= setTimeout(() => {
-      this.#journalTimer = undefined;
-      this.#toJournal(() => {
-        journal.flush();
-      });
-    }, JOURNAL_MS).unref();
+    this.#captured.take(seen);
     this.#changed();
-  }
-
-  /** A journal that cannot be written, as on a full disk, must not end the agent: syncs scan anyway. */
-  #toJournal(write: () => void): void {
-    try {
-      write();
-    } catch (error) {
-      this.#parts.log.error('the journal cannot be written; the next sync scans everything', error);
-    }
   }
 
   #changed(): void {
@@ -336,6 +378,7 @@ export class SetRunner {
         return;
       case 'away':
         this.#away = event.error;
+        if (event.error.kind === 'operator') this.#parts.log.error('no session', event.error);
         this.#wake.now();
         return;
       case 'stalled':

@@ -33,12 +33,14 @@ export interface SetStatus {
   readonly point: number;
   readonly lastSyncMs: number | null;
   readonly files: number;
+  /** How long the oldest change that no point covers has waited, ms; 0 when there is none. */
+  readonly behindMs: number;
   readonly journal: {
     readonly paths: number;
     readonly committed: number;
     readonly gaps: readonly { reason: string; covers: string; openedMs: number }[];
-    /** Null when there never was one. */
-    readonly secondsSinceGap: number | null;
+    /** 0 while one is open. */
+    readonly secondsSinceGap: number;
   };
   readonly error: StatusError | null;
   readonly stalled: StatusError | null;
@@ -56,26 +58,26 @@ export interface StatusSet {
 }
 
 export function describeSet({ parts, runner }: StatusSet): SetStatus {
-  const { state, journal, session } = parts;
-  const { activity, capture, lastSyncMs, lastError, stalled } = runner.status;
-  const { secondsSinceGap } = journal.continuity();
+  const { activity, capture, lastSyncMs, lastError, stalled, files, facts, behindMs } =
+    runner.status;
   return {
     name: parts.name,
     activity,
-    live: session.live,
+    live: parts.session.live,
     capture,
-    point: state.committed.point,
+    point: facts.point,
     lastSyncMs: lastSyncMs ?? null,
-    files: runner.status.files,
+    files,
+    behindMs,
     journal: {
-      paths: journal.paths,
-      committed: journal.committed,
-      gaps: journal.gaps().map(({ reason, covers, openedMs }) => ({
+      paths: facts.paths,
+      committed: facts.committed,
+      gaps: facts.gaps.map(({ reason, covers, openedMs }) => ({
         reason,
         covers: toPathText(covers),
         openedMs,
       })),
-      secondsSinceGap: secondsSinceGap === undefined ? null : Math.round(secondsSinceGap),
+      secondsSinceGap: Math.round(facts.continuityMs / 1000),
     },
     error: describeError(lastError),
     stalled: describeError(stalled),

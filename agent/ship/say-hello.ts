@@ -18,6 +18,7 @@ import { Initiator } from '../../shared/seal/handshake.js';
 import { OpeningKey, SealingKey } from '../../shared/seal/sealing-key.js';
 import type { Transport } from '../../shared/transport/transport.js';
 import type { AgentIdentity, SetTokens } from './identity.js';
+import type { HelloKeys } from './key-rotation.js';
 
 /** Keys of one session and what the replica said when it began. */
 export interface LiveSession {
@@ -25,6 +26,8 @@ export interface LiveSession {
   readonly seal: SealingKey;
   readonly open: OpeningKey;
   readonly welcome: Extract<Welcome, { type: 'welcome' }>;
+  /** HELLO is to be said again soon: under other keys. */
+  readonly keysChange: boolean;
 }
 
 export interface SayHelloOptions {
@@ -32,17 +35,39 @@ export interface SayHelloOptions {
   readonly identity: AgentIdentity;
   readonly set: string;
   readonly timeoutMs: number;
-  readonly state: Pick<Hello, 'position' | 'frames' | 'seen' | 'windowBytes'>;
+  readonly state: Pick<Hello, 'position' | 'frames' | 'seen' | 'windowBytes' | 'watch'>;
 }
 
-/** Throws what the replica refused with, or why there was no answer. */
+/**
+ * Under the newest keys that the replica may know, then under older ones. Throws what the replica
+ * refused with, or why there was no answer.
+ */
 export async function sayHello(options: SayHelloOptions): Promise<LiveSession> {
+  const { identity } = options;
+  let failure: unknown;
+  for (const keys of identity.rotation?.helloKeys() ?? [keysOf(identity)]) {
+    try {
+      return await helloUnder(options, keys);
+    } catch (error) {
+      // only what another key may change is tried again
+      if (!(error instanceof AfterimageError) || error.code !== 'identity-unknown') throw error;
+      failure ??= error;
+    }
+  }
+  throw failure;
+}
+
+function keysOf({ keys, replicaPublicKey }: AgentIdentity): HelloKeys {
+  return { agent: keys, replica: replicaPublicKey, next: undefined };
+}
+
+async function helloUnder(options: SayHelloOptions, keys: HelloKeys): Promise<LiveSession> {
   const { identity, set } = options;
   const subject = subjectOf({ tenant: identity.tenant, agent: identity.agent, set }, 'hello');
   const initiator = new Initiator({
     prologue: helloPrologue(subject),
-    identity: identity.keys,
-    replicaPublicKey: identity.replicaPublicKey,
+    identity: keys.agent,
+    replicaPublicKey: keys.replica,
   });
   const stored = identity.readTokens(set);
   const offered = offeredTokens(stored);
@@ -50,6 +75,7 @@ export async function sayHello(options: SayHelloOptions): Promise<LiveSession> {
     host: hostname().slice(0, 300),
     tokens: offered,
     enrolment: identity.enrolmentToken(),
+    ...(keys.next === undefined ? {} : { nextKeys: keys.next }),
     ...options.state,
   });
   const request = encodeUnsealed('hello', initiator.hello(hello));
@@ -72,6 +98,7 @@ export async function sayHello(options: SayHelloOptions): Promise<LiveSession> {
     seal: new SealingKey(secrets.agentToReplica, welcome.session),
     open: new OpeningKey(secrets.replicaToAgent),
     welcome,
+    keysChange: identity.rotation?.answered(keys, welcome) ?? false,
   };
 }
 

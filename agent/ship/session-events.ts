@@ -3,14 +3,16 @@ import { AfterimageError } from '../../shared/errors.js';
 import type { WireEvent } from '../../shared/protocol/events.js';
 import { errorCodeOf, type WireOutcome } from '../../shared/protocol/hello.js';
 import type { HelloOutcome, SessionEvent } from './session.js';
+import type { ToldEvent } from './set-link.js';
 
 export function outcomeOf(outcome: WireOutcome): HelloOutcome {
-  return outcome.type === 'go-on'
-    ? outcome
-    : { ...outcome, chain: Buffer.from(outcome.chain, 'hex') };
+  if (outcome.type === 'go-on') return outcome;
+  const chain = Buffer.from(outcome.chain, 'hex');
+  if (outcome.type === 'roll-forward') return { ...outcome, chain };
+  return { ...outcome, chain, reason: outcome.reason ?? 'other-history' };
 }
 
-export function sessionEventOf(event: WireEvent): SessionEvent {
+export function sessionEventOf(event: ToldEvent): SessionEvent {
   switch (event.type) {
     case 'committed':
       return { ...event, chain: Buffer.from(event.chain, 'hex') };

@@ -3,7 +3,9 @@
  * after every break, ships records in order under a credit window, and reports what became of them.
  */
 import type { AfterimageError } from '../../shared/errors.js';
+import type { Watch } from '../../shared/protocol/ack.js';
 import type { EndRecord, SyncRecord } from '../../shared/protocol/records.js';
+import type { Divergence } from '../../shared/protocol/sync-outcome.js';
 
 /** What the agent remembers of a set, for HELLO (R13). */
 export interface AgentPosition {
@@ -12,6 +14,8 @@ export interface AgentPosition {
   readonly incarnation: Buffer;
   /** The sync whose `end` may have been sent, with its manifest digest and staged state stored. */
   readonly ended: { readonly sync: number; readonly manifest: Buffer } | null;
+  /** How well the set is known at present; told at HELLO and every few seconds. */
+  readonly watch?: Watch | undefined;
 }
 
 export type HelloOutcome =
@@ -25,7 +29,12 @@ export type HelloOutcome =
       readonly timeMs: number;
     }
   /** The replica's newest state is not the agent's: fetch names and digests, compare everything. */
-  | { readonly type: 'diverged'; readonly point: number; readonly chain: Buffer };
+  | {
+      readonly type: 'diverged';
+      readonly point: number;
+      readonly chain: Buffer;
+      readonly reason: Divergence;
+    };
 
 export type SessionEvent =
   | { readonly type: 'hello'; readonly outcome: HelloOutcome }
@@ -54,7 +63,7 @@ export interface SetSession {
   readonly set: string;
   /** True between a HELLO that was answered and the next break. */
   readonly live: boolean;
-  /** Resolves with the first HELLO's outcome; waits as long as it takes. */
+  /** Resolves with the first HELLO's outcome; waits as long as it takes. `position` may throw. */
   start(position: () => AgentPosition): Promise<HelloOutcome>;
   /**
    * Adds a record to the stream. Resolves when the stream takes more (window, or spool while

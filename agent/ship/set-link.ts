@@ -5,7 +5,7 @@
 import { type Clock, systemClock } from '../../shared/clock.js';
 import { AfterimageError, asAfterimageError, messageOf } from '../../shared/errors.js';
 import { type Log, silentLog } from '../../shared/log.js';
-import { type Ack, decodeAck, encodeNote } from '../../shared/protocol/ack.js';
+import { type Ack, decodeAck, encodeNote, type Watch } from '../../shared/protocol/ack.js';
 import { decodeEvents, type WireEvent } from '../../shared/protocol/events.js';
 import { decodeMessage, isSealedType } from '../../shared/protocol/frame.js';
 import type { Hello } from '../../shared/protocol/hello.js';
@@ -50,16 +50,20 @@ export interface SetLinkOptions {
 
 /** What a HELLO says, and what to do with the welcome that answers exactly it. */
 export interface HelloAttempt {
-  readonly state: Pick<Hello, 'position' | 'frames'>;
+  readonly state: Pick<Hello, 'position' | 'frames' | 'watch'>;
   readonly welcomed: (session: LiveSession) => void;
 }
 
-/** What the link asks and tells its session. None of these may throw. */
+export type ToldEvent = Exclude<WireEvent, { type: 'say-hello' }>;
+
+/** What the link asks and tells its session. None of these may throw but where it says so. */
 export interface LinkOwner {
   attempt(): HelloAttempt;
+  /** What a note tells of the set. May throw: the note then tells nothing. */
+  watch(): Watch | undefined;
   /** Throws `frame-malformed` for an acknowledgement of what was never sent. */
   acked(ack: Ack): void;
-  told(event: WireEvent): void;
+  told(event: ToldEvent): void;
   /** There is no session; said once for each reason. */
   away(error: AfterimageError): void;
   /** The session that lived does so no more. */
@@ -135,6 +139,7 @@ export class SetLink {
   }
 
   close(): void {
+    if (this.#session !== undefined && this.#transport.connected) this.#sendNote({ leaves: true });
     this.#closed = true;
     this.#session = undefined;
     clearInterval(this.#watchdog);
@@ -218,6 +223,7 @@ export class SetLink {
     this.#progressMs = this.#heardMs;
     this.#say();
     attempt.welcomed(session);
+    if (session.keysChange) this.#break(keysChange());
   }
 
   #requireBroker(): void {
@@ -274,7 +280,24 @@ export class SetLink {
     // silence counts from the question on
     if (!this.#awaitsReply && !this.#owner.outstanding) this.#heardMs = nowMs;
     this.#awaitsReply = true;
-    this.publish(session.seal.seal(plainBody('note', 0, encodeNote({ seen: this.#seen }))).bytes);
+    this.#sendNote({ leaves: false });
+  }
+
+  #sendNote({ leaves }: { readonly leaves: boolean }): void {
+    const session = this.#session;
+    if (session === undefined) return;
+    const note = encodeNote({ seen: this.#seen, watch: this.#watchIfTold(), leaves });
+    this.publish(session.seal.seal(plainBody('note', 0, note)).bytes);
+  }
+
+  #watchIfTold(): Watch | undefined {
+    try {
+      return this.#owner.watch();
+    } catch (error) {
+      // Where the set stands cannot be read now; its next sync meets the same and says so.
+      this.#log.debug('a note tells nothing of the set', { error: messageOf(error) });
+      return undefined;
+    }
   }
 
   #receive(message: TransportMessage): void {
@@ -314,10 +337,19 @@ export class SetLink {
     for (const { serial, event } of decodeEvents(body)) {
       if (serial <= this.#seen) continue;
       this.#seen = serial;
-      this.#owner.told(event);
+      if (event.type === 'say-hello') this.#break(tokenShown());
+      else this.#owner.told(event);
     }
     this.#say();
   }
+}
+
+function keysChange(): AfterimageError {
+  return new AfterimageError('session-stale', 'keys change: hello is said again');
+}
+
+function tokenShown(): AfterimageError {
+  return new AfterimageError('session-stale', 'another machine shows the token of this set');
 }
 
 function brokerAway(): AfterimageError {

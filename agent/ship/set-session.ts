@@ -8,8 +8,7 @@ import type { Clock } from '../../shared/clock.js';
 import { AfterimageError, asAfterimageError, invariant } from '../../shared/errors.js';
 import { FRAME_TARGET_BYTES } from '../../shared/limits.js';
 import type { Log } from '../../shared/log.js';
-import type { Ack } from '../../shared/protocol/ack.js';
-import type { WireEvent } from '../../shared/protocol/events.js';
+import type { Ack, Watch } from '../../shared/protocol/ack.js';
 import type { EndRecord, SyncRecord } from '../../shared/protocol/records.js';
 import { checkWireName } from '../../shared/protocol/subject.js';
 import type { Transport } from '../../shared/transport/transport.js';
@@ -223,7 +222,7 @@ class Session implements SetSession, LinkOwner {
     this.#builder.cut();
     const { kept } = this.#out;
     const open = this.#open;
-    const { ended } = position;
+    const { ended, watch } = position;
     return {
       state: {
         position: {
@@ -241,6 +240,7 @@ class Session implements SetSession, LinkOwner {
           ...kept.numbering,
           open: open === null ? null : { sync: open.sync, begin: open.begin },
         },
+        ...(watch === undefined ? {} : { watch }),
       },
       welcomed: (session) => {
         this.#begin(session, { open, endedSync: ended?.sync });
@@ -248,12 +248,16 @@ class Session implements SetSession, LinkOwner {
     };
   }
 
+  watch(): Watch | undefined {
+    return this.#position?.().watch;
+  }
+
   acked(ack: Ack): void {
     this.#out.onAck(ack);
     this.#wake();
   }
 
-  told(event: WireEvent): void {
+  told(event: Parameters<LinkOwner['told']>[0]): void {
     const open = 'sync' in event && this.#open?.sync === event.sync ? this.#open : null;
     if (open !== null && event.type !== 'refused' && open.end !== null) {
       this.#out.kept.releaseTo(open.end);

@@ -62,10 +62,11 @@ export class Flight {
     this.#base.writing();
     this.#sql.clear();
     this.#base.db.exec('DELETE FROM provisional; DELETE FROM orphan');
-    this.#row = undefined;
-    this.#base.undoBelow = 0;
     also();
     this.#base.commit();
+    // Only now: one that could not be settled is still in flight.
+    this.#row = undefined;
+    this.#base.undoBelow = 0;
   }
 
   /** Takes the sync back, a step a call; false when it is done. */
@@ -76,16 +77,22 @@ export class Flight {
     this.#base.writing();
     if (row.phase !== 'dropping') {
       this.#sql.phase.run('dropping', null);
-      this.#row = { ...row, phase: 'dropping', manifest: null };
       this.#keepHashedOld();
       this.#base.commit();
+      this.#row = { ...row, phase: 'dropping', manifest: null };
       return true;
     }
     const nodes = this.#sql.made.all(row.firstNode, STEP_NODES);
-    if (nodes.length > 0) this.#dropMade(nodes);
-    else this.#restore(row);
+    if (nodes.length > 0) {
+      this.#dropMade(nodes);
+      this.#base.commit();
+      return true;
+    }
+    this.#restore(row);
     this.#base.commit();
-    return this.#row !== undefined;
+    this.#row = undefined;
+    this.#base.undoBelow = 0;
+    return false;
   }
 
   #keepHashedOld(): void {
@@ -112,8 +119,6 @@ export class Flight {
     this.#sql.dropFingerprints.run(row.sync);
     this.#base.db.exec(restoreSql);
     this.#sql.clear();
-    this.#row = undefined;
-    this.#base.undoBelow = 0;
   }
 }
 

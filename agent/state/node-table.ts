@@ -75,6 +75,10 @@ export class NodeTable {
     return this.#sql.childFolders.all(folder);
   }
 
+  hasChildren(folder: number): boolean {
+    return this.#sql.hasChildren.get(folder) !== undefined;
+  }
+
   at(parent: number, name: Buffer): number | undefined {
     return this.#sql.at.get(parent, name);
   }
@@ -158,6 +162,9 @@ function prepare(db: Database) {
     childFolders: db.prepare<[number], FolderEntry>(
       'SELECT name, node FROM entry WHERE parent = ? AND folder = 1 ORDER BY name',
     ),
+    hasChildren: db
+      .prepare<[number], number>('SELECT 1 FROM entry WHERE parent = ? LIMIT 1')
+      .pluck(),
     at: db
       .prepare<[number, Buffer], number>('SELECT node FROM entry WHERE parent = ? AND name = ?')
       .pluck(),

@@ -87,7 +87,13 @@ export class StateDatabase {
   commit(): void {
     if (this.#writes === 0) return;
     this.#writes = 0;
-    this.db.exec('COMMIT');
+    try {
+      this.db.exec('COMMIT');
+    } catch (error) {
+      // Else the next transaction could not begin.
+      if (this.db.inTransaction) this.db.exec('ROLLBACK');
+      throw error;
+    }
   }
 
   /** Commits, with `last` in one transaction, and returns once a power cut cannot take it. */

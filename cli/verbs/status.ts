@@ -59,6 +59,16 @@ function formatStatus(status: StatusAnswer): string {
       },
       { title: 'HISTORY', align: 'right', value: ({ space }) => formatBytes(historyBytes(space)) },
       {
+        title: 'BEHIND',
+        align: 'right',
+        value: ({ behindMs }) => (behindMs === null ? '-' : formatDuration(behindMs)),
+      },
+      {
+        title: 'SCRUBBED',
+        align: 'right',
+        value: ({ scrub }) => scrubbed(scrub, status.nowMs),
+      },
+      {
         title: 'NO GAP FOR',
         align: 'right',
         value: ({ continuityMs }) => (continuityMs === null ? '-' : formatDuration(continuityMs)),
@@ -69,7 +79,22 @@ function formatStatus(status: StatusAnswer): string {
   const errors = status.sets.flatMap(({ set, error }) =>
     error === null ? [] : [`\n${set}: ${error.message}\n  ${error.hint}\n`],
   );
-  return head + table + errors.join('');
+  const damage = status.sets.flatMap(({ set, scrub }) => damageOf(set, scrub));
+  return head + table + [...errors, ...damage].join('');
+}
+
+/** Age of the last round that read everything. */
+function scrubbed(scrub: SetStatusJson['scrub'], nowMs: number): string {
+  if (scrub?.lastEndedMs == null) return '-';
+  return formatDuration(Math.max(0, nowMs - scrub.lastEndedMs));
+}
+
+function damageOf(set: string, scrub: SetStatusJson['scrub']): string[] {
+  if (scrub == null || (scrub.damaged === 0 && scrub.findings === 0)) return [];
+  const { found, repaired, damaged, findings } = scrub;
+  const index = findings === 0 ? '' : `, the index contradicts itself in ${findings} places`;
+  const counts = `${damaged} damaged (${found} found, ${repaired} repaired so far)${index}`;
+  return [`\n${set}: ${counts}\n  See afterimage scrub ${set} --status.\n`];
 }
 
 function historyBytes(space: SetStatusJson['space']): number {

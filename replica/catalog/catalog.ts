@@ -9,9 +9,10 @@ import Database from 'better-sqlite3';
 import { type Clock, systemClock } from '../../shared/clock.js';
 import { AfterimageError } from '../../shared/errors.js';
 import { checkWireName } from '../../shared/protocol/subject.js';
-import { hashToken, indexOfToken, newToken } from '../../shared/seal/token.js';
-import type { SessionCatalog } from '../receive/session-catalog.js';
-import { CATALOG_VERSION, catalogSchema } from './schema.js';
+import { hashToken, indexOfToken, numberedToken, numberOfToken } from '../../shared/seal/token.js';
+import type { SessionCatalog, TokenVerdict } from '../receive/session-catalog.js';
+import { AgentKeys } from './agent-keys.js';
+import { CATALOG_VERSION, catalogMigration, catalogSchema } from './schema.js';
 
 export interface AgentRow {
   readonly name: string;
@@ -32,6 +33,7 @@ export interface AuditRow {
 }
 
 export interface Catalog extends SessionCatalog {
+  readonly keys: AgentKeys;
   listAgents(): AgentRow[];
   /** Adds an agent, or gives a known one another broker key and token; its pinned key stays. */
   addAgent(agent: {
@@ -44,8 +46,9 @@ export interface Catalog extends SessionCatalog {
   /** Removes an agent; its sets and their points stay. Throws `not-found`. */
   removeAgent(name: string): void;
   /**
-   * Lets an agent in again whose key or tokens do not match (a machine that was restored or moved).
-   * With `forgetKey`, its next enrolment pins another key. Throws `not-found`.
+   * Lets the machine in, within an hour, that is refused for its tokens (a clone, or one out of an
+   * older copy); the one that has the newest tokens is shut out by that. With `forgetKey`, the next
+   * enrolment pins another key. Throws `not-found`.
    */
   adoptAgent(name: string, options?: { readonly forgetKey: boolean }): void;
   /** Makes a set the agent's, or confirms that it is. Throws `set-owned`. */
@@ -69,11 +72,12 @@ export function openCatalog(options: { readonly path: string; readonly clock?: C
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = FULL');
   database.pragma('foreign_keys = ON');
-  const version = database.pragma('user_version', { simple: true });
-  if (version !== 0 && version !== CATALOG_VERSION) {
+  const version = Number(database.pragma('user_version', { simple: true }));
+  if (version > CATALOG_VERSION) {
     database.close();
-    throw new AfterimageError('database-version', `a catalog of version ${String(version)}`);
+    throw new AfterimageError('database-version', `a catalog of version ${version}`);
   }
+  if (version === 1) database.transaction(() => database.exec(catalogMigration))();
   database.exec(catalogSchema);
   database.pragma(`user_version = ${CATALOG_VERSION}`);
   return new SqliteCatalog(database, options.clock ?? systemClock);
@@ -83,15 +87,23 @@ interface TokenRow {
   current_hash: Buffer | null;
   pending_hash: Buffer | null;
   host: string;
+  issued: number;
+  adopt_until_ms: number | null;
 }
 
+const ADOPT_MS = 3600 * 1000;
+
 class SqliteCatalog implements Catalog {
+  readonly keys: AgentKeys;
   readonly #db: Database.Database;
   readonly #clock: Clock;
 
   constructor(database: Database.Database, clock: Clock) {
     this.#db = database;
     this.#clock = clock;
+    this.keys = new AgentKeys(database, (action, subject, detail) => {
+      this.audit({ action, subject, detail });
+    });
   }
 
   listAgents(): AgentRow[] {
@@ -132,6 +144,7 @@ class SqliteCatalog implements Catalog {
         .run(name);
       this.#db.prepare('DELETE FROM enrolments WHERE agent = ?').run(name);
       this.#db.prepare('DELETE FROM set_tokens WHERE agent = ?').run(name);
+      this.keys.forget(name);
       const sets = this.#db
         .prepare<[string], { count: number }>('SELECT count(*) AS count FROM sets WHERE agent = ?')
         .get(name);
@@ -143,11 +156,13 @@ class SqliteCatalog implements Catalog {
   adoptAgent(name: string, options: { readonly forgetKey: boolean } = { forgetKey: false }): void {
     this.#together(() => {
       this.#requireAgent(name);
-      this.#db.prepare('DELETE FROM set_tokens WHERE agent = ?').run(name);
-      if (options.forgetKey) {
-        this.#db.prepare('UPDATE agents SET public_key = NULL WHERE name = ?').run(name);
+      if (options.forgetKey) this.#forgetKey(name);
+      else {
+        this.#db
+          .prepare('UPDATE set_tokens SET adopt_until_ms = ? WHERE agent = ?')
+          .run(this.#clock.now() + ADOPT_MS, name);
       }
-      const detail = options.forgetKey ? 'key forgotten' : 'tokens forgotten';
+      const detail = options.forgetKey ? 'key forgotten' : 'the refused machine is let in';
       this.audit({ action: 'adopt-agent', subject: name, detail });
     });
   }
@@ -222,8 +237,13 @@ class SqliteCatalog implements Catalog {
         .get(agent);
       if (row === undefined) throw unknownAgent(agent, 'no agent of this name is enrolled');
       if (row.public_key === null) this.#pin({ agent, publicKey, enrolment });
-      else if (!timingSafeEqual(row.public_key, publicKey)) {
-        throw unknownAgent(agent, 'the key is not the one pinned for this agent');
+      else if (!timingSafeEqual(row.public_key, publicKey) && !this.keys.isNext(agent, publicKey)) {
+        if (enrolment === null) {
+          throw unknownAgent(agent, 'the key is not the one pinned for this agent');
+        }
+        // Enrolled again, on a machine that has lost its key or is another one.
+        this.#pin({ agent, publicKey, enrolment });
+        this.#db.prepare('DELETE FROM set_tokens WHERE agent = ?').run(agent);
       }
       this.#db
         .prepare('UPDATE agents SET seen_ms = ?, host = ? WHERE name = ?')
@@ -244,6 +264,7 @@ class SqliteCatalog implements Catalog {
       .run(hash, agent, this.#clock.now());
     if (changes === 0) throw unknownAgent(agent, 'its token is unknown, used or expired');
     this.#db.prepare('UPDATE agents SET public_key = ? WHERE name = ?').run(publicKey, agent);
+    this.keys.forget(agent);
     const detail = Buffer.from(publicKey).toString('base64url');
     this.audit({ action: 'pin-key', subject: agent, detail });
   }
@@ -251,47 +272,105 @@ class SqliteCatalog implements Catalog {
   offerToken(
     request: Parameters<SessionCatalog['offerToken']>[0],
   ): ReturnType<SessionCatalog['offerToken']> {
-    const { agent, set, tokens, host } = request;
+    const { agent, set, tokens, host, takesOver } = request;
     return this.#together(() => {
-      const row = this.#db
-        .prepare<[string, string], TokenRow>(
-          'SELECT current_hash, pending_hash, host FROM set_tokens WHERE agent = ? AND set_name = ?',
-        )
-        .get(agent, set);
-      const stored = row ?? { current_hash: null, pending_hash: null, host };
+      const stored = this.#tokensOf({ agent, set });
       const matched = matchToken(tokens, stored);
-      if (matched === -1 && stored.current_hash !== null) {
+      const newest = Math.max(stored?.issued ?? 0, ...tokens.map(numberOfToken));
+      const token = numberedToken(newest + 1);
+      if (this.#isAdopting(stored) && (matched === -1 || takesOver === true)) {
+        this.#db
+          .prepare(
+            'UPDATE set_tokens SET adopted_hash = ?, issued = ? WHERE agent = ? AND set_name = ?',
+          )
+          .run(hashToken(token), newest + 1, agent, set);
+        return { token, confirmed: null };
+      }
+      if (matched === -1 && isStale(tokens, stored)) {
         throw new AfterimageError(
           'identity-in-use',
-          `agent ${agent} on ${host} shows an old token of set ${set}; the newest is on ${stored.host}`,
+          `agent ${agent} on ${host} shows an old token of set ${set}; the newest is on ${stored?.host ?? '?'}`,
           { facts: { agent, set, host } },
         );
       }
-      const token = newToken();
-      const confirmed = matched === -1 ? null : matched;
+      const isNewer = matched === -1 && stored?.current_hash != null;
+      if (isNewer) {
+        this.audit({ action: 'newer-token', subject: set, detail: `${agent} on ${host}` });
+      }
+      const confirmed = matched === -1 ? (isNewer ? 0 : null) : matched;
       const current = confirmed === null ? null : hashToken(tokens[confirmed] ?? '');
       this.#db
         .prepare(
-          `INSERT INTO set_tokens (agent, set_name, current_hash, pending_hash, host)
-           VALUES (?, ?, ?, ?, ?) ON CONFLICT (agent, set_name) DO UPDATE
-           SET current_hash = excluded.current_hash, pending_hash = excluded.pending_hash`,
+          `INSERT INTO set_tokens (agent, set_name, current_hash, pending_hash, host, issued)
+           VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (agent, set_name) DO UPDATE
+           SET current_hash = excluded.current_hash, pending_hash = excluded.pending_hash,
+               issued = excluded.issued`,
         )
-        .run(agent, set, current, hashToken(token), host);
+        .run(agent, set, current, hashToken(token), host, newest + 1);
       return { token, confirmed };
     });
   }
 
+  judgeTokens(request: Parameters<SessionCatalog['judgeTokens']>[0]): TokenVerdict {
+    const stored = this.#tokensOf(request);
+    const { tokens } = request;
+    const good = matchToken(tokens, stored) !== -1 || !isStale(tokens, stored);
+    return { shown: good ? 'good' : 'stale', adopting: this.#isAdopting(stored) };
+  }
+
   confirmToken(request: Parameters<SessionCatalog['confirmToken']>[0]): void {
-    this.#db
-      .prepare(
-        `UPDATE set_tokens SET current_hash = ?, pending_hash = NULL, host = ?
-         WHERE agent = ? AND set_name = ?`,
-      )
-      .run(hashToken(request.token), request.host, request.agent, request.set);
+    const { agent, set, token, host } = request;
+    const hash = hashToken(token);
+    this.#together(() => {
+      this.#db
+        .prepare(
+          `UPDATE set_tokens SET current_hash = ?, pending_hash = NULL, host = ?
+           WHERE agent = ? AND set_name = ?`,
+        )
+        .run(hash, host, agent, set);
+      const { changes } = this.#db
+        .prepare(
+          `UPDATE set_tokens SET adopt_until_ms = NULL, adopted_hash = NULL
+           WHERE agent = ? AND set_name = ? AND adopted_hash = ?`,
+        )
+        .run(agent, set, hash);
+      if (changes > 0) {
+        this.audit({ action: 'adopted', subject: set, detail: `${agent} on ${host}` });
+      }
+    });
+  }
+
+  confirmKeys(request: Parameters<SessionCatalog['confirmKeys']>[0]): boolean {
+    const { agent, publicKey, replicaKey, nextKeys } = request;
+    return this.#together(() => {
+      const changed = this.keys.confirm(agent, publicKey);
+      if (nextKeys !== undefined) this.keys.take(agent, nextKeys);
+      this.keys.noteReplicaKey(agent, replicaKey);
+      return changed;
+    });
   }
 
   close(): void {
     this.#db.close();
+  }
+
+  #tokensOf(of: { readonly agent: string; readonly set: string }): TokenRow | undefined {
+    return this.#db
+      .prepare<[string, string], TokenRow>(
+        `SELECT current_hash, pending_hash, host, issued, adopt_until_ms FROM set_tokens
+         WHERE agent = ? AND set_name = ?`,
+      )
+      .get(of.agent, of.set);
+  }
+
+  #isAdopting(stored: TokenRow | undefined): boolean {
+    return (stored?.adopt_until_ms ?? 0) > this.#clock.now();
+  }
+
+  #forgetKey(agent: string): void {
+    this.#db.prepare('DELETE FROM set_tokens WHERE agent = ?').run(agent);
+    this.#db.prepare('UPDATE agents SET public_key = NULL WHERE name = ?').run(agent);
+    this.keys.forget(agent);
   }
 
   #requireAgent(name: string): void {
@@ -305,9 +384,19 @@ class SqliteCatalog implements Catalog {
 }
 
 /** Which token is the set's newest known: the pending one proves the welcome it came with. */
-function matchToken(tokens: readonly string[], row: TokenRow): number {
+function matchToken(tokens: readonly string[], row: TokenRow | undefined): number {
+  if (row === undefined) return -1;
   const pending = indexOfToken(tokens, row.pending_hash);
   return pending === -1 ? indexOfToken(tokens, row.current_hash) : pending;
+}
+
+/**
+ * Tokens that are not the set's, and none of them newer than all it was given: a newer one was given
+ * by this replica before it was put back to an older copy.
+ */
+function isStale(tokens: readonly string[], row: TokenRow | undefined): boolean {
+  if (row === undefined || row.current_hash === null) return false;
+  return Math.max(0, ...tokens.map(numberOfToken)) <= row.issued;
 }
 
 function unknownAgent(agent: string, why: string): AfterimageError {

@@ -1,7 +1,14 @@
 /** Tables of catalog.db: who may speak to this replica, and what was done about it. */
 
 /** Grows with every change of the tables. */
-export const CATALOG_VERSION = 1;
+export const CATALOG_VERSION = 2;
+
+/** From version 1 to 2. */
+export const catalogMigration = `
+ALTER TABLE set_tokens ADD COLUMN issued INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE set_tokens ADD COLUMN adopt_until_ms INTEGER;
+ALTER TABLE set_tokens ADD COLUMN adopted_hash BLOB;
+`;
 
 export const catalogSchema = `
 CREATE TABLE IF NOT EXISTS agents (
@@ -36,7 +43,24 @@ CREATE TABLE IF NOT EXISTS set_tokens (
   current_hash BLOB,
   pending_hash BLOB,
   host TEXT NOT NULL,
+  -- number of the newest token ever given
+  issued INTEGER NOT NULL DEFAULT 0,
+  -- until then an operator lets the machine in that shows a stale token
+  adopt_until_ms INTEGER,
+  -- the token that it was given; in force, and the others void, once it uses it
+  adopted_hash BLOB,
   PRIMARY KEY (agent, set_name)
+) STRICT, WITHOUT ROWID;
+
+-- keys on their way from old to new (R23)
+CREATE TABLE IF NOT EXISTS key_changes (
+  agent TEXT PRIMARY KEY REFERENCES agents(name) ON DELETE CASCADE,
+  -- what the operator asked for: 'agent', 'agent-and-broker'; null when nothing, or it is under way
+  asked TEXT,
+  -- X25519 key that the agent said, in force once it has come in with it
+  next_key BLOB,
+  -- the replica's key that the agent used last
+  replica_key BLOB
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS audit (

@@ -1,11 +1,18 @@
 /** One session of one set: the keys of a HELLO, and what they have opened so far. */
 import { randomBytes } from 'node:crypto';
+import type { Watch } from '../../shared/protocol/ack.js';
 import type { Hello } from '../../shared/protocol/hello.js';
 import type { SessionSecrets } from '../../shared/seal/handshake.js';
 import { OpeningKey, SealingKey } from '../../shared/seal/sealing-key.js';
 import type { HelloDecision } from './hello-outcome.js';
 
 const SESSION_ID_BYTES = 8;
+
+/** Raw public keys, 32 bytes each. */
+export interface SessionKeys {
+  readonly agent: Buffer;
+  readonly replica: Buffer;
+}
 
 /** A name for a session that was never used before. */
 export function newSessionId(): string {
@@ -22,9 +29,13 @@ export class AgentSession {
   readonly serial: number;
   readonly seal: SealingKey;
   readonly open: OpeningKey;
+  /** Under which keys HELLO was said: the agent's, and the replica's. */
+  readonly keys: SessionKeys;
   /** Highest counter of a records message opened. */
   recordsCounter = 0;
   heardMs = 0;
+  /** How well the agent knows the set, as it told last; undefined when it did not. */
+  watch: Watch | undefined;
 
   constructor(options: {
     readonly id: string;
@@ -33,8 +44,11 @@ export class AgentSession {
     readonly token: string;
     readonly serial: number;
     readonly secrets: SessionSecrets;
+    readonly keys: SessionKeys;
   }) {
+    this.keys = options.keys;
     this.id = options.id;
+    this.watch = options.hello.watch;
     this.hello = options.hello;
     this.decision = options.decision;
     this.token = options.token;

@@ -3,6 +3,7 @@
  * and which frames of the sync under way are still good.
  */
 import type { FramesPlan, Hello, WireOutcome } from '../../shared/protocol/hello.js';
+import type { Divergence } from '../../shared/protocol/sync-outcome.js';
 import type { SetPosition } from './set-port.js';
 
 /** What this process knows of the frames that came before; null when it knows nothing. */
@@ -49,9 +50,20 @@ export function decideHello(
       const timeMs = position.newestSync?.timeMs ?? 0;
       return { outcome: { type: 'roll-forward', point: position.point, chain, timeMs }, frames };
     }
-    case 'diverged':
-      return { outcome: { type: 'diverged', point: position.point, chain }, frames };
+    case 'diverged': {
+      const reason = whyDiverged(hello.position, position);
+      return { outcome: { type: 'diverged', point: position.point, chain, reason }, frames };
+    }
   }
+}
+
+/** Which side lost what it knew, as far as their points tell (R13). */
+function whyDiverged(agent: Hello['position'], position: SetPosition): Divergence {
+  if (agent.point === 0) return 'agent-state-lost';
+  if (position.point === 0) return 'replica-state-lost';
+  if (agent.point > position.point) return 'replica-state-old';
+  const isPast = position.chainOf(agent.point)?.toString('hex') === agent.chain;
+  return isPast ? 'agent-state-old' : 'other-history';
 }
 
 function compareHistory(

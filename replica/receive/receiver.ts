@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { type Clock, systemClock } from '../../shared/clock.js';
 import { AfterimageError } from '../../shared/errors.js';
 import type { Log } from '../../shared/log.js';
+import type { Watch } from '../../shared/protocol/ack.js';
 import { decodeMessage, encodeUnsealed, type Message } from '../../shared/protocol/frame.js';
 import {
   parseSubject,
@@ -29,6 +30,10 @@ export interface ReceiverOptions {
   readonly tenant: string;
   /** The replica's static keys, which every agent was enrolled with. */
   readonly identity: KeyPair;
+  /** Keys that it had before, for agents that do not know the newest yet; none unless told. */
+  readonly olderIdentities?: () => readonly KeyPair[];
+  /** An agent has come in, perhaps with a newer key of the replica. */
+  readonly onReplicaKeyUsed?: () => void;
   readonly catalog: SessionCatalog;
   readonly openSet: OpenSet;
   readonly log: Log;
@@ -47,6 +52,10 @@ export interface SessionStatus {
   /** Milliseconds since the agent was heard. */
   readonly silentMs: number;
   readonly host: string;
+  /** How well the agent knows the set, as it told within the last seconds; null when it is away. */
+  readonly watch: Watch | null;
+  /** Why a machine was refused a moment ago; null when none was. */
+  readonly refused: AfterimageError | null;
 }
 
 export interface Receiver {
@@ -68,6 +77,8 @@ const BEAT_MS = 250;
 /** An agent pings every 5 s: silent for longer, it is away. */
 const SILENT_MS_MAX = 15_000;
 const ASK_MS = 5000;
+/** What an operator wrote into the catalog is looked for this often. */
+const LOOK_MS = 1000;
 const SETS_PER_AGENT_MAX = 1000;
 /** "Say hello" is told to one set at most this often. */
 const STALE_MS = 100;
@@ -93,6 +104,8 @@ class WireReceiver implements Receiver {
   readonly #desk: HelloDesk;
   readonly #staleSaidMs = new Map<string, number>();
   readonly #stop: (() => void)[] = [];
+  /** Told at their live sessions; an agent without one learns it at its next HELLO. */
+  #keysAsked = new Set<string>();
   #closed = false;
 
   constructor(options: ReceiverOptions) {
@@ -101,7 +114,7 @@ class WireReceiver implements Receiver {
     this.#log = options.log;
     this.#clock = options.clock ?? systemClock;
     this.#desk = new HelloDesk({
-      identity: options.identity,
+      identities: () => [options.identity, ...(options.olderIdentities?.() ?? [])],
       catalog: options.catalog,
       counters: this.counters,
       log: options.log,
@@ -120,9 +133,20 @@ class WireReceiver implements Receiver {
     const nowMs = this.#clock.monotonic();
     return [...this.#sets.values()].map(({ inbox }) => {
       const { agent, set } = inbox.address;
-      const silentMs = inbox.session === undefined ? Infinity : nowMs - inbox.session.heardMs;
-      const host = inbox.session?.hello.host ?? '';
-      return { agent, set, live: silentMs <= SILENT_MS_MAX, silentMs, host };
+      const { session } = inbox;
+      const silentMs = session === undefined ? Infinity : nowMs - session.heardMs;
+      const host = session?.hello.host ?? '';
+      const live = silentMs <= SILENT_MS_MAX;
+      const watch = live ? (session?.watch ?? null) : null;
+      return {
+        agent,
+        set,
+        live,
+        silentMs,
+        host,
+        watch,
+        refused: this.#desk.refusalOf(inbox.address),
+      };
     });
   }
 
@@ -172,9 +196,15 @@ class WireReceiver implements Receiver {
           inbox.beat();
         });
     }, this.#options.beatMs ?? BEAT_MS).unref();
+    const ask = setInterval(() => {
+      this.#guard(() => {
+        this.#askForKeys();
+      });
+    }, LOOK_MS).unref();
     this.#stop.push(() => {
       status.unsubscribe();
       clearInterval(beat);
+      clearInterval(ask);
     });
   }
 
@@ -260,12 +290,41 @@ class WireReceiver implements Receiver {
       },
       catalog: this.#options.catalog,
       counters: this.counters,
+      onKeys: (session, news) => {
+        this.#onKeys(address, session, news);
+      },
       log: this.#log.with({ agent, set }),
       monotonic: () => this.#clock.monotonic(),
     });
     const opened = { inbox, queries: new QueryDesk(port) };
     this.#sets.set(key, opened);
     return opened;
+  }
+
+  #onKeys(address: SetAddress, session: AgentSession, news: { readonly isChange: boolean }): void {
+    const { agent } = address;
+    this.#options.onReplicaKeyUsed?.();
+    if (!news.isChange) return;
+    this.#log.info('an agent changed its key; the old one is refused', { agent });
+    for (const { inbox } of this.#sets.values()) {
+      if (inbox.address.agent !== agent) continue;
+      inbox.fenceAllBut(session.keys.agent);
+      if (inbox.session === undefined) this.#sayStale(inbox.address);
+    }
+  }
+
+  /** Agents that the operator asks for new keys say HELLO, and learn it. */
+  #askForKeys(): void {
+    const asked = this.#options.catalog.keys.allAsked();
+    for (const agent of asked) {
+      if (this.#keysAsked.has(agent)) continue;
+      for (const { inbox } of this.#sets.values()) {
+        if (inbox.address.agent !== agent || inbox.session === undefined) continue;
+        void inbox.tell({ type: 'say-hello' }, ASK_MS);
+        break;
+      }
+    }
+    this.#keysAsked = new Set(asked);
   }
 
   /** Tells an agent that its session is unknown here, so that it says HELLO at once. */

@@ -1,3 +1,12 @@
+import type { NextKeys } from '../../shared/protocol/hello.js';
+
+export interface TokenVerdict {
+  /** `stale`: an older one than the set's newest; only an adopted agent is let in with it. */
+  readonly shown: 'good' | 'stale';
+  /** An operator lets the machine in that was refused. */
+  readonly adopting: boolean;
+}
+
 /** What the receiver asks of the catalog: who an agent is, and its sets' tokens. */
 export interface SessionCatalog {
   /**
@@ -13,14 +22,23 @@ export interface SessionCatalog {
   /**
    * Gives a set its next token, pending until `confirmToken`, for one of the tokens the agent has.
    * `confirmed` says which of them counts from now on; null while none was ever confirmed. Throws
-   * `identity-in-use` when none of them is the set's current or pending one (R14).
+   * `identity-in-use` when none of them is the set's current or pending one (R14), unless an operator
+   * adopted the agent, or the token is newer than any known here: this catalog is an older copy.
    */
   offerToken(request: {
     readonly agent: string;
     readonly set: string;
     readonly tokens: readonly string[];
     readonly host: string;
+    /** The set is held by somebody else, whom the adopted agent shuts out. */
+    readonly takesOver?: boolean;
   }): { readonly token: string; readonly confirmed: number | null };
+  /** What `offerToken` would make of these tokens; changes nothing. */
+  judgeTokens(request: {
+    readonly agent: string;
+    readonly set: string;
+    readonly tokens: readonly string[];
+  }): TokenVerdict;
   /** The agent has shown that it holds the offered token: older ones are void. */
   confirmToken(request: {
     readonly agent: string;
@@ -28,6 +46,21 @@ export interface SessionCatalog {
     readonly token: string;
     readonly host: string;
   }): void;
+  /** How agents change keys. */
+  readonly keys: {
+    asked(agent: string): 'agent' | 'agent-and-broker' | undefined;
+    allAsked(): readonly string[];
+  };
+  /**
+   * The agent has sealed something in a session under `publicKey`, said to the replica's key
+   * `replicaKey`. True when that key is in force from now on, and the one before it refused (R23).
+   */
+  confirmKeys(request: {
+    readonly agent: string;
+    readonly publicKey: Uint8Array;
+    readonly replicaKey: Uint8Array;
+    readonly nextKeys: NextKeys | undefined;
+  }): boolean;
   /** Sets that agents own, for telling them that the replica is back. */
   listSets(): readonly { readonly agent: string; readonly set: string }[];
 }

@@ -32,6 +32,8 @@ export interface SetInboxOptions {
   readonly port: SetPort;
   readonly publish: (subject: string, bytes: Uint8Array) => void;
   readonly catalog: SessionCatalog;
+  /** A session has come into force; with `isChange`, its key has, and those before it are refused. */
+  readonly onKeys: (session: AgentSession, news: { readonly isChange: boolean }) => void;
   readonly counters: ReceiveCounters;
   readonly log: Log;
   /** Milliseconds that never jump. */
@@ -89,6 +91,13 @@ export class SetInbox {
     if (this.#pending.length > PENDING_MAX) this.#pending.shift();
   }
 
+  /** Ends sessions that were begun under another key of the agent than this one (R23). */
+  fenceAllBut(agentKey: Uint8Array): void {
+    const isGood = (session: AgentSession): boolean => session.keys.agent.equals(agentKey);
+    this.#pending = this.#pending.filter(isGood);
+    if (this.#current !== undefined && !isGood(this.#current)) this.#current = undefined;
+  }
+
   /**
    * The decrypted body of a message of a known session, which that makes the current one. Undefined
    * for one that is unknown or fenced. Throws `frame-forged`.
@@ -110,9 +119,12 @@ export class SetInbox {
   receive(message: Message, session: AgentSession, body: Buffer): void {
     const { header } = message;
     if (header.type === 'note') {
-      this.events.acknowledge(decodeNote(body).seen);
+      const { seen, watch, leaves } = decodeNote(body);
+      session.watch = watch ?? session.watch;
+      this.events.acknowledge(seen);
       for (const wake of this.#seenWaiters) wake();
-      this.#sendAck(false);
+      if (leaves === true) this.#current = undefined;
+      else this.#sendAck(false);
       return;
     }
     session.recordsCounter = header.counter;
@@ -145,6 +157,11 @@ export class SetInbox {
     this.#beatsLeft -= 1;
     this.#sendAck(false);
     if (this.events.unseen.length > 0) this.#sendEvents();
+  }
+
+  /** Sends something that a living agent answers at once. */
+  probe(): void {
+    this.#sendEvents();
   }
 
   /** Sends an event; resolves true when the agent has handled it, false after `timeoutMs`. */
@@ -183,6 +200,13 @@ export class SetInbox {
 
   #confirm(session: AgentSession): void {
     const { agent, set } = this.address;
+    const { hello, keys } = session;
+    const isChange = this.#options.catalog.confirmKeys({
+      agent,
+      publicKey: keys.agent,
+      replicaKey: keys.replica,
+      nextKeys: hello.nextKeys,
+    });
     this.#options.catalog.confirmToken({
       agent,
       set,
@@ -193,6 +217,7 @@ export class SetInbox {
     this.#current = session;
     this.#pending = [];
     this.#intake.adopt(session.hello, session.decision);
+    this.#options.onKeys(session, { isChange });
     const open = session.hello.frames.open?.sync;
     this.events.settle(
       session.serial,
@@ -318,6 +343,11 @@ function wireEventOf(event: Exclude<SetEvent, { type: 'durable' }>): WireEvent {
         ...failureOf(event.error),
         wants: event.wants.slice(0, WANTS_MAX).map(({ node, block }) => [node, block]),
       };
+    case 'wanted':
+      return {
+        type: 'wanted',
+        blocks: event.blocks.slice(0, WANTS_MAX).map(({ node, block }) => [node, block]),
+      };
     case 'stalled':
       return { type: 'stalled', ...failureOf(event.error) };
     case 'resumed':
@@ -328,8 +358,3 @@ function wireEventOf(event: Exclude<SetEvent, { type: 'durable' }>): WireEvent {
 function failureOf(error: AfterimageError): { code: string; message: string } {
   return { code: error.code, message: error.message.slice(0, 2000) };
 }
-    case 'wanted':
-      return {
-        type: 'wanted',
-        blocks: event.blocks.slice(0, WANTS_MAX).map(({ node, block }) => [node, block]),
-      };

@@ -12,6 +12,8 @@ export interface SetPosition {
   readonly chain: Buffer;
   /** Point and chain before the newest, so that "one ahead with my sync" can be told; null at the first. */
   readonly parentChain: Buffer | null;
+  /** Chain digest of an older point, or of the newest; null when there is none of that number. */
+  readonly chainOf: (point: number) => Buffer | null;
   /** Agent's sync number and manifest digest of the newest point; null for none. */
   readonly newestSync: {
     readonly sync: number;
@@ -60,13 +62,13 @@ export type SetEvent =
       readonly error: AfterimageError;
       readonly wants: readonly { readonly node: number; readonly block: number }[];
     }
-  /** Storage is full or fails; the sync waits and goes on by itself. */
-  | { readonly type: 'stalled'; readonly error: AfterimageError }
   /** Blocks of the newest point are damaged here: the agent sends them whole with its next sync. */
   | {
       readonly type: 'wanted';
       readonly blocks: readonly { readonly node: number; readonly block: number }[];
     }
+  /** Storage is full or fails; the sync waits and goes on by itself. */
+  | { readonly type: 'stalled'; readonly error: AfterimageError }
   | { readonly type: 'resumed' };
 
 export interface SetPort {

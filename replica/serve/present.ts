@@ -11,7 +11,7 @@ import type { ServedSet } from './served-set.js';
 
 export function presentPoint(summary: PointSummary): PointJson {
   const { point, timeMs, sync, outcome, files, bytes, changedNodes, changedBytes } = summary;
-  const { consistency, operation, recipe, heldMs } = outcome;
+  const { consistency, operation, recipe, heldMs, healed, unreadable } = outcome;
   return {
     point,
     timeMs,
@@ -24,6 +24,8 @@ export function presentPoint(summary: PointSummary): PointJson {
     bytes,
     changedNodes,
     changedBytes,
+    healed: healed ?? null,
+    unreadable: unreadable.length,
   };
 }
 
@@ -38,7 +40,7 @@ export function presentPointDetail(set: string, summary: PointSummary): PointDet
 }
 
 export function presentStatus(served: ServedSet, nowMs: number): SetStatusJson {
-  const { agent, agentConnected, state, error, continuityMs } = served.activity();
+  const { agent, agentConnected, state, error, continuityMs, behindMs } = served.activity();
   const newest = served.reader.newest();
   return {
     set: served.reader.set,
@@ -50,7 +52,9 @@ export function presentStatus(served: ServedSet, nowMs: number): SetStatusJson {
     points: served.reader.points().length,
     lagMs: newest === undefined ? null : Math.max(0, nowMs - newest.timeMs),
     continuityMs,
+    behindMs,
     space: served.reader.space(),
+    scrub: served.scrub?.summary() ?? null,
   };
 }
 

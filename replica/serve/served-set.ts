@@ -1,4 +1,5 @@
 /** What the server needs of a set, besides its reader: what is going on, and the door to its agent. */
+import type { ScrubStatus, ScrubSummary } from '../../shared/api/scrub.js';
 import type { SetState } from '../../shared/api/status.js';
 import type { AfterimageError } from '../../shared/errors.js';
 import type { PointSummary, SetReader } from '../history/set-reader.js';
@@ -12,6 +13,19 @@ export interface SetActivity {
   readonly error: AfterimageError | null;
   /** How long the agent's journal has been without a gap, ms; null when not known. */
   readonly continuityMs: number | null;
+  /** How long the oldest change that no point covers has waited, ms; null when not known. */
+  readonly behindMs: number | null;
+}
+
+/** What an operator can ask of a set's scrubbing. */
+export interface ScrubControl {
+  summary(): ScrubSummary;
+  status(): ScrubStatus;
+  /** A round goes on, or begins, now. */
+  begin(): void;
+  pause(): void;
+  resume(): void;
+  setRate(bytesPerSecond: number): void;
 }
 
 export interface ServedSet {
@@ -24,4 +38,6 @@ export interface ServedSet {
    * `agent-away` when it is not connected.
    */
   askSync(request: string): Promise<void>;
+  /** Undefined where the set is not scrubbed. */
+  readonly scrub?: ScrubControl | undefined;
 }

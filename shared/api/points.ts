@@ -1,6 +1,6 @@
 /** Shapes of what the API says about points. Digests are in hex, times ms since the epoch. */
 import { z } from 'zod';
-import { consistencies, syncOutcomeSchema } from '../protocol/sync-outcome.js';
+import { consistencies, divergences, syncOutcomeSchema } from '../protocol/sync-outcome.js';
 
 export const pointSchema = z.object({
   point: z.number().int().positive(),
@@ -14,6 +14,10 @@ export const pointSchema = z.object({
   bytes: z.number().nonnegative(),
   changedNodes: z.number().int().nonnegative(),
   changedBytes: z.number().nonnegative(),
+  /** Why everything was compared for this point; null when it was not. */
+  healed: z.enum(divergences).nullable(),
+  /** Files that could not be read: the point has their previous state or lacks them. */
+  unreadable: z.number().int().nonnegative(),
 });
 export type PointJson = z.infer<typeof pointSchema>;
 

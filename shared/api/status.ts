@@ -1,6 +1,7 @@
 /** Shapes of what the API says about the replica and its sets right now. */
 import { z } from 'zod';
 import { pointSchema } from './points.js';
+import { scrubSummarySchema } from './scrub.js';
 
 export const setStates = ['idle', 'receiving', 'applying', 'stalled'] as const;
 /** `stalled`: storage is full or fails; points stay readable and the sync goes on by itself. */
@@ -26,7 +27,11 @@ export const setStatusSchema = z.object({
   lagMs: z.number().nullable(),
   /** How long the agent's journal has been without a gap; null when not known. */
   continuityMs: z.number().nullable(),
+  /** How long the oldest change that no point covers has waited at the agent; null when not known. */
+  behindMs: z.number().nullable(),
   space: spaceSchema,
+  /** How scrubbing stands; null where the set is not scrubbed. */
+  scrub: scrubSummarySchema.nullish(),
 });
 export type SetStatusJson = z.infer<typeof setStatusSchema>;
 

@@ -42,21 +42,45 @@ export function decodeAck(bytes: Uint8Array): Ack {
   return ack;
 }
 
+/** How well the agent knows its set at present. */
+export interface Watch {
+  /** How long its journal has been without a gap, ms; 0 while one is open. */
+  readonly continuityMs: number;
+  /** How long the oldest change that no point covers has waited, ms; 0 when there is none. */
+  readonly behindMs: number;
+}
+
 export interface Note {
   /** The newest event the agent has handled. */
   readonly seen: number;
+  readonly watch?: Watch | undefined;
+  /** The agent stops: nothing more comes in this session. */
+  readonly leaves?: boolean;
 }
 
+const noteFlags = { watch: 1, leaves: 2 } as const;
+
 export function encodeNote(note: Note): Buffer {
-  const writer = new ByteWriter(8);
-  writer.u53(note.seen);
+  const { seen, watch, leaves } = note;
+  const writer = new ByteWriter(25);
+  writer.u53(seen);
+  writer.u8((watch === undefined ? 0 : noteFlags.watch) | (leaves === true ? noteFlags.leaves : 0));
+  if (watch !== undefined) {
+    writer.u53(watch.continuityMs);
+    writer.u53(watch.behindMs);
+  }
   return writer.view();
 }
 
 /** Throws `frame-malformed`. */
 export function decodeNote(bytes: Uint8Array): Note {
   const reader = new ByteReader(bytes);
-  const note = { seen: reader.u53() };
+  const seen = reader.u53();
+  const flags = reader.u8();
+  const watch =
+    (flags & noteFlags.watch) === 0
+      ? undefined
+      : { continuityMs: reader.u53(), behindMs: reader.u53() };
   reader.end();
-  return note;
+  return { seen, watch, leaves: (flags & noteFlags.leaves) !== 0 };
 }

@@ -34,6 +34,8 @@ const eventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('stalled'), ...failure }),
   z.object({ type: z.literal('resumed') }),
   z.object({ type: z.literal('sync-asked'), request: z.string().max(200) }),
+  /** Somebody else showed this agent's token: a HELLO rotates it away from them (R14). */
+  z.object({ type: z.literal('say-hello') }),
 ]);
 export type WireEvent = z.infer<typeof eventSchema>;
 

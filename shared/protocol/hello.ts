@@ -6,12 +6,17 @@ import { z } from 'zod';
 import { catalogue, type ErrorCode } from '../errors.js';
 import { malformed } from './bytes.js';
 import { PROTOCOL_VERSION } from './frame.js';
+import { divergences } from './sync-outcome.js';
 
 const HELLO_BYTES_MAX = 8 * 1024;
 
 const whole = z.number().int().nonnegative();
 const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`));
 const token = z.string().min(1).max(100);
+/** An X25519 public key. */
+const publicKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
+/** The public key of a broker user, as nkeys write it. */
+const brokerKey = z.string().regex(/^U[A-Z2-7]{55}$/);
 
 const helloSchema = z.object({
   protocol: whole,
@@ -44,14 +49,24 @@ const helloSchema = z.object({
   /** The newest event of this replica process that the agent has handled. */
   seen: z.object({ epoch: hex(8), serial: whole }),
   windowBytes: whole,
+  /** How well the agent knows its set at present, as its notes tell later (ack.ts). */
+  watch: z.object({ continuityMs: whole, behindMs: whole }).optional(),
+  /** Keys that the agent made and will use from now on, said under those it has (R23). */
+  nextKeys: z.object({ publicKey, brokerKey: brokerKey.nullable() }).optional(),
 });
 export type Hello = z.infer<typeof helloSchema>;
+export type NextKeys = NonNullable<Hello['nextKeys']>;
 export type HelloFrames = Hello['frames'];
 
 const outcomeSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('go-on'), resumed: z.boolean() }),
   z.object({ type: z.literal('roll-forward'), point: whole, chain: hex(32), timeMs: z.number() }),
-  z.object({ type: z.literal('diverged'), point: whole, chain: hex(32) }),
+  z.object({
+    type: z.literal('diverged'),
+    point: whole,
+    chain: hex(32),
+    reason: z.enum(divergences).optional(),
+  }),
 ]);
 export type WireOutcome = z.infer<typeof outcomeSchema>;
 
@@ -78,6 +93,10 @@ const welcomeSchema = z.discriminatedUnion('type', [
     /** Names the replica's process; events are numbered within it. */
     epoch: hex(8),
     windowBytes: whole,
+    /** The operator wants new keys of the agent, or of its broker user too. */
+    keysAsked: z.enum(['agent', 'agent-and-broker']).optional(),
+    /** The replica's newest key, when HELLO was said to an older one: the agent trusts it from now on. */
+    replicaPublicKey: publicKey.optional(),
   }),
   z.object({ type: z.literal('refused'), code: z.string().max(60), message: z.string().max(2000) }),
 ]);

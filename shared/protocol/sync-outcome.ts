@@ -8,6 +8,19 @@ export const consistencies = ['application', 'filesystem', 'crash'] as const;
 /** Quiesced through the application; frozen or cloned at one instant; or files read at different instants. */
 export type Consistency = (typeof consistencies)[number];
 
+export const divergences = [
+  'agent-state-lost',
+  'agent-state-old',
+  'replica-state-lost',
+  'replica-state-old',
+  'other-history',
+] as const;
+/**
+ * How agent and replica came to remember different histories (R13): one of them lost what it knew,
+ * or came out of an older copy; or each has points that the other never had.
+ */
+export type Divergence = (typeof divergences)[number];
+
 const namesMax = 1000;
 /** Requests for a sync that one sync can answer; more are answered by the next. */
 export const REQUESTS_MAX = 64;
@@ -50,6 +63,10 @@ export const syncOutcomeSchema = z.object({
   requests: z.array(z.string().max(200)).max(REQUESTS_MAX).optional(),
   /** Set when agent and replica were found diverged and compared everything. */
   reconciled: z.boolean(),
+  /** What this point healed: why everything was compared. None when left out. */
+  healed: z.enum(divergences).optional(),
+  /** How long the agent's journal had been without a gap when the sync began, ms; 0: one was open. */
+  continuityMs: z.number().nonnegative().optional(),
   /** Names that make the point less than its recipe promised (R16), as path text. */
   movedWhileHeld: z.array(z.string()).max(namesMax),
   /** Files that could not be read; the point has their previous state or lacks them. */

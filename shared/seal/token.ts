@@ -11,6 +11,20 @@ export function newToken(): string {
   return randomBytes(TOKEN_BYTES).toString('base64url');
 }
 
+/**
+ * A token that says how many came before it, so that whoever forgot the newest ones, as a replica out
+ * of an older copy, can tell a newer one from an old one.
+ */
+export function numberedToken(number: number): string {
+  return `${number}.${newToken()}`;
+}
+
+/** 0 for a token without a number. */
+export function numberOfToken(token: string): number {
+  const digits = /^(\d{1,15})\./.exec(token)?.[1];
+  return digits === undefined ? 0 : Number(digits);
+}
+
 export function hashToken(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }

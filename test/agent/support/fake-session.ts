@@ -48,7 +48,12 @@ export class FakeSession implements SetSession {
     if (ended?.sync === replica.lastSync && ended.manifest.equals(replica.lastManifest)) {
       return Promise.resolve({ type: 'roll-forward', ...this.#committed() });
     }
-    return Promise.resolve({ type: 'diverged', point: replica.point, chain: replica.chain });
+    return Promise.resolve({
+      type: 'diverged',
+      point: replica.point,
+      chain: replica.chain,
+      reason: point === 0 ? 'agent-state-lost' : 'other-history',
+    });
   }
 
   write(record: SyncRecord): Promise<void> | undefined {

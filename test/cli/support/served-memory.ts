@@ -25,6 +25,7 @@ export class ServedMemory implements ServedSet {
     state: 'idle',
     error: null,
     continuityMs: 3_600_000,
+    behindMs: 0,
   };
 
   constructor(reader: MemorySet) {

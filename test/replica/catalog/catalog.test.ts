@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -36,6 +36,12 @@ const offer = (tokens: string[], host = 'h') =>
 const confirm = (token: string) => {
   catalog.confirmToken({ agent: 'web', set: 'files', token, host: 'h' });
 };
+/** As a backup of the catalog would be. */
+function copyTo(path: string): void {
+  const db = new Database(join(folder, 'catalog.db'));
+  db.prepare('VACUUM INTO ?').run(path);
+  db.close();
+}
 const codeOf = (work: () => unknown): string => {
   try {
     work();
@@ -125,8 +131,6 @@ describe('catalog', () => {
     confirm(first.token);
     confirm(offer([first.token]).token);
     expect(codeOf(() => offer([first.token], 'other'))).toBe('identity-in-use');
-    catalog.adoptAgent('web');
-    expect(offer([first.token]).confirmed).toBe(null);
     catalog.adoptAgent('web', { forgetKey: true });
     expect(
       codeOf(() => {
@@ -134,6 +138,77 @@ describe('catalog', () => {
       }),
     ).toBe('identity-unknown');
     admit(key(2), addAgent('web'));
+  });
+
+  test('tokens: an adopted machine shuts the other one out, once and within an hour (R14)', () => {
+    admit(key(1), addAgent('web'));
+    const old = offer([]);
+    confirm(old.token);
+    const newest = offer([old.token]);
+    confirm(newest.token);
+    catalog.adoptAgent('web');
+    // whoever has the newest token goes on until the other one comes
+    const going = offer([newest.token]);
+    confirm(going.token);
+    const adopted = offer([old.token], 'other');
+    // until it uses what it was given, nothing changes: the welcome may be lost
+    expect(offer([going.token]).confirmed).toBe(0);
+    confirm(adopted.token);
+    expect(codeOf(() => offer([going.token, newest.token]))).toBe('identity-in-use');
+    expect(codeOf(() => offer([old.token]))).toBe('identity-in-use');
+    catalog.adoptAgent('web');
+    nowMs += 3600 * 1000;
+    expect(codeOf(() => offer([going.token, newest.token]))).toBe('identity-in-use');
+    expect(offer([adopted.token]).confirmed).toBe(0);
+  });
+
+  test('tokens: a catalog out of an older copy takes newer tokens, and the newest of all wins (R14)', () => {
+    admit(key(1), addAgent('web'));
+    const shown: string[] = [offer([]).token];
+    for (let hello = 0; hello < 6; hello += 1) {
+      confirm(shown[0] ?? '');
+      if (hello === 2) copyTo(join(folder, 'copy.db'));
+      shown.unshift(offer([shown[0] ?? '']).token);
+    }
+    catalog.close();
+    copyFileSync(join(folder, 'copy.db'), join(folder, 'catalog.db'));
+    catalog = openCatalog({ path: join(folder, 'catalog.db'), clock });
+    const [newest = '', older = '', cloned = ''] = shown;
+    const clone = offer([cloned], 'clone');
+    confirm(clone.token);
+    const original = offer([newest, older]);
+    confirm(original.token);
+    expect(codeOf(() => offer([clone.token, cloned], 'clone'))).toBe('identity-in-use');
+    expect(offer([original.token]).confirmed).toBe(0);
+  });
+
+  test('enrolment: enrolling again lets a machine in that has lost its key, and the old one out', () => {
+    admit(key(1), addAgent('web'));
+    confirm(offer([]).token);
+    const again = addAgent('web');
+    admit(key(1), null);
+    admit(key(2), again);
+    expect(offer([]).confirmed).toBe(null);
+    expect(
+      codeOf(() => {
+        admit(key(1), null);
+      }),
+    ).toBe('identity-unknown');
+  });
+
+  test('catalog: one of the first version is taken over with its tokens', () => {
+    admit(key(1), addAgent('web'));
+    const { token } = offer([]);
+    confirm(token);
+    catalog.close();
+    const path = join(folder, 'catalog.db');
+    const old = new Database(path);
+    old.exec(`ALTER TABLE set_tokens DROP COLUMN issued;
+      ALTER TABLE set_tokens DROP COLUMN adopt_until_ms;
+      ALTER TABLE set_tokens DROP COLUMN adopted_hash; PRAGMA user_version = 1`);
+    old.close();
+    catalog = openCatalog({ path, clock });
+    expect(offer([token]).confirmed).toBe(0);
   });
 
   test('sets: a name belongs to one agent until it is moved or removed', () => {

@@ -45,6 +45,7 @@ export class FakeSet implements SetPort {
     point: 0,
     chain: Buffer.alloc(32),
     parentChain: null,
+    chainOf: () => null,
     newestSync: null,
   };
   /** Link names of every committed sync, in order: what a test sends and expects once. */
@@ -118,6 +119,7 @@ export class FakeSet implements SetPort {
       point: this.#position.point + 1,
       chain,
       parentChain: this.#position.chain,
+      chainOf: () => null,
       newestSync: { sync: staged.sync, manifest, timeMs },
     };
     for (const record of staged.records) {

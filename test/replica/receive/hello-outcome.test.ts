@@ -11,6 +11,7 @@ const replica: SetPosition = {
   point: 5,
   chain: chainOf(5),
   parentChain: chainOf(4),
+  chainOf: (point) => (point >= 1 && point <= 5 ? chainOf(point) : null),
   newestSync: { sync: 50, manifest: chainOf(99), timeMs: 1234 },
   staged: null,
 };
@@ -27,6 +28,12 @@ const position = (
   chain: chainOf(point).toString('hex'),
   incarnation: '00'.repeat(16),
   ended: ended === null ? null : { ...ended, manifest: ended.manifest.toString('hex') },
+});
+
+/** A point that this replica never had. */
+const elsewhere = (point: number): Hello['position'] => ({
+  ...position(point),
+  chain: chainOf(77).toString('hex'),
 });
 
 /** Nothing written yet. */
@@ -59,6 +66,17 @@ const decide = (
   at: SetPosition = replica,
   known: ArrivedFrames | null = null,
 ) => decideHello({ position: agent, frames }, at, known);
+
+test.each([
+  ['an agent without a state', position(0), replica, 'agent-state-lost'],
+  ['an agent at an older point', position(3), replica, 'agent-state-old'],
+  ['a replica without a point', position(5), { ...replica, point: 0 }, 'replica-state-lost'],
+  ['a replica at an older point', position(6), replica, 'replica-state-old'],
+  ['another point of the same number', elsewhere(3), replica, 'other-history'],
+] as const)('hello: %s is told from other histories (R13)', (_, agent, at, reason) => {
+  const decision = decideHello({ position: agent, frames: fresh }, at, null);
+  expect(decision).toMatchObject({ outcome: { type: 'diverged', reason } });
+});
 
 describe('hello outcome: whose history goes on', () => {
   const mine = { sync: 50, manifest: chainOf(99) };
@@ -130,6 +148,17 @@ describe('hello outcome: whose history goes on', () => {
       outcome: { type: 'go-on', resumed: true },
     });
   });
+});
+
+test.each([
+  ['an agent without a state', position(0), replica, 'agent-state-lost'],
+  ['an agent at an older point', position(3), replica, 'agent-state-old'],
+  ['a replica without a point', position(5), { ...replica, point: 0 }, 'replica-state-lost'],
+  ['a replica at an older point', position(6), replica, 'replica-state-old'],
+  ['another point of the same number', elsewhere(3), replica, 'other-history'],
+] as const)('hello: %s is told from other histories (R13)', (_, agent, at, reason) => {
+  const decision = decideHello({ position: agent, frames: fresh }, at, null);
+  expect(decision).toMatchObject({ outcome: { type: 'diverged', reason } });
 });
 
 describe('hello outcome: which frames are good', () => {

@@ -6,7 +6,7 @@ import { loadIdentity } from '../../../agent/ship/identity.js';
 import { encodeHeader, messageTypes } from '../../../shared/protocol/frame.js';
 import { generateKeyPair } from '../../../shared/seal/key-pair.js';
 import { createMemoryBroker, seededRandom } from '../../../shared/transport/memory.js';
-import type { TransportMessage } from '../../../shared/transport/transport.js';
+import type { Transport, TransportMessage } from '../../../shared/transport/transport.js';
 import {
   createRig,
   firstPosition,
@@ -31,6 +31,20 @@ function memoryRig() {
 
 /** A busy machine makes no silence: these sessions say HELLO once. */
 const calm = { timing: { watchdogMs: 60_000, pingMs: 60_000 } };
+/** A transport on which messages of one lane are never heard. */
+function deafTo(lane: string, transport: Transport): Transport {
+  return new Proxy(transport, {
+    get(target, key) {
+      if (key === 'subscribe') {
+        return (subject: string, handler: (message: TransportMessage) => void) =>
+          target.subscribe(subject, subject.endsWith(`.${lane}`) ? () => undefined : handler);
+      }
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
+
 const names = ['one', 'two', 'three'];
 const up = 'afterimage.acme.web.files.up';
 const hello = 'afterimage.acme.web.files.hello';
@@ -168,10 +182,70 @@ describe('receiver', () => {
     await until(() => !second.live);
   });
 
-  test('receiver: the older session is fenced when the newer one is used', async () => {
+  test('receiver: a copy that comes while the original is connected is refused, ever after too (R14)', async () => {
     const { rig } = memoryRig();
     const identity = rig.enrol('web');
-    const first = rig.session(identity, calm);
+    const original = rig.session(identity);
+    const seenByOriginal = watchEvents(original);
+    await original.start(() => firstPosition);
+    await until(() => rig.receiver.counters.sessions >= 1);
+    // its token is the newest there is
+    cpSync(join(rig.folder, 'web'), join(rig.folder, 'clone'), { recursive: true });
+    const clone = rig.session(loadIdentity(join(rig.folder, 'clone')));
+    const seenByClone = watchEvents(clone);
+    const started = clone.start(() => firstPosition);
+    const { error } = await seenByClone.next('away');
+    expect(error.code).toBe('identity-in-use');
+    expect(error.hint).toContain('--adopt');
+    expect(rig.receiver.sessions()[0]?.refused?.code).toBe('identity-in-use');
+    // the original's token is another one by now: who comes first after a restart does not matter
+    await until(() => rig.receiver.counters.sessions >= 2 && original.live);
+    const cloneToken = loadIdentity(join(rig.folder, 'clone')).readTokens('files')?.newest;
+    expect(identity.readTokens('files')?.newest).not.toBe(cloneToken);
+    rig.crashReplica();
+    await seenByOriginal.next('hello', () => original.live);
+    await until(() => original.live);
+    expect(clone.live).toBe(false);
+    rig.catalog.adoptAgent('web');
+    expect(await started).toEqual({ type: 'go-on', resumed: false });
+    const out = await seenByOriginal.next(
+      'away',
+      (event) => event.error.code === 'identity-in-use',
+    );
+    expect(out.error.message).toContain('web');
+    expect(clone.live).toBe(true);
+  });
+
+  test('receiver: an agent that was killed is let in again at once (R14)', async () => {
+    const { rig, broker } = memoryRig();
+    const identity = rig.enrol('web');
+    const killed = rig.session(identity, { ...calm, transport: deafTo('ctl', broker.connect()) });
+    await killed.start(() => firstPosition);
+    await until(() => rig.receiver.counters.sessions >= 1);
+    const again = rig.session(identity, calm);
+    const seen = watchEvents(again);
+    expect(await again.start(() => firstPosition)).toEqual({ type: 'go-on', resumed: false });
+    expect(seen.events.some((event) => event.type === 'away')).toBe(false);
+  });
+
+  test('receiver: it tells how well an agent knows its set, and that it left', async () => {
+    const { rig } = memoryRig();
+    const session = rig.session(rig.enrol('web'));
+    let watch = { continuityMs: 0, behindMs: 7 };
+    await session.start(() => ({ ...firstPosition, watch }));
+    await until(() => rig.receiver.sessions()[0]?.watch?.behindMs === 7);
+    watch = { continuityMs: 90_000, behindMs: 0 };
+    await until(() => rig.receiver.sessions()[0]?.watch?.continuityMs === 90_000);
+    await session.close();
+    await until(() => rig.receiver.sessions()[0]?.live === false);
+    expect(rig.receiver.sessions()[0]?.watch).toBeNull();
+  });
+
+  test('receiver: the older session is fenced when the newer one is used', async () => {
+    const { rig, broker } = memoryRig();
+    const identity = rig.enrol('web');
+    // deaf: its process hangs, and cannot say that it lives
+    const first = rig.session(identity, { ...calm, transport: deafTo('ctl', broker.connect()) });
     await first.start(() => firstPosition);
     await until(() => rig.receiver.counters.sessions >= 1);
     const second = rig.session(identity);
@@ -192,8 +266,8 @@ describe('receiver', () => {
     const identity = rig.enrol('web');
     await rig.session(identity).start(() => firstPosition);
     for (const stranger of [
-      { ...identity, keys: generateKeyPair() },
-      { ...identity, agent: 'nobody' },
+      { ...identity, keys: generateKeyPair(), rotation: undefined },
+      { ...identity, agent: 'nobody', rotation: undefined },
     ]) {
       const session = rig.session(stranger);
       const seen = watchEvents(session);
@@ -207,7 +281,11 @@ describe('receiver', () => {
   test('receiver: a replica that is not the enrolled one learns nothing and is not believed', async () => {
     const { rig } = memoryRig();
     const identity = rig.enrol('web');
-    const session = rig.session({ ...identity, replicaPublicKey: generateKeyPair().publicKey });
+    const session = rig.session({
+      ...identity,
+      replicaPublicKey: generateKeyPair().publicKey,
+      rotation: undefined,
+    });
     const seen = watchEvents(session);
     void session.start(() => firstPosition);
     expect((await seen.next('away')).error.code).toBe('identity-unknown');

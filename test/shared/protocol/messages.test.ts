@@ -84,7 +84,10 @@ describe('messages', () => {
   test('ack and note: they decode to what was encoded, and nothing is left over', () => {
     const ack = { next: 2 ** 50, received: 3, durable: 2, counter: 77, gap: true };
     expect(decodeAck(encodeAck(ack))).toEqual(ack);
-    expect(decodeNote(encodeNote({ seen: 12 }))).toEqual({ seen: 12 });
+    expect(decodeNote(encodeNote({ seen: 12 }))).toEqual({ seen: 12, leaves: false });
+    const note = { seen: 2 ** 50, watch: { continuityMs: 5, behindMs: 2 ** 40 }, leaves: true };
+    expect(decodeNote(encodeNote(note))).toEqual(note);
+    expect(() => decodeNote(encodeNote(note).subarray(0, 20))).toThrow(malformed);
     expect(() => decodeAck(encodeAck(ack).subarray(1))).toThrow(malformed);
     expect(() => decodeNote(encodeAck(ack))).toThrow(malformed);
   });
