@@ -11,7 +11,8 @@ export class SetChores {
   /** Resolves or rejects with what becomes of the work, once somebody calls `run`. */
   add<T>(work: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push(() => work().then(resolve, reject));
+      // Whatever work throws, and when, is its asker's; the others are done all the same.
+      this.#waiting.push(() => Promise.resolve().then(work).then(resolve, reject));
     });
   }
 

@@ -5,7 +5,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { AfterimageError } from '../../shared/errors.js';
+import { AfterimageError, errnoOf, invariant } from '../../shared/errors.js';
 import { syncFolder } from '../../shared/posix/sync-folder.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import { compressBytes, decompressBytes } from './pack-compression.js';
@@ -30,6 +30,13 @@ export interface PackRecord {
   readonly bytes: Uint8Array;
 }
 
+export interface PackFile {
+  readonly pack: number;
+  readonly bytes: number;
+  /** Whether it is the one that is appended to. */
+  readonly open: boolean;
+}
+
 export interface PackTail {
   /** Highest pack that any index row names; 0 for none. */
   readonly newest: number;
@@ -46,19 +53,21 @@ export class Packs {
   #tail: PackTail;
   readonly #readers = new Map<number, number>();
 
-  /** Opens the packs of a set; what lies beyond `tail` is cut off. */
-  constructor(folder: string, core: HashCore, tail: PackTail) {
+  /** Opens the packs of a set; what lies beyond `tail` is cut off, packs without a row go. */
+  constructor(
+    folder: string,
+    core: HashCore,
+    known: { readonly tail: PackTail; readonly isNamed: (pack: number) => boolean },
+  ) {
     this.#folder = folder;
     this.#core = core;
-    this.#tail = tail;
-    this.#pack = Math.max(1, tail.newest);
-    this.#sweep(tail);
+    this.#tail = known.tail;
+    this.#pack = Math.max(1, known.tail.newest);
+    this.#sweep(known);
   }
 
   /** Appends one record. It is durable after `flush`. */
   append(record: PackRecord): PackPlace {
-    if (this.#end > PACK_BYTES_MAX) this.#next();
-    const fd = this.#writer();
     const compressed = compressBytes(record.bytes);
     const body = compressed ?? record.bytes;
     const header = Buffer.alloc(HEADER_BYTES);
@@ -69,12 +78,12 @@ export class Packs {
     header.writeUInt32LE(record.block, 16);
     header.writeUIntLE(record.body, 20, 6);
     header.writeUInt32LE(this.#core.crc32c(body, this.#core.crc32c(header.subarray(0, 28))), 28);
-    const place = { pack: this.#pack, offset: this.#end, length: HEADER_BYTES + body.length };
-    writeFully(fd, header, this.#end);
-    writeFully(fd, body, this.#end + HEADER_BYTES);
-    this.#end += place.length;
-    this.#tail = { newest: this.#pack, end: this.#end };
-    return place;
+    return this.#put(header, body);
+  }
+
+  /** Appends a record as `readRecord` gave it. It is durable after `flush`. */
+  appendRecord(record: Buffer): PackPlace {
+    return this.#put(record.subarray(0, HEADER_BYTES), record.subarray(HEADER_BYTES));
   }
 
   /** The newest pack and where its last record ends: what transaction A notes, for the sweep at start. */
@@ -89,6 +98,14 @@ export class Packs {
 
   /** The record's bytes. Throws `damaged` when it is not what was appended. */
   read(place: PackPlace, expected: { body: number; block: number }): Buffer {
+    const record = this.readRecord(place, expected);
+    const body = record.subarray(HEADER_BYTES);
+    const rawBytes = record.readUInt32LE(8);
+    return record.readUInt32LE(4) === 1 ? decompressBytes(body, rawBytes) : body;
+  }
+
+  /** The whole record as it is stored, checked. Throws `damaged`. */
+  readRecord(place: PackPlace, expected: { body: number; block: number }): Buffer {
     const record = Buffer.allocUnsafe(place.length);
     const read = fs.readSync(this.#reader(place.pack), record, 0, place.length, place.offset);
     const header = record.subarray(0, HEADER_BYTES);
@@ -111,17 +128,42 @@ export class Packs {
         },
       );
     }
-    const rawBytes = header.readUInt32LE(8);
-    return header.readUInt32LE(4) === 1 ? decompressBytes(body, rawBytes) : body;
+    return record;
   }
 
   /** Bytes of all packs on disk. */
   bytes(): number {
-    let total = 0;
-    for (const name of fs.readdirSync(this.#folder)) {
-      total += fs.statSync(path.join(this.#folder, name)).size;
-    }
-    return total;
+    return this.files().reduce((total, { bytes }) => total + bytes, 0);
+  }
+
+  /** The packs on disk, by number. The one that is appended to is the last, if it has a file yet. */
+  files(): PackFile[] {
+    return fs
+      .readdirSync(this.#folder)
+      .filter((name) => name.endsWith('.pack'))
+      .map((name) => {
+        const pack = Number.parseInt(name, 10);
+        return { pack, bytes: fs.statSync(this.#file(pack)).size, open: pack === this.#pack };
+      })
+      .sort((a, b) => a.pack - b.pack);
+  }
+
+  /** Appends to a new pack from now on, so that what was the newest can be rewritten, too. */
+  roll(): void {
+    this.#next();
+    this.#writer();
+    this.#tail = { newest: this.#pack, end: 0 };
+  }
+
+  /** Removes a pack that no row names any more. Returns the bytes that it had. */
+  remove(pack: number): number {
+    invariant(pack !== this.#pack, 'the pack that is appended to stays');
+    const fd = this.#readers.get(pack);
+    this.#readers.delete(pack);
+    if (fd !== undefined) fs.closeSync(fd);
+    const { size } = fs.statSync(this.#file(pack));
+    fs.unlinkSync(this.#file(pack));
+    return size;
   }
 
   close(): void {
@@ -129,6 +171,17 @@ export class Packs {
     this.#fd = undefined;
     for (const fd of this.#readers.values()) fs.closeSync(fd);
     this.#readers.clear();
+  }
+
+  #put(header: Uint8Array, body: Uint8Array): PackPlace {
+    if (this.#end > PACK_BYTES_MAX) this.#next();
+    const fd = this.#writer();
+    const place = { pack: this.#pack, offset: this.#end, length: header.length + body.length };
+    writeFully(fd, header, this.#end);
+    writeFully(fd, body, this.#end + header.length);
+    this.#end += place.length;
+    this.#tail = { newest: this.#pack, end: this.#end };
+    return place;
   }
 
   #file(pack: number): string {
@@ -147,7 +200,7 @@ export class Packs {
   #reader(pack: number): number {
     const known = this.#readers.get(pack);
     if (known !== undefined) return known;
-    const fd = fs.openSync(this.#file(pack), 'r');
+    const fd = this.#openReader(pack);
     this.#readers.set(pack, fd);
     for (const [oldest, oldFd] of this.#readers) {
       if (this.#readers.size <= READERS_MAX) break;
@@ -155,6 +208,16 @@ export class Packs {
       fs.closeSync(oldFd);
     }
     return fd;
+  }
+
+  /** A pack can be rewritten between the look at its row and this: a reader then looks again (R9). */
+  #openReader(pack: number): number {
+    try {
+      return fs.openSync(this.#file(pack), 'r');
+    } catch (cause) {
+      if (errnoOf(cause) !== 'ENOENT') throw cause;
+      throw new AfterimageError('damaged', `pack ${pack} is missing`, { cause, facts: { pack } });
+    }
   }
 
   #next(): void {
@@ -165,16 +228,16 @@ export class Packs {
     this.#end = 0;
   }
 
-  /** Cuts what no row names: the tail of the newest pack, and packs after it (R4). */
-  #sweep(tail: PackTail): void {
+  /** Cuts what no row names: the tail of the newest pack, packs after it, and emptied ones (R4). */
+  #sweep(known: { readonly tail: PackTail; readonly isNamed: (pack: number) => boolean }): void {
+    const { newest, end } = known.tail;
     fs.mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    for (const name of fs.readdirSync(this.#folder)) {
-      const pack = Number.parseInt(name, 10);
-      if (pack > tail.newest) fs.unlinkSync(path.join(this.#folder, name));
+    for (const { pack } of this.files()) {
+      if (pack > newest || (pack < newest && !known.isNamed(pack))) fs.unlinkSync(this.#file(pack));
     }
-    if (tail.newest > 0) {
-      fs.truncateSync(this.#file(tail.newest), tail.end);
-      this.#end = tail.end;
+    if (newest > 0) {
+      fs.truncateSync(this.#file(newest), end);
+      this.#end = end;
     }
   }
 }

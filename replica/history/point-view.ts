@@ -47,7 +47,10 @@ export class StoredPointView implements PointView {
       if (at.kind !== 'folder') return undefined;
       const entry = entryAt(this.#store.index, { parent: at.node, name, point: this.point });
       const next = entry === undefined ? undefined : this.version(entry.node);
-      if (next === undefined) return this.#still(undefined);
+      if (next === undefined) {
+        this.#still(next);
+        return undefined;
+      }
       at = next;
     }
     return at;

@@ -4,8 +4,9 @@ import { systemClock } from '../../shared/clock.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import { makeSetFolders } from '../set-folders.js';
 import { type IndexDb, openIndex, openIndexReader } from '../index/index-db.js';
+import { isPackNamed, packTail } from '../index/pack-rows.js';
 import { BodyFiles } from './body-files.js';
-import { Packs, type PackTail } from './packs.js';
+import { Packs } from './packs.js';
 import { PointUse } from './point-use.js';
 import { PromisedBodies } from './promised-bodies.js';
 import type { BlockSource } from './read-block.js';
@@ -37,7 +38,10 @@ export class SetStore {
     const file = path.join(this.folder, 'index.db');
     this.writer = openIndex(file);
     this.index = openIndexReader(file);
-    this.packs = new Packs(path.join(this.folder, 'packs'), options.core, packTail(this.writer));
+    this.packs = new Packs(path.join(this.folder, 'packs'), options.core, {
+      tail: packTail(this.writer),
+      isNamed: (pack) => isPackNamed(this.writer, pack),
+    });
     this.source = {
       index: this.index,
       bodies: new BodyFiles(this.folder, this.index),
@@ -53,10 +57,4 @@ export class SetStore {
     this.index.close();
     this.writer.close();
   }
-}
-
-function packTail(index: IndexDb): PackTail {
-  const row = index.get<{ value: string }>("SELECT value FROM meta WHERE key = 'pack_tail'");
-  if (row === undefined) return { newest: 0, end: 0 };
-  return JSON.parse(row.value) as PackTail;
 }

@@ -28,12 +28,12 @@ export interface PruneRequest {
    * gap as it is (a hold came, somebody reads).
    */
   readonly mayGo?: (points: readonly number[]) => boolean;
-  /** Bodies of which a sync under way was told that their blocks are here (R10): their gap stays for now. */
-  readonly isPromised?: (body: number) => boolean;
   /** Ends the work after the gap under way. */
   readonly signal?: AbortSignal;
   /** Called after each gap. */
   readonly onGap?: (result: PruneResult) => void;
+  /** Where a crash makes a difference; tests stop there. */
+  readonly reached?: (step: 'deleted' | 'committed' | 'unlinked') => void;
 }
 
 export interface PruneResult {
@@ -75,6 +75,7 @@ export async function prunePoints(store: SetStore, request: PruneRequest): Promi
       result.removed.push(...points);
       addRows(result, rows);
       await unlinkBodies(store, rows.bodies, result);
+      request.reached?.('unlinked');
     }
     request.onGap?.(result);
   }
@@ -87,8 +88,10 @@ async function removeGap(
   at: { readonly gap: Gap; readonly points: readonly number[] },
   request: PruneRequest,
 ): Promise<PrunedRows | undefined> {
-  const { writer: index, source } = store;
-  const { reason, isPromised = () => false, mayGo = () => true } = request;
+  const { writer: index, source, promised } = store;
+  const { reason, mayGo = () => true } = request;
+  // A sync under way was told that their blocks are here (R10): their gap stays for now.
+  const isPromised = (body: number): boolean => promised.has(body);
   if (!mayGo(at.points)) return undefined;
   for (const body of bodiesIn(index, at.gap)) if (isPromised(body)) return undefined;
   index.db.pragma('synchronous = FULL');
@@ -101,7 +104,9 @@ async function removeGap(
       index.db.exec('ROLLBACK');
       return undefined;
     }
+    request.reached?.('deleted');
     index.db.exec('COMMIT');
+    request.reached?.('committed');
     store.certify();
     return rows;
   } catch (error) {
