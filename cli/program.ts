@@ -19,6 +19,7 @@ import { addPoints } from './verbs/points.js';
 import { addReplica } from './verbs/replica.js';
 import { addRestore } from './verbs/restore.js';
 import { addStatus } from './verbs/status.js';
+import { addScrub } from './verbs/scrub.js';
 import { addSync } from './verbs/sync.js';
 import { addVerify } from './verbs/verify.js';
 
@@ -37,6 +38,7 @@ const verbs = [
   addRestore,
   addVerify,
   addBench,
+  addScrub,
 ];
 
 /** Runs one command line, without the program's name. Resolves with the exit code; never rejects. */

@@ -24,12 +24,13 @@ import { createReceiver } from './receive/receiver.js';
 import { createServer } from './serve/server.js';
 import { ensureToken } from './serve/token.js';
 import { servedSets } from './serve-sets.js';
-import { SetHouse } from './set-house.js';
+import { type ScrubOptions, SetHouse } from './set-house.js';
 import { spaceGuard } from './space-guard.js';
 
 export interface RunningReplica {
   /** Where the HTTP API listens. */
   readonly url: string;
+import { ByteRate } from './verify/byte-rate.js';
   /** As agents reach the broker. */
   readonly brokerUrl: string;
   /** Stops in order: no new frames, sets closed, broker last. */
@@ -92,6 +93,7 @@ export async function runReplica(
     });
     await house.openAll();
     stack.add(() => house.close());
+      scrub: scrubOptions(config, { catalog, clock }),
     const transport = createNatsTransport({
       url: broker.url,
       seed: broker.seed,
@@ -170,6 +172,23 @@ async function joinBroker(
 ): Promise<{ readonly url: string; readonly seed: string }> {
   if (config.broker.type === 'external') {
     const { url, seedFile } = config.broker;
+/** Twins come from sets of the same agent alone (R21). */
+function scrubOptions(
+  { scrub }: ReplicaConfig,
+  { catalog, clock }: { readonly catalog: Catalog; readonly clock: Clock },
+): ScrubOptions {
+  return {
+    rate: new ByteRate(clock, scrub.bytesPerSecondMax),
+    everyMs: scrub.everyMs,
+    core: createHashCore(),
+    ownedWith: (set) => {
+      const sets = catalog.listSets();
+      const owner = sets.find((row) => row.set === set)?.agent;
+      return sets.flatMap((row) => (row.agent === owner ? [row.set] : []));
+    },
+  };
+}
+
     return { url, seed: seedFile === undefined ? identity.brokerSeed : readTextFile(seedFile) };
   }
   const broker: OwnBroker = await runOwnBroker({

@@ -17,12 +17,15 @@ import { StoredSetReader } from './history/stored-set-reader.js';
 import type { SetPort } from './receive/set-port.js';
 import { SetWriter } from './set-writer.js';
 import type { Admit } from './space-guard.js';
+import type { ByteRate } from './verify/byte-rate.js';
+import { SetScrub } from './verify/scrub-set.js';
 
 export interface OpenedSet {
   readonly name: string;
   readonly store: SetStore;
   readonly writer: SetWriter;
   readonly reader: StoredSetReader;
+  readonly scrub: SetScrub | undefined;
   /** Why the last sync was refused; null once one was committed since. */
   refusal: AfterimageError | null;
 }
@@ -38,6 +41,19 @@ export interface SetHouseDeps {
   readonly admit: Admit;
   /** Signs what becomes of points; nothing is certified without one. */
   readonly certifier?: Certifier;
+  /** How sets are scrubbed; none is without it. */
+  readonly scrub?: ScrubOptions;
+}
+
+export interface ScrubOptions {
+  /** Of all sets together. */
+  readonly rate: ByteRate;
+  /** From the end of one round of a set to the beginning of the next, ms; Infinity for never. */
+  readonly everyMs: number;
+  /** Not shared with what else hashes. */
+  readonly core: HashCore;
+  /** Sets of the agent that owns this one, itself included: where twins may come from (R21). */
+  readonly ownedWith: (set: string) => readonly string[];
 }
 
 export class SetHouse {
@@ -73,6 +89,8 @@ export class SetHouse {
   };
 
   async close(): Promise<void> {
+    // A round waits for the lock of its set, and may read other sets.
+    for (const { scrub } of this.#opened.values()) await scrub?.close();
     for (const { writer, store } of this.#opened.values()) {
       await writer.close();
       this.#deps.certifier?.close(store.set);
@@ -120,14 +138,38 @@ export class SetHouse {
       store,
       writer,
       reader,
+      scrub: this.#scrub(store, writer),
       refusal: null,
     };
     writer.onEvent((event) => {
       if (event.type === 'refused') opened.refusal = event.error;
-      if (event.type === 'committed') opened.refusal = null;
+      if (event.type !== 'committed') return;
+      opened.refusal = null;
+      opened.scrub?.committed();
     });
     this.#opened.set(name, opened);
     return opened;
+  }
+
+  #scrub(store: SetStore, writer: SetWriter): SetScrub | undefined {
+    const { scrub: options, posix, clock, log } = this.#deps;
+    if (options === undefined) return undefined;
+    const scrub = new SetScrub({
+      ...options,
+      store,
+      writer,
+      posix,
+      clock,
+      log,
+      siblings: () => {
+        const names = options.ownedWith(store.set);
+        return this.opened.flatMap((other) =>
+          other.store !== store && names.includes(other.name) ? [other.store] : [],
+        );
+      },
+    });
+    scrub.start();
+    return scrub;
   }
 
   /** Before the writer runs: what a crash or an older version left without digest or certificate. */

@@ -22,16 +22,16 @@ const next: Record<SetState, readonly SetState[]> = {
   applying: ['idle'],
 };
 
+/** True while base, packs and index are those of the newest point, and no sync changes them. */
+export function isOpenState(state: SetState): boolean {
+  return state === 'idle' || state === 'receiving';
+}
+
 export class SetStateMachine {
   #state: SetState = 'idle';
 
   get state(): SetState {
     return this.#state;
-  }
-
-  /** True while base, packs and index are those of the newest point, and nobody changes them. */
-  get isOpen(): boolean {
-    return this.#state === 'idle' || this.#state === 'receiving';
   }
 
   to(state: SetState): void {

@@ -13,6 +13,7 @@ import { registerContents } from './routes/contents.js';
 import { registerPoints } from './routes/points.js';
 import { registerRestore } from './routes/restore.js';
 import { registerTree } from './routes/tree.js';
+import { registerScrub } from './routes/scrub.js';
 import type { ServerOptions } from './route-context.js';
 import { isAuthorised } from './token.js';
 
@@ -55,6 +56,7 @@ export function createServer(options: ServerOptions): ApiServer {
   registerRestore(app, context);
   options.addFaces?.(app);
   return {
+  registerScrub(app, context);
     listen: (address) => app.listen(address),
     close: async () => {
       closing.abort();

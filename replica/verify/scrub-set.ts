@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ScrubDamage, ScrubStatus, ScrubSummary } from '../../shared/api/scrub.js';
 import { type Clock } from '../../shared/clock.js';
-import { AfterimageError, asAfterimageError } from '../../shared/errors.js';
+import { asAfterimageError } from '../../shared/errors.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import type { Log } from '../../shared/log.js';
 import { toPathText } from '../../shared/path-text.js';
@@ -15,6 +15,7 @@ import type { SetStore } from '../history/set-store.js';
 import { StoredSetReader } from '../history/stored-set-reader.js';
 import { newestPoint } from '../index/nodes.js';
 import { LIVE } from '../index/schema.js';
+import { isOpenState, type SetState } from '../state.js';
 import type { Want } from '../stage/seal-content.js';
 import { bodyRow } from './block-versions.js';
 import type { ByteRate } from './byte-rate.js';
@@ -24,8 +25,8 @@ import { ScrubRound, type ScrubRoundDeps } from './scrub-round.js';
 
 /** What scrubbing needs of a set's writer. */
 export interface ScrubbedWriter {
-  readonly isQuiet: boolean;
-  exclusively<T>(body: () => Promise<T>): Promise<T | 'busy'>;
+  readonly status: { readonly state: SetState };
+  exclusively<T>(work: () => Promise<T>): Promise<T>;
   /** Asks the agent for blocks of the newest point. */
   want(blocks: readonly Want[]): void;
 }
@@ -98,6 +99,11 @@ export class SetScrub {
   resume(): void {
     this.#db.setPaused(0);
     this.#wakeUp();
+  }
+
+  /** Of all sets, until the replica restarts. */
+  setRate(bytesPerSecond: number): void {
+    this.#deps.rate.set(bytesPerSecond);
   }
 
   /** A point was cut: blocks that the agent was asked for may be whole. */
@@ -210,9 +216,9 @@ export class SetScrub {
       ...this.#deps,
       db: this.#db,
       signal,
-      exclusively: (body) => writer.exclusively(body),
+      exclusively: (work) => betweenSyncs(writer, work),
       take: async (bytes) => {
-        const share = writer.isQuiet ? 1 : YIELD_SHARE;
+        const share = writer.status.state === 'idle' ? 1 : YIELD_SHARE;
         await this.#deps.rate.take(bytes, { share, signal });
       },
       rest: () => delay(REST_MS, undefined, { signal }).catch(() => undefined),
@@ -278,6 +284,14 @@ export class SetScrub {
   }
 }
 
+/** Work under the set's lock while base, packs and index are those of the newest point. */
+export function betweenSyncs<T>(
+  writer: Pick<ScrubbedWriter, 'status' | 'exclusively'>,
+  work: () => Promise<T>,
+): Promise<T | 'busy'> {
+  return writer.exclusively(async () => (isOpenState(writer.status.state) ? await work() : 'busy'));
+}
+
 function roundOf(row: {
   number: number;
   startedMs: number;
@@ -287,9 +301,4 @@ function roundOf(row: {
 }): { number: number; startedMs: number; bytes: number; found: number; repaired: number } {
   const { number, startedMs, bytes, found, repaired } = row;
   return { number, startedMs, bytes, found, repaired };
-}
-
-/** For faces over a set that is not scrubbed. */
-export function notScrubbed(set: string): AfterimageError {
-  return new AfterimageError('not-found', `set ${set} is not scrubbed here`, { facts: { set } });
 }

@@ -2,7 +2,7 @@
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { isWireName } from '../protocol/subject.js';
-import { byteCount } from './quantity.js';
+import { byteCount, duration } from './quantity.js';
 import { parseConfig, readConfig } from './read-config.js';
 
 const absolutePath = z.string().refine(isAbsolute, 'an absolute path').meta({ type: 'path' });
@@ -54,6 +54,11 @@ const quotasSchema = z.strictObject({
   free_bytes_min: byteCount().prefault('1 GiB'),
 });
 
+const scrubSchema = z.strictObject({
+  every: z.union([z.literal('never'), duration({ min: 60_000 })]).prefault('7d'),
+  bytes_per_second_max: byteCount({ min: 1024 }).prefault('16 MiB'),
+});
+
 /** The file as an operator writes it; `docs/reference/config.md` lists every key. */
 export const replicaConfigSchema = z.strictObject({
   data_folder: path,
@@ -63,6 +68,7 @@ export const replicaConfigSchema = z.strictObject({
   tenant: wireName.default('default'),
   restore_roots: z.array(absolutePath).default([]),
   quotas: quotasSchema.prefault({}),
+  scrub: scrubSchema.prefault({}),
 });
 
 type ReplicaFile = z.infer<typeof replicaConfigSchema>;
@@ -100,6 +106,12 @@ export interface ReplicaConfig {
     readonly setBytesMax: number | undefined;
     /** Syncs are refused while the file system has less room than this. */
     readonly freeBytesMin: number;
+  };
+  readonly scrub: {
+    /** From the end of one round of a set to the beginning of the next, ms; Infinity for never. */
+    readonly everyMs: number;
+    /** Read by scrubbing, of all sets together. */
+    readonly bytesPerSecondMax: number;
   };
 }
 
@@ -140,6 +152,10 @@ function toConfig(file: ReplicaFile, folder: string): ReplicaConfig {
     quotas: {
       setBytesMax: file.quotas.set_bytes_max,
       freeBytesMin: file.quotas.free_bytes_min,
+    },
+    scrub: {
+      everyMs: file.scrub.every === 'never' ? Infinity : file.scrub.every,
+      bytesPerSecondMax: file.scrub.bytes_per_second_max,
     },
   };
 }

@@ -8,6 +8,7 @@ import { loadPosix } from '../../../shared/posix/load-posix.js';
 import type { SetStore } from '../../../replica/history/set-store.js';
 import { type DamageRow, type FindingRow, ScrubDb } from '../../../replica/verify/scrub-db.js';
 import { ScrubRound, type ScrubRoundDeps } from '../../../replica/verify/scrub-round.js';
+import { betweenSyncs } from '../../../replica/verify/scrub-set.js';
 import type { Seeded } from '../../support/seeded.js';
 import type { OpenSet } from './open-model-set.js';
 
@@ -39,7 +40,7 @@ export async function scrubOnce(
       clock: systemClock,
       log: silentLog,
       db,
-      exclusively: (body) => writer.exclusively(body),
+      exclusively: (work) => betweenSyncs(writer, work),
       siblings: (): readonly SetStore[] => [],
       take: () => Promise.resolve(),
       rest: () => Promise.resolve(),

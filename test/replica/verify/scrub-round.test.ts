@@ -6,6 +6,7 @@ import { BLOCK_BYTES } from '../../../shared/limits.js';
 import { SET_NODE, type SyncRecord } from '../../../shared/protocol/records.js';
 import { LIVE } from '../../../replica/index/schema.js';
 import { StoredSetReader } from '../../../replica/history/stored-set-reader.js';
+import { betweenSyncs } from '../../../replica/verify/scrub-set.js';
 import { filesBelow, flipBit, scrubOnce } from '../support/scrubbed-set.js';
 import {
   blockRecords,
@@ -260,7 +261,7 @@ describe('scrub', () => {
     const { repaired } = await scrubOnce(small.open, {
       exclusively: async (body) => {
         refusals -= 1;
-        return refusals >= 0 ? 'busy' : await small.open.writer.exclusively(body);
+        return refusals >= 0 ? 'busy' : await betweenSyncs(small.open.writer, body);
       },
     });
     expect(refusals).toBeLessThan(0);
