@@ -59,6 +59,11 @@ function formatStatus(status: StatusAnswer): string {
       },
       { title: 'HISTORY', align: 'right', value: ({ space }) => formatBytes(historyBytes(space)) },
       {
+        title: 'BEHIND',
+        align: 'right',
+        value: ({ behindMs }) => (behindMs === null ? '-' : formatDuration(behindMs)),
+      },
+      {
         title: 'SCRUBBED',
         align: 'right',
         value: ({ scrub }) => scrubbed(scrub, status.nowMs),
