@@ -17,6 +17,7 @@ import { DedupIndex } from './dedup/dedup-index.js';
 import { createRoundsEngine } from './image/rounds-engine.js';
 import { Journal } from './journal/journal.js';
 import { PathFilter } from './plan/path-filter.js';
+import { WantedBlocks } from './plan/wanted-blocks.js';
 import type { SetParts } from './pipeline.js';
 import type { QuiesceRecipe } from './quiesce/recipe.js';
 import { lockFolder } from '../shared/folder-lock.js';
@@ -98,13 +99,15 @@ function openSet(config: AgentConfig, set: SetConfig, deps: AgentDeps): StatusSe
   const filter = new PathFilter(set);
   forgetOtherFilter(state, filter);
   const own = statSync(config.dataFolder, { bigint: true });
+  const session = deps.openSession(set, join(folder, 'spool'));
   const parts: SetParts = {
     name: set.name,
     roots: set.roots,
     roundsMax: set.roundsMax,
     state,
     journal: new Journal({ path: join(folder, 'journal.db'), clock }),
-    session: deps.openSession(set, join(folder, 'spool')),
+    session,
+    wanted: new WantedBlocks(session),
     posix,
     core: deps.createCore(),
     index: new DedupIndex(state, { memoryBytesMax: config.dedupBytesMax }),

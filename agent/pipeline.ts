@@ -30,6 +30,7 @@ import { describeOutcome, type Operation } from './plan/sync-report.js';
 import { VerdictListener, type SyncVerdict } from './plan/sync-verdict.js';
 import { orStopped, stoppable } from './plan/stoppable-session.js';
 import { TreeWalk } from './plan/tree-walk.js';
+import type { WantedBlocks } from './plan/wanted-blocks.js';
 import type { QuiesceRecipe } from './quiesce/recipe.js';
 import type { SetSession } from './ship/session.js';
 import type { AgentState } from './state.js';
@@ -49,6 +50,8 @@ export interface SetParts {
   readonly filter: PathFilter;
   readonly engine: ImageEngine;
   readonly recipe: () => QuiesceRecipe;
+  /** What the replica asked to be sent again. */
+  readonly wanted?: Pick<WantedBlocks, 'take'>;
   readonly ownFolders: readonly FolderIdentity[];
   readonly clock: Clock;
   readonly log: Log;
@@ -93,6 +96,7 @@ export type SyncResult =
 export async function syncSet(set: SetParts, request: SyncRequest): Promise<SyncResult> {
   // One that could not be taken back when it failed, as on a full disk.
   if (set.state.flight !== undefined) await set.state.dropSync(new TimeSlice());
+  sendWanted(set);
   const recipe = set.recipe();
   const { continuityMs } = set.journal;
   const journalTo = set.journal.mark();
@@ -303,6 +307,13 @@ async function takeBack({ state, session }: SetParts, plan: Plan): Promise<void>
   session.hold(false);
   plan.blocks.silent = false;
   await state.dropSync(new TimeSlice());
+}
+
+/** What the replica lost is sent again; blocks that the files do not have any more are not. */
+function sendWanted(set: SetParts): void {
+  const wanted = set.wanted?.take() ?? [];
+  const known = wanted.filter((want) => digestsOf(set, [want]).length > 0);
+  if (known.length > 0) sendWhole(set, known, digestsOf(set, known));
 }
 
 /** Digests of the blocks a refusal names, as this sync said them. */

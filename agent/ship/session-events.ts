@@ -23,6 +23,8 @@ export function sessionEventOf(event: ToldEvent): SessionEvent {
         error: new AfterimageError(errorCodeOf(event.code), event.message),
         wants: event.wants.map(([node, block]) => ({ node, block })),
       };
+    case 'wanted':
+      return { type: 'wanted', blocks: event.blocks.map(([node, block]) => ({ node, block })) };
     case 'stalled':
       return {
         type: 'stalled',

@@ -54,6 +54,11 @@ export type SessionEvent =
       readonly error: AfterimageError;
       readonly wants: readonly { readonly node: number; readonly block: number }[];
     }
+  /** Blocks of the newest point are damaged on the replica, which has no other copy of them. */
+  | {
+      readonly type: 'wanted';
+      readonly blocks: readonly { readonly node: number; readonly block: number }[];
+    }
   | { readonly type: 'stalled'; readonly error: AfterimageError }
   | { readonly type: 'resumed' }
   /** An operator asks for a sync now (`afterimage sync`). */
