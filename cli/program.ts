@@ -11,6 +11,7 @@ import { addAgent } from './verbs/agent.js';
 import { addBench } from './verbs/bench.js';
 import { addBroker } from './verbs/broker.js';
 import { addCat } from './verbs/cat.js';
+import { addCertificate } from './verbs/certificate.js';
 import { addDiff } from './verbs/diff.js';
 import { addEnroll } from './verbs/enroll.js';
 import { addFind } from './verbs/find.js';
@@ -18,8 +19,8 @@ import { addLs } from './verbs/ls.js';
 import { addPoints } from './verbs/points.js';
 import { addReplica } from './verbs/replica.js';
 import { addRestore } from './verbs/restore.js';
-import { addStatus } from './verbs/status.js';
 import { addScrub } from './verbs/scrub.js';
+import { addStatus } from './verbs/status.js';
 import { addSync } from './verbs/sync.js';
 import { addVerify } from './verbs/verify.js';
 
@@ -37,8 +38,9 @@ const verbs = [
   addDiff,
   addRestore,
   addVerify,
-  addBench,
   addScrub,
+  addCertificate,
+  addBench,
 ];
 
 /** Runs one command line, without the program's name. Resolves with the exit code; never rejects. */

@@ -60,6 +60,15 @@ export function addVerb(program: Command, usage: string, summary: string): Comma
     .option('--json', 'print JSON, one object a line');
 }
 
+/** Adds a verb below another, which has the option that all have. */
+export function addSubverb(verb: Command, usage: string, summary: string): Command {
+  return verb
+    .command(usage)
+    .summary(summary)
+    .description(summary)
+    .helpOption('--help', 'print this');
+}
+
 /** `shop@12 of 2031-05-04 13:30:05` without the time's formatting. */
 export function pointName(set: string, { point }: PointJson): string {
   return `${set}@${point}`;

@@ -8,12 +8,13 @@ import { PROBLEM_TYPE, toProblem } from '../../shared/api/problem.js';
 import { AfterimageError, asAfterimageError } from '../../shared/errors.js';
 import type { Log } from '../../shared/log.js';
 import { registerActions } from './routes/actions.js';
+import { registerCertificates } from './routes/certificates.js';
 import { registerChanges } from './routes/changes.js';
 import { registerContents } from './routes/contents.js';
 import { registerPoints } from './routes/points.js';
 import { registerRestore } from './routes/restore.js';
-import { registerTree } from './routes/tree.js';
 import { registerScrub } from './routes/scrub.js';
+import { registerTree } from './routes/tree.js';
 import type { ServerOptions } from './route-context.js';
 import { isAuthorised } from './token.js';
 
@@ -53,10 +54,11 @@ export function createServer(options: ServerOptions): ApiServer {
   registerContents(app, context);
   registerChanges(app, context);
   registerActions(app, context);
+  registerCertificates(app, context);
   registerRestore(app, context);
+  registerScrub(app, context);
   options.addFaces?.(app);
   return {
-  registerScrub(app, context);
     listen: (address) => app.listen(address),
     close: async () => {
       closing.abort();
