@@ -22,13 +22,17 @@ export interface OpenSet {
 
 export async function openModelSet(folder: string): Promise<OpenSet> {
   const store = new SetStore({ set: 'model', folder, core });
-  const writer = await SetWriter.open({
+  const opening = SetWriter.open({
     store,
     core,
     posix: loadPosix(),
     clock: systemClock,
     log: silentLog,
     admit: () => undefined,
+  });
+  const writer = await opening.catch((error: unknown) => {
+    store.close();
+    throw error;
   });
   return {
     store,
@@ -74,9 +78,13 @@ export async function sendSync(
       resolve(event);
     });
   });
-  for (const [index, body] of sync.frames.entries()) {
-    await writer.stage({ boot: sync.boot.padStart(32, '0'), sequence: sync.from + index, body });
-  }
+  const sending = (async () => {
+    for (const [index, body] of sync.frames.entries())
+      await writer.stage({ boot: sync.boot.padStart(32, '0'), sequence: sync.from + index, body });
+  })();
+  // A set that stalls takes no frame until it closes.
+  sending.catch(() => undefined);
+  await Promise.race([sending, done]);
   return done;
 }
 
