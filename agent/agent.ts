@@ -83,8 +83,8 @@ export function runAgent(config: AgentConfig, deps: AgentDeps): RunningAgent {
   return {
     status,
     async stop() {
-      file.close();
       await Promise.all(sets.map(({ runner }) => runner.stop()));
+      file.close();
       lock.release();
     },
   };

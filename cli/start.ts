@@ -12,11 +12,18 @@ import { stringify } from 'yaml';
 import { URL_FILE } from '../shared/api/address.js';
 import { AfterimageError, asAfterimageError, ExitCode } from '../shared/errors.js';
 import { checkLedger } from './sample/ledger-writer.js';
-import { changeSample, LEDGER_FILE, makeSample, treeDigest } from './sample/make-sample.js';
+import {
+  changeSample,
+  LEDGER_FILE,
+  makeSample,
+  type TreeDigest,
+  treeDigest,
+} from './sample/make-sample.js';
 import { Processes } from './sample/processes.js';
 
 const READY_MS = 180_000;
 const SET = 'sample';
+const UNREADABLE_SHOWN = 5;
 
 interface Stage {
   /** Everything of this run lies below it. */
@@ -178,7 +185,7 @@ const isLedger = (relative: string): boolean => relative.startsWith('database');
 
 async function proveSample(stage: Stage): Promise<boolean> {
   const ledger = path.join(stage.root, LEDGER_FILE);
-  const before = treeDigest(stage.root, isLedger);
+  const before = treeDigest(stage.root, isLedger).digest;
   const rowsBefore = checkLedger(ledger).rows;
   const earlier = await syncNow(stage);
   const rowsAfter = checkLedger(ledger).rows;
@@ -191,7 +198,7 @@ async function proveSample(stage: Stage): Promise<boolean> {
   const target = path.join(stage.folder, 'restored');
   await show(stage, ['restore', `${SET}@${earlier}`, '--to', target]);
   const restored = path.join(target, path.basename(stage.root));
-  const after = treeDigest(restored, isLedger);
+  const after = treeDigest(restored, isLedger).digest;
   const restoredLedger = checkLedger(path.join(restored, LEDGER_FILE));
   say('');
   const same = report(
@@ -207,17 +214,21 @@ async function proveSample(stage: Stage): Promise<boolean> {
   return same && sound;
 }
 
-/** Somebody's own folder is never changed: what is proved is the copy of it as it stands. */
+/**
+ * Somebody's own folder is never changed: what is proved is the copy of it as it stands, but for what
+ * this user may not read, which is named.
+ */
 async function proveFolder(stage: Stage): Promise<boolean> {
   const own = path.relative(stage.root, path.resolve('.afterimage'));
   const skip = (relative: string): boolean => relative === own;
   const before = treeDigest(stage.root, skip);
   const point = await syncNow(stage);
-  const still = treeDigest(stage.root, skip) === before;
+  const still = treeDigest(stage.root, skip).digest === before.digest;
   await show(stage, ['points', SET]);
   const target = fs.mkdtempSync(path.join(stage.folder, 'restored-'));
   await show(stage, ['restore', `${SET}@${point}`, '--to', target]);
   const restored = path.join(target, path.basename(stage.root));
+  sayUnreadable(before);
   if (!still) {
     say(
       '\nThe folder changed meanwhile and cannot be compared; checking every block of the point instead.',
@@ -225,10 +236,23 @@ async function proveFolder(stage: Stage): Promise<boolean> {
     await show(stage, ['verify', `${SET}@${point}`, '--data']);
     return true;
   }
+  // The point may have it all the same, from a run that was allowed to read it.
+  const isUnread = (relative: string): boolean =>
+    before.unreadable.has(relative) || before.closed.has(path.dirname(relative));
   return report(
-    treeDigest(restored, () => false) === before,
+    treeDigest(restored, isUnread).digest === before.digest,
     `the restored folder equals ${stage.root}`,
   );
+}
+
+function sayUnreadable({ unreadable, closed }: TreeDigest): void {
+  const names = [...unreadable, ...[...closed].map((folder) => `${folder}/`)];
+  if (names.length === 0) return;
+  say(
+    `\nThis user may not read ${names.length} of it, and neither may the agent that runs as this user:`,
+  );
+  for (const name of names.slice(0, UNREADABLE_SHOWN)) say(`    ${name}`);
+  if (names.length > UNREADABLE_SHOWN) say(`    and ${names.length - UNREADABLE_SHOWN} more`);
 }
 
 function report(good: boolean, text: string): boolean {

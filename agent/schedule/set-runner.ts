@@ -183,7 +183,8 @@ export class SetRunner {
         await index.fill(new TimeSlice());
         this.#hello ??= session.start(() => this.#position());
         await this.#settleHello(await orStopped(this.#hello, this.#stop.signal));
-        this.#times = { ...this.#times, failures: 0, first: state.committed.point === 0 };
+        const first = state.committed.point === 0;
+        this.#times = { ...this.#times, failures: 0, last: undefined, first };
         return;
       } catch (error) {
         this.#stop.signal.throwIfAborted();

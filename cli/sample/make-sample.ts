@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
+import { errnoOf } from '../../shared/errors.js';
 
 const CHAPTERS = 12;
 const PAGES = 20;
@@ -65,27 +66,55 @@ export function changeSample(folder: string): readonly string[] {
   ];
 }
 
+export interface TreeDigest {
+  readonly digest: string;
+  /** What could not be read and does not count, by path below the folder. */
+  readonly unreadable: ReadonlySet<string>;
+  /** Folders that count but whose entries could not be read. */
+  readonly closed: ReadonlySet<string>;
+}
+
 /**
  * A digest of names, kinds, modes, times and contents below a folder, leaving out paths for which
  * `skip` holds. Computed here from the files alone, apart from the product, to compare with.
  */
-export function treeDigest(folder: string, skip: (relative: string) => boolean): string {
+export function treeDigest(folder: string, skip: (relative: string) => boolean): TreeDigest {
   const hash = createHash('sha256');
+  const unreadable = new Set<string>();
+  const closed = new Set<string>();
   const walk = (relative: string): void => {
     const file = path.join(folder, relative);
-    const status = fs.lstatSync(file, { bigint: true });
+    const status = ifAllowed(() => fs.lstatSync(file, { bigint: true }));
+    const content = status?.isFile() === true ? ifAllowed(() => fs.readFileSync(file)) : undefined;
+    if (status === undefined || (status.isFile() && content === undefined)) {
+      unreadable.add(relative);
+      return;
+    }
     hash.update(`${relative}\0${status.mode}\0${status.isDirectory() ? 0n : status.mtimeNs}\0`);
-    if (status.isSymbolicLink()) hash.update(fs.readlinkSync(file));
-    else if (status.isFile()) hash.update(fs.readFileSync(file));
+    if (content !== undefined) hash.update(content);
+    else if (status.isSymbolicLink()) hash.update(fs.readlinkSync(file));
     else if (status.isDirectory()) {
-      for (const name of fs.readdirSync(file).sort()) {
+      const names = ifAllowed(() => fs.readdirSync(file).sort());
+      if (names === undefined) closed.add(relative);
+      for (const name of names ?? []) {
         const below = relative === '' ? name : `${relative}/${name}`;
         if (!skip(below)) walk(below);
       }
     }
   };
   walk('');
-  return hash.digest('hex');
+  return { digest: hash.digest('hex'), unreadable, closed };
+}
+
+/** Undefined when this user may not. */
+function ifAllowed<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'EACCES' || errno === 'EPERM') return undefined;
+    throw error;
+  }
 }
 
 const words =

@@ -54,10 +54,24 @@ function formatList({ set, points, leftOut }: PointsAnswer): string {
       { title: 'SIZE', align: 'right', value: ({ bytes }) => formatBytes(bytes) },
       { title: 'CHANGED', align: 'right', value: ({ changedNodes }) => formatCount(changedNodes) },
       { title: 'NEW', align: 'right', value: ({ changedBytes }) => formatBytes(changedBytes) },
+      { title: 'NOTE', value: noteOf },
     ],
     points,
   );
   return leftOut === 0 ? table : `${formatCount(leftOut)} older points are not listed\n${table}`;
+}
+
+function continuityLines(continuityMs: number | undefined): [string, string][] {
+  if (continuityMs === undefined) return [];
+  return [['no gap for', continuityMs === 0 ? '- (one was open)' : formatDuration(continuityMs)]];
+}
+
+function noteOf({ healed, unreadable }: PointJson): string {
+  const notes = [
+    ...(healed === null ? [] : [`healed: ${healed}`]),
+    ...(unreadable === 0 ? [] : [`${formatCount(unreadable)} unreadable`]),
+  ];
+  return notes.join(', ');
 }
 
 function formatDetail(point: PointDetail): string {
@@ -67,6 +81,8 @@ function formatDetail(point: PointDetail): string {
     ['consistency', `${point.consistency} (recipe ${point.recipe}, engine ${outcome.engine})`],
     ['held', outcome.heldMs === 0 ? 'not held' : formatDuration(outcome.heldMs)],
     ['sync', `${point.sync}, ${point.operation}, ${outcome.rounds} rounds`],
+    ...(point.healed === null ? [] : [['healed', point.healed] as [string, string]]),
+    ...continuityLines(outcome.continuityMs),
     ['host', outcome.source.host],
     ...Object.entries(outcome.source.roots).map(([name, path]): [string, string] => [
       `root ${name}`,

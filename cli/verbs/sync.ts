@@ -7,6 +7,7 @@ import { formatBytes, formatCount, formatTime } from '../format.js';
 import { addVerb, type Invoke } from '../verb.js';
 
 const TIMEOUT_SECONDS_DEFAULT = 3600;
+const NAMES_SHOWN = 10;
 
 interface Options {
   readonly wait?: boolean;
@@ -31,11 +32,29 @@ export function addSync(program: Command, invoke: Invoke): void {
           const { changedNodes, changedBytes } = point;
           const changed = `${formatCount(changedNodes)} changed, ${formatBytes(changedBytes)} new`;
           const kind = `${point.consistency} consistency`;
-          return `${set}@${point.point} of ${formatTime(point.timeMs)}: ${changed}, ${kind}\n`;
+          const healed = point.healed === null ? '' : `, healed: ${point.healed}`;
+          return `${set}@${point.point} of ${formatTime(point.timeMs)}: ${changed}, ${kind}${healed}\n`;
         });
+        if (point !== null && point.unreadable > 0) {
+          const { outcome } = await context.findPoint(`${set}@${point.point}`);
+          context.io.err(unreadableText(outcome.unreadable));
+        }
         return ExitCode.ok;
       }),
     );
+}
+
+/** Files that the point lacks, or has in their previous state. */
+function unreadableText(paths: readonly string[]): string {
+  const more = paths.length - NAMES_SHOWN;
+  return [
+    `warning: ${formatCount(paths.length)} could not be read; the point has their previous state or lacks them:`,
+    ...paths.slice(0, NAMES_SHOWN).map((path) => `  ${path}`),
+    ...(more > 0
+      ? [`  and ${formatCount(more)} more: afterimage points SET@POINT lists them`]
+      : []),
+    '',
+  ].join('\n');
 }
 
 function seconds(text: string): number {

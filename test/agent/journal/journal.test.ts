@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Journal } from '../../../agent/journal/journal.js';
 
@@ -108,6 +109,82 @@ test('journal: many folders with a path each collapse into their parent', () => 
   const covers = journal.gaps().filter((gap) => gap.reason === 'overflow');
   expect(covers.map((gap) => gap.covers.toString())).toEqual(['r/users']);
   expect(journal.paths).toBe(0);
+});
+
+/** Until it is called, no row gets into a table. */
+function refuse(table: 'change' | 'gap'): () => void {
+  const db = new Database(join(folder, 'journal.db'));
+  db.exec(
+    `CREATE TRIGGER refuse_${table} BEFORE INSERT ON ${table} BEGIN SELECT RAISE(ABORT, 'full'); END`,
+  );
+  return () => {
+    db.exec(`DROP TRIGGER refuse_${table}`);
+    db.close();
+  };
+}
+
+test('journal: what a failed transaction did not take is written by the next (promise 4)', () => {
+  record('r/a');
+  const allow = refuse('change');
+  journal.record(Buffer.from('r/b'));
+  journal.record(Buffer.from('r/c'));
+  expect(() => {
+    journal.flush();
+  }).toThrow('full');
+  expect(() => journal.mark()).toThrow('full');
+  expect([recorded(), journal.paths]).toEqual([['r/a'], 3]);
+  allow();
+  const mark = journal.mark();
+  expect([recorded(), journal.paths]).toEqual([['r/a', 'r/b', 'r/c'], 3]);
+  journal.reconciled(mark);
+  expect(journal.paths).toBe(0);
+});
+
+test('journal: a gap that cannot be written is open all the same, and written later (promise 4)', () => {
+  journal.reconciled(journal.mark());
+  const allow = refuse('gap');
+  const gap = { reason: 'watcher', covers: Buffer.from('r') } as const;
+  expect(() => {
+    journal.openGap(gap);
+  }).toThrow('full');
+  nowMs += 5_000;
+  expect(journal.gaps()).toMatchObject([gap]);
+  expect(journal.continuity()).toEqual({ openGaps: 1, secondsSinceGap: 0 });
+  allow();
+  journal.flush();
+  journal.close();
+  journal = open();
+  expect(journal.gaps()).toMatchObject([{ ...gap, openedMs: 1_000_000 }, { reason: 'downtime' }]);
+});
+
+test('journal: one that cannot be written does not grow in memory without end', () => {
+  journal.close();
+  journal = open(100);
+  journal.reconciled(journal.mark());
+  const allow = [refuse('change'), refuse('gap')];
+  for (let file = 0; file < 1_000; file += 1) {
+    journal.record(Buffer.from(`r/full/f${file}`));
+    if (file % 50 === 0)
+      expect(() => {
+        journal.flush();
+      }).toThrow('full');
+  }
+  expect(journal.paths).toBeLessThanOrEqual(151);
+  for (const again of allow) again();
+  journal.flush();
+  expect(journal.gaps()).toMatchObject([{ reason: 'overflow', covers: Buffer.from('r/full') }]);
+});
+
+test('journal: a gap that is opened again tells since when it is open', () => {
+  journal.reconciled(journal.mark());
+  const gap = { reason: 'root-missing', covers: Buffer.from('r') } as const;
+  journal.openGap(gap);
+  const mark = journal.mark();
+  nowMs += 60_000;
+  journal.openGap(gap);
+  expect(journal.gaps()).toMatchObject([{ openedMs: 1_000_000 }]);
+  journal.reconciled(mark);
+  expect(journal.gaps()).toHaveLength(1);
 });
 
 test('journal: names are bytes', () => {

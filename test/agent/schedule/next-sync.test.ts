@@ -1,6 +1,6 @@
 /** When the next sync is due, by table. */
 import { expect, test } from 'vitest';
-import { nextSyncMs, type SetTimes } from '../../../agent/schedule/next-sync.js';
+import { learnScanMs, nextSyncMs, type SetTimes } from '../../../agent/schedule/next-sync.js';
 
 const quiet: SetTimes = {
   startedMs: 1_000,
@@ -25,6 +25,21 @@ test.each<[string, SetTimes, number]>([
   ['at most a minute after many failures', { ...quiet, failures: 50 }, 70_100],
 ])('schedule: a continuous set syncs %s', (_, times, due) => {
   expect(nextSyncMs(continuous, times)).toBe(due);
+});
+
+test('schedule: what changes right after a first copy does not wait for its length', () => {
+  const copy = { found: 'changes', copied: 'everything', tookMs: 600_000 } as const;
+  const scanMs = learnScanMs(undefined, copy);
+  expect(nextSyncMs(continuous, { ...quiet, scanMs, changedMs: 10_100 })).toBe(10_140);
+});
+
+test.each([
+  ['a sync that found nothing tells', 300, 'nothing', 'changes', 90, 90],
+  ['one that found something took at least as long', 300, 'changes', 'changes', 900, 300],
+  ['the first one is what is known', undefined, 'changes', 'changes', 900, 900],
+  ['a comparison of everything tells nothing', 300, 'changes', 'everything', 1, 300],
+] as const)('schedule: what a scan takes: %s', (_, knownMs, found, copied, tookMs, scanMs) => {
+  expect(learnScanMs(knownMs, { found, copied, tookMs })).toBe(scanMs);
 });
 
 test('schedule: every and cron count from the start of the last sync', () => {

@@ -39,7 +39,11 @@ export class FakeSession implements SetSession {
     this.replica = replica;
   }
 
+  /** What `start` was given. */
+  position: (() => AgentPosition) | undefined;
+
   start(position: () => AgentPosition): Promise<HelloOutcome> {
+    this.position = position;
     const { point, chain, ended } = position();
     const { replica } = this;
     if (point === replica.point && chain.equals(replica.chain)) {
