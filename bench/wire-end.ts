@@ -55,6 +55,7 @@ class Sink implements SetPort {
       point: 0,
       chain: Buffer.alloc(32),
       parentChain: null,
+      chainOf: () => null,
       newestSync: null,
       staged: null,
     };
