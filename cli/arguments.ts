@@ -41,3 +41,19 @@ export function applyRange(
   const end = range.last === undefined ? size : Math.min(size, range.last + 1);
   return { offset, length: Math.max(0, end - offset) };
 }
+
+const durationMs: Readonly<Record<string, number>> = {
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 7 * 86_400_000,
+};
+
+/** A length of time such as `90s`, `15m`, `12h`, `7d` or `4w`, in ms. */
+export function parseDuration(text: string): number {
+  const match = /^(\d{1,9})([smhdw])$/.exec(text);
+  const value = Number(match?.[1]) * (durationMs[match?.[2] ?? ''] ?? NaN);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new InvalidArgumentError('give a length of time such as 90s, 15m, 12h, 7d or 4w.');
+}

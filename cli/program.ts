@@ -15,10 +15,14 @@ import { addCertificate } from './verbs/certificate.js';
 import { addDiff } from './verbs/diff.js';
 import { addEnroll } from './verbs/enroll.js';
 import { addFind } from './verbs/find.js';
+import { addHold } from './verbs/hold.js';
 import { addLs } from './verbs/ls.js';
 import { addPoints } from './verbs/points.js';
+import { addPrune } from './verbs/prune.js';
+import { addRelease } from './verbs/release.js';
 import { addReplica } from './verbs/replica.js';
 import { addRestore } from './verbs/restore.js';
+import { addRetain } from './verbs/retain.js';
 import { addScrub } from './verbs/scrub.js';
 import { addStatus } from './verbs/status.js';
 import { addSync } from './verbs/sync.js';
@@ -38,6 +42,10 @@ const verbs = [
   addDiff,
   addRestore,
   addVerify,
+  addRetain,
+  addHold,
+  addRelease,
+  addPrune,
   addScrub,
   addCertificate,
   addBench,

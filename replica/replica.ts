@@ -15,22 +15,29 @@ import { replicaInboxPrefix } from '../shared/protocol/subject.js';
 import { readTextFile } from './broker/read-seed.js';
 import { createNatsTransport } from '../shared/transport/nats.js';
 import { type Catalog, openCatalog } from './catalog/catalog.js';
-import { loadOrCreateReplicaIdentity, type ReplicaIdentity } from './catalog/replica-identity.js';
+import {
+  loadOrCreateReplicaIdentity,
+  type ReplicaIdentity,
+  retireReplicaKeys,
+} from './catalog/replica-identity.js';
 import { CertificateKeys } from './certify/certificate-keys.js';
 import { CertificateLog } from './certify/certificate-log.js';
 import { Certifier } from './certify/certifier.js';
 import { type OwnBroker, runOwnBroker } from './broker/own-broker.js';
 import { createReceiver } from './receive/receiver.js';
+import { Retention } from './retain/retention.js';
+import { runRetention } from './retain/retention-clock.js';
+import { RetentionStore } from './retain/retention-store.js';
 import { createServer } from './serve/server.js';
 import { ensureToken } from './serve/token.js';
 import { servedSets } from './serve-sets.js';
 import { type ScrubOptions, SetHouse } from './set-house.js';
 import { spaceGuard } from './space-guard.js';
+import { ByteRate } from './verify/byte-rate.js';
 
 export interface RunningReplica {
   /** Where the HTTP API listens. */
   readonly url: string;
-import { ByteRate } from './verify/byte-rate.js';
   /** As agents reach the broker. */
   readonly brokerUrl: string;
   /** Stops in order: no new frames, sets closed, broker last. */
@@ -89,11 +96,12 @@ export async function runReplica(
         catalog.claimSet(request);
       },
       admit: spaceGuard(config),
+      scrub: scrubOptions(config, { catalog, clock }),
       certifier,
     });
     await house.openAll();
     stack.add(() => house.close());
-      scrub: scrubOptions(config, { catalog, clock }),
+    const retention = openRetention(config.dataFolder, { house, catalog, clock, log, stack });
     const transport = createNatsTransport({
       url: broker.url,
       seed: broker.seed,
@@ -102,10 +110,20 @@ export async function runReplica(
       log,
     });
     stack.add(() => transport.close());
+    let { olderKeys } = identity;
     const receiver = createReceiver({
       transport,
       tenant: config.tenant,
       identity: identity.keys,
+      olderIdentities: () => olderKeys,
+      onReplicaKeyUsed: () => {
+        if (olderKeys.length === 0 || catalog.keys.behind(identity.keys.publicKey).length > 0)
+          return;
+        // every agent knows the newest
+        retireReplicaKeys(config.dataFolder);
+        olderKeys = [];
+        log.info('every agent knows the new key of the replica; the older are refused');
+      },
       catalog,
       openSet: house.openFor,
       log,
@@ -123,6 +141,7 @@ export async function runReplica(
       log,
       version: deps.version,
       certifier,
+      retention,
     });
     const url = await server.listen(config.listen);
     stack.add(() => server.close());
@@ -158,20 +177,6 @@ function openCertifier(
   return new Certifier({ log, keys, clock });
 }
 
-interface JoinDeps {
-  readonly catalog: Catalog;
-  readonly identity: ReplicaIdentity;
-  readonly log: Log;
-  readonly stack: ClosingStack;
-}
-
-/** The broker's URL and the seed of our user there. */
-async function joinBroker(
-  config: ReplicaConfig,
-  { catalog, identity, log, stack }: JoinDeps,
-): Promise<{ readonly url: string; readonly seed: string }> {
-  if (config.broker.type === 'external') {
-    const { url, seedFile } = config.broker;
 /** Twins come from sets of the same agent alone (R21). */
 function scrubOptions(
   { scrub }: ReplicaConfig,
@@ -189,6 +194,46 @@ function scrubOptions(
   };
 }
 
+/** It runs by itself; closed before the sets are. */
+function openRetention(
+  dataFolder: string,
+  deps: Pick<JoinDeps, 'catalog' | 'log' | 'stack'> & {
+    readonly house: SetHouse;
+    readonly clock: Clock;
+  },
+): Retention {
+  const { house, catalog, clock, log, stack } = deps;
+  const store = new RetentionStore(path.join(dataFolder, CATALOG_FILE));
+  stack.add(() => {
+    store.close();
+  });
+  const retention = new Retention({
+    sets: () => house.opened,
+    store,
+    clock,
+    log,
+    audit: (entry) => {
+      catalog.audit(entry);
+    },
+  });
+  stack.add(runRetention(retention));
+  return retention;
+}
+
+interface JoinDeps {
+  readonly catalog: Catalog;
+  readonly identity: ReplicaIdentity;
+  readonly log: Log;
+  readonly stack: ClosingStack;
+}
+
+/** The broker's URL and the seed of our user there. */
+async function joinBroker(
+  config: ReplicaConfig,
+  { catalog, identity, log, stack }: JoinDeps,
+): Promise<{ readonly url: string; readonly seed: string }> {
+  if (config.broker.type === 'external') {
+    const { url, seedFile } = config.broker;
     return { url, seed: seedFile === undefined ? identity.brokerSeed : readTextFile(seedFile) };
   }
   const broker: OwnBroker = await runOwnBroker({

@@ -105,7 +105,8 @@ async function emptyPack(deps: RewriteDeps, pack: number, result: RewriteResult)
 /** Moves some records. Returns their bytes; undefined when there is nothing left to do. */
 function step(deps: RewriteDeps, pack: number, result: RewriteResult): number | undefined {
   const { store, reached } = deps;
-  if (!deps.mayMove()) return undefined;
+  // Another run may have removed it meanwhile.
+  if (!deps.mayMove() || !store.packs.files().some((file) => file.pack === pack)) return undefined;
   const rows = firstRecords(store, pack);
   if (rows.length === 0) {
     if (isPackNamed(store.writer, pack)) return undefined;

@@ -4,6 +4,7 @@ import type { Clock } from '../../shared/clock.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import type { Log } from '../../shared/log.js';
 import type { Certifier } from '../certify/certifier.js';
+import type { Retention } from '../retain/retention.js';
 import type { ServedSet } from './served-set.js';
 
 export interface ServerOptions {
@@ -18,6 +19,8 @@ export interface ServerOptions {
   readonly restoreRoots?: readonly string[];
   /** What certificates are asked of; without one there are none. */
   readonly certifier?: Certifier;
+  /** Policies and holds; without it every point stays. */
+  readonly retention?: Retention;
   /** Adds further faces (the console) before the server listens; their routes outside /v1/ are open. */
   readonly addFaces?: (app: FastifyInstance) => void;
 }

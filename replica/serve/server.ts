@@ -13,6 +13,7 @@ import { registerChanges } from './routes/changes.js';
 import { registerContents } from './routes/contents.js';
 import { registerPoints } from './routes/points.js';
 import { registerRestore } from './routes/restore.js';
+import { registerRetention } from './routes/retention.js';
 import { registerScrub } from './routes/scrub.js';
 import { registerTree } from './routes/tree.js';
 import type { ServerOptions } from './route-context.js';
@@ -56,6 +57,7 @@ export function createServer(options: ServerOptions): ApiServer {
   registerActions(app, context);
   registerCertificates(app, context);
   registerRestore(app, context);
+  registerRetention(app, context);
   registerScrub(app, context);
   options.addFaces?.(app);
   return {
