@@ -20,7 +20,9 @@ import {
 } from '../../../shared/api/points.js';
 import { type StatusAnswer, statusSchema } from '../../../shared/api/status.js';
 
-const mainFile = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
+/** Tests run from their sources, fault campaigns from dist/. */
+const built = import.meta.url.includes('/dist/test/') ? '../../../cli/' : '../../../dist/cli/';
+const mainFile = fileURLToPath(new URL(`${built}main.js`, import.meta.url));
 const PATIENCE_MS = 60_000;
 const SYNC_MS_MAX = 240_000;
 const POLL_MS = 25;
@@ -48,6 +50,11 @@ export interface ProductOptions {
   readonly storage?: 'disk' | 'memory';
   /** `false`: enrolled and configured, but not started. */
   readonly startAgent?: boolean;
+  /** Further environment of a process, given the product's folder. */
+  readonly env?: (
+    role: 'replica' | 'agent',
+    folder: string,
+  ) => Readonly<Record<string, string>> | undefined;
 }
 
 export interface Answer {
@@ -95,6 +102,7 @@ export class Product {
   readonly agentFile: string;
   readonly enrolment: string;
   readonly #sets: readonly ProductSet[];
+  readonly #env: ProductOptions['env'];
   readonly #running = new Map<'replica' | 'agent', ChildProcess>();
 
   /** Use `startProduct`. Writes the configurations. */
@@ -106,6 +114,7 @@ export class Product {
     this.replicaFile = at('replica.yaml');
     this.agentFile = at('agent.yaml');
     this.enrolment = at('enrolment.json');
+    this.#env = options.env;
     this.#sets = options.sets(folder).map((set) => ({ schedule: { cron: '0 0 1 1 *' }, ...set }));
     fs.writeFileSync(
       this.replicaFile,
@@ -325,6 +334,7 @@ export class Product {
     const fd = fs.openSync(this.#logFile(role), 'a');
     const child = spawn(process.execPath, [mainFile, ...args], {
       cwd: this.folder,
+      env: { ...process.env, ...this.#env?.(role, this.folder) },
       stdio: ['ignore', fd, fd],
     });
     fs.closeSync(fd);
