@@ -61,6 +61,7 @@ export class SetWriter implements SetPort {
   #staging: Staging | undefined;
   #received = { boot: '', sequence: 0 };
   #unflushedBytes = 0;
+  #unclean = false;
 
   private constructor(deps: SetWriterDeps) {
     this.#deps = deps;
@@ -281,7 +282,7 @@ export class SetWriter implements SetPort {
   /** From the last frame to the new point; may be entered again after a failure at any step. */
   async #finish(): Promise<void> {
     const staging = this.#staging;
-    if (staging === undefined) return;
+    if (staging === undefined) return this.#unclean ? this.#clean() : undefined;
     const state = this.#machine.state;
     if (state === 'receiving' || state === 'sealing') {
       this.#machine.to('sealing');
@@ -331,8 +332,10 @@ export class SetWriter implements SetPort {
   }
 
   async #clean(): Promise<void> {
+    this.#unclean = true;
     await emptyFolders(this.#folders.intent, this.#folders.new, this.#folders.park);
     await this.#leftovers.clear();
+    this.#unclean = false;
   }
 
   // ——— start ———
@@ -343,7 +346,8 @@ export class SetWriter implements SetPort {
     if (writer.get('SELECT 1 FROM applying') !== undefined) await this.#redo();
     else if (this.#staging?.isPoint(writer) === true) await this.#dropCut(this.#staging);
     else if (this.#staging !== undefined) await this.#resume(this.#staging);
-    else await this.#clean();
+    // What a dropped sync left stays: the next one may need it (R12).
+    else await emptyFolders(this.#folders.intent, this.#folders.new, this.#folders.park);
     const files = this.#machine.state === 'idle' ? sweepAttic(this.#store.folder, writer) : 0;
     const { log } = this.#deps;
     if (files > 0) log.info('files that no point names were removed', { set: this.set, files });

@@ -8,6 +8,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  statSync,
   truncateSync,
   writeFileSync,
   writeSync,
@@ -209,6 +210,18 @@ test('content: an edit that keeps size and mtime is found by ctime', async () =>
   expect((await synced()).literalBytes).toBe(9);
 });
 
+test('content: such an edit of a file that had long stood still is found by ctime alone (promise 5)', async () => {
+  writeFileSync(at('file'), 'version 1');
+  await pastTick(at('file'));
+  await synced();
+  await bench.sync();
+  const before = posix.lstat(Buffer.from(at('file')));
+  writeFileSync(at('file'), 'version 2');
+  posix.setMtime(Buffer.from(at('file')), before.mtimeNs);
+  await pastTick(at('file'));
+  expect((await synced()).literalBytes).toBe(9);
+});
+
 test('content: twenty edits of one size in one second are each in their point', async () => {
   for (let edit = 0; edit < 20; edit += 1) {
     writeFileSync(at('file'), `version ${String(edit).padStart(2, '0')}`);
@@ -274,3 +287,9 @@ test('content: a large file rewritten between the two looks is what was sent, th
   expect(result).toMatchObject({ type: 'committed', unsettled: 1 });
   await synced();
 });
+
+/** Resolves when a look at the file is so much later than its last change that none can hide in between. */
+async function pastTick(path: string): Promise<void> {
+  const changedMs = statSync(path).ctimeMs;
+  while (Date.now() < changedMs + 100) await new Promise((resolve) => setTimeout(resolve, 20));
+}

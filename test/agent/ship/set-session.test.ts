@@ -103,7 +103,11 @@ describe('set session', () => {
     expect(outcome).toMatchObject({ type: 'diverged', point: 1 });
   });
   test('session: frames that were not durable are sent again after the replica crashed', async () => {
-    const { rig } = memoryRig({ durableEvery: 1000 });
+    const { rig, broker } = memoryRig({ durableEvery: 1000 });
+    let acks = 0;
+    broker.connect().subscribe('afterimage.>', ({ subject }) => {
+      if (subject.endsWith('.ack')) acks += 1;
+    });
     const session = rig.session(rig.enrol('web'));
     const seen = watchEvents(session);
     await session.start(() => firstPosition);
@@ -119,7 +123,10 @@ describe('set session', () => {
       await session.write({ type: 'link', parent: 1, name: Buffer.from(name), node: 2 });
       session.flush();
     }
+    // Received and acknowledged as such: that alone must let the agent forget nothing (R11).
     await until(() => rig.port.frames.length >= 20);
+    const before = acks;
+    await until(() => acks > before);
     rig.crashReplica();
     await session.write({ type: 'end', sync: 1, outcome: Buffer.from('{}') });
     await seen.next('committed');
