@@ -202,6 +202,18 @@ export const catalogue = {
     status: 507,
     hint: 'Raise spool_bytes_max, or make the replica reachable.',
   },
+  'spool-unreadable': {
+    kind: 'retry',
+    exit: 4,
+    status: 500,
+    hint: 'What the agent had put aside for the replica does not read back; the sync is planned anew. Check the disk of the data folder.',
+  },
+  'quota-exceeded': {
+    kind: 'operator',
+    exit: 4,
+    status: 507,
+    hint: 'Raise the quota of the set or agent in the configuration of the replica, or remove points; nothing is pruned for a quota.',
+  },
   // capture and quiesce
   'root-missing': {
     kind: 'operator',

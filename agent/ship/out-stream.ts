@@ -2,10 +2,11 @@
  * Sends kept frames in order under the credit window, and goes back when the replica misses one.
  * A frame sent again has the same body, sealed anew (R11, R15).
  */
+import { type AfterimageError, asAfterimageError } from '../../shared/errors.js';
 import type { Ack } from '../../shared/protocol/ack.js';
 import { malformed } from '../../shared/protocol/bytes.js';
 import type { SealingKey } from '../../shared/seal/sealing-key.js';
-import type { CutFrame, KeptFrames } from './kept-frames.js';
+import type { CutFrame, KeptFrame, KeptFrames } from './kept-frames.js';
 
 /** Where sealed frames go in the session that lives. */
 export interface OutLink {
@@ -27,9 +28,12 @@ export class OutStream {
   #unsentBytes = 0;
   /** Times that frames were sent again because of a gap. */
   rewinds = 0;
+  readonly #onUnreadable: (error: AfterimageError) => void;
 
-  constructor(kept: KeptFrames) {
+  /** `onUnreadable`: a frame does not come back from the spool; until all is dropped nothing is sent. */
+  constructor(kept: KeptFrames, onUnreadable: (error: AfterimageError) => void) {
     this.kept = kept;
+    this.#onUnreadable = onUnreadable;
   }
 
   /** Bytes of frames that were cut and not yet sent in this session. */
@@ -95,11 +99,13 @@ export class OutStream {
       const frame = this.kept.get(this.#sendNext);
       const full = this.#inFlightBytes + frame.wireBytes > link.windowBytes;
       if (full && this.#inFlightBytes > 0) return;
+      const body = this.#bodyOf(frame);
+      if (body === undefined) return;
       const { bytes, counter } = link.seal.seal({
         type: 'records',
         sequence: this.#sendNext,
         recordCount: frame.recordCount,
-        body: this.kept.body(frame),
+        body,
         compressed: frame.compressed,
         restart: frame.restart,
         rawLength: frame.rawLength,
@@ -109,6 +115,16 @@ export class OutStream {
       this.#inFlightBytes += frame.wireBytes;
       this.#unsentBytes -= frame.wireBytes;
       link.publish(bytes);
+    }
+  }
+
+  /** Undefined when it cannot be read, which was said. */
+  #bodyOf(frame: KeptFrame): Buffer | undefined {
+    try {
+      return this.kept.body(frame);
+    } catch (error) {
+      this.#onUnreadable(asAfterimageError(error));
+      return undefined;
     }
   }
 

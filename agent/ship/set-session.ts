@@ -98,7 +98,9 @@ class Session implements SetSession, LinkOwner {
         builder.recycle(body);
       },
     });
-    this.#out = new OutStream(kept);
+    this.#out = new OutStream(kept, (error) => {
+      this.#unreadable(error);
+    });
     const link = new SetLink({ ...options, windowBytes: this.#windowBytes }, this);
     this.#link = link;
     this.#questions = new SetQuestions({
@@ -346,10 +348,12 @@ class Session implements SetSession, LinkOwner {
   }
 
   #blocked(): boolean {
-    if (this.#held) return false;
-    if (!this.#out.kept.hasRoom(2 * FRAME_TARGET_BYTES)) return true;
+    const { kept } = this.#out;
+    // With nothing kept there is nothing whose fate could make room.
+    if (this.#held || kept.first === kept.next) return false;
+    if (!kept.hasRoom(2 * FRAME_TARGET_BYTES)) return true;
     // A live replica makes frames durable soon: waiting for it is cheaper than writing them here too.
-    if (this.live && !this.#out.kept.hasMemory(2 * FRAME_TARGET_BYTES)) return true;
+    if (this.live && !kept.hasMemory(2 * FRAME_TARGET_BYTES)) return true;
     return this.live && this.#out.unsentBytes >= UNSENT_BYTES_MAX;
   }
 
@@ -370,6 +374,14 @@ class Session implements SetSession, LinkOwner {
     this.#out.kept.clear();
     this.#out.resend();
     this.#rejectWaiters(error);
+  }
+
+  /** Frames are gone that nobody else has: whoever waits for the sync hears that it will not be. */
+  #unreadable(error: AfterimageError): void {
+    const sync = this.#open?.sync;
+    this.#link.log.error('frames of the spool do not read back', error, { sync: sync ?? 0 });
+    this.#fail(error);
+    if (sync !== undefined) this.#emit({ type: 'refused', sync, error, wants: [] });
   }
 
   #emit(event: SessionEvent): void {

@@ -9,6 +9,7 @@ import {
   constants,
   mkdirSync,
   openSync,
+  readdirSync,
   readSync,
   unlinkSync,
   writeSync,
@@ -17,8 +18,13 @@ import { join } from 'node:path';
 import { AfterimageError, asAfterimageError, errnoOf } from '../../shared/errors.js';
 
 const TAG_BYTES = 16;
-/** A file is given back to the disk when all its frames are released. */
-const SEGMENT_BYTES = 64 * 1024 * 1024;
+/**
+ * A file is given back to the disk when all its frames are released, so the disk holds at most one
+ * file more than `bytesMax`.
+ */
+const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
+const SEGMENT_BYTES_MIN = 1024 * 1024;
+const NAME = /^spool-[0-9a-f]{16}$/;
 
 /** Where a frame lies; valid until it is released. */
 export interface SpoolPlace {
@@ -48,6 +54,7 @@ export class Spool {
   #current: Segment | undefined;
   #counter = 0;
   #bytes = 0;
+  #swept = false;
 
   constructor(options: SpoolOptions) {
     this.#options = options;
@@ -90,7 +97,7 @@ export class Spool {
     return place;
   }
 
-  /** Throws `storage-failed` when the disk gives back something else. */
+  /** Throws `spool-unreadable` when the disk gives back something else, or nothing. */
   read(place: SpoolPlace): Buffer {
     const sealed = Buffer.allocUnsafe(place.bytes);
     try {
@@ -101,7 +108,10 @@ export class Spool {
       decipher.final();
       return body;
     } catch (cause) {
-      throw new AfterimageError('storage-failed', 'a spooled frame cannot be read', { cause });
+      throw new AfterimageError('spool-unreadable', 'a spooled frame cannot be read', {
+        cause,
+        facts: { folder: this.#options.folder, offset: place.offset },
+      });
     }
   }
 
@@ -123,10 +133,12 @@ export class Spool {
   }
 
   #segmentWithRoom(): Segment {
-    if (this.#current !== undefined && this.#current.length < SEGMENT_BYTES) return this.#current;
-    const { folder } = this.#options;
+    const { folder, bytesMax } = this.#options;
+    const segmentBytes = Math.min(SEGMENT_BYTES_MAX, Math.max(SEGMENT_BYTES_MIN, bytesMax / 8));
+    if (this.#current !== undefined && this.#current.length < segmentBytes) return this.#current;
     try {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
+      this.#sweep();
       const path = join(folder, `spool-${randomBytes(8).toString('hex')}`);
       const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
       const segment = { fd: openSync(path, flags, 0o600), length: 0, frames: 0 };
@@ -136,6 +148,16 @@ export class Spool {
       return segment;
     } catch (cause) {
       throw this.#writeFailed(cause);
+    }
+  }
+
+  /** A process that was killed between making a file and taking its name away left the name. */
+  #sweep(): void {
+    if (this.#swept) return;
+    this.#swept = true;
+    const { folder } = this.#options;
+    for (const name of readdirSync(folder)) {
+      if (NAME.test(name)) unlinkSync(join(folder, name));
     }
   }
 

@@ -25,8 +25,8 @@ import type { Subscription, Transport, TransportMessage, TransportStatus } from 
 export interface NatsTransportOptions {
   /** `nats://host:port`, or several with commas. */
   readonly url: string;
-  /** Seed of an nkey user; undefined for a broker that asks for none. */
-  readonly seed?: string;
+  /** Seed of an nkey user, asked for at every attempt; undefined for a broker that asks for none. */
+  readonly seed?: string | (() => string);
   /** Where answers to requests arrive. */
   readonly inboxPrefix?: string;
   /** Shown in the broker's list of connections. */
@@ -171,7 +171,7 @@ class NatsTransport implements Transport {
       ...(tls === undefined ? {} : { tls }),
       ...(seed === undefined
         ? {}
-        : { authenticator: nkeyAuthenticator(new TextEncoder().encode(seed)) }),
+        : { authenticator: nkeyAuthenticator(() => new TextEncoder().encode(seedOf(seed))) }),
     };
   }
 
@@ -294,6 +294,10 @@ function publishInOnePiece(connection: NatsConnection, subject: string, data: Ui
   protocol.flushPending();
   protocol.sendCommand(piece);
   return true;
+}
+
+function seedOf(seed: string | (() => string)): string {
+  return typeof seed === 'string' ? seed : seed();
 }
 
 function brokerAway(cause?: unknown): AfterimageError {
