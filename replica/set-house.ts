@@ -10,7 +10,12 @@ import { AfterimageError, asAfterimageError } from '../shared/errors.js';
 import type { HashCore } from '../shared/hash/hash-core.js';
 import type { Log } from '../shared/log.js';
 import type { Posix } from '../shared/posix/posix.js';
-import { type Certifier, certifyQuietly, openQuietly } from './certify/certifier.js';
+import {
+  type Certifier,
+  certifyQuietly,
+  openQuietly,
+  recordCheckQuietly,
+} from './certify/certifier.js';
 import { ensurePointDigests } from './certify/recompute.js';
 import { SetStore } from './history/set-store.js';
 import { StoredSetReader } from './history/stored-set-reader.js';
@@ -181,6 +186,9 @@ export class SetHouse {
     const of = { certifier, store, log };
     store.certify = () => {
       certifyQuietly(of);
+    };
+    store.recordCheck = (check) => {
+      recordCheckQuietly(of, check);
     };
     openQuietly(of);
   }

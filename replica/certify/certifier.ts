@@ -27,6 +27,7 @@ import type { SetStore } from '../history/set-store.js';
 import type { IndexDb } from '../index/index-db.js';
 import type { CertificateKeys } from './certificate-keys.js';
 import type { CertificateLog } from './certificate-log.js';
+import type { NewCheck } from './new-check.js';
 import { dropDue, duePoint, dueRows, type NewPoint } from './certificates-due.js';
 
 export interface CertifierDeps {
@@ -41,9 +42,6 @@ interface NewEntry {
   readonly origin?: Buffer;
   readonly countersigner?: SigningKey;
 }
-
-/** A look at some points, to be certified. */
-export type NewCheck = Omit<CheckFacts, 'kind' | 'points'> & { readonly points: readonly number[] };
 
 export class Certifier {
   readonly #deps: CertifierDeps;
@@ -226,6 +224,13 @@ export function certifyQuietly({ certifier, store, log }: OfSet): void {
   });
 }
 
+/** After points were looked at. */
+export function recordCheckQuietly({ certifier, store, log }: OfSet, check: NewCheck): void {
+  quietly(log, store.set, () => {
+    certifier.recordCheck(store.set, check);
+  });
+}
+
 /** When a set is opened: its points matter more than their certificates. */
 export function openQuietly({ certifier, store, log }: OfSet): void {
   quietly(log, store.set, () => {
@@ -237,6 +242,6 @@ function quietly(log: Log, set: string, work: () => void): void {
   try {
     work();
   } catch (error) {
-    log.error('certificates are not written yet; they stay due', error, { set });
+    log.error('certificates are not written; what is due stays due', error, { set });
   }
 }

@@ -114,6 +114,13 @@ export interface SpaceUse {
   readonly indexBytes: number;
 }
 
+export interface PointDigestPair {
+  readonly point: number;
+  /** Undefined when none is kept. */
+  readonly kept: Buffer | undefined;
+  readonly computed: Buffer;
+}
+
 export interface SetReader {
   readonly set: string;
   /** All points, oldest first. */
@@ -133,4 +140,12 @@ export interface SetReader {
   }): FoundVersion[];
   diff(a: number, b: number): Generator<DiffEntry>;
   space(): SpaceUse;
+  /**
+   * Digests of points (ascending) as their cuts kept them, and as all rows of the index give them
+   * (R26). Points removed meanwhile are left out. Throws `cancelled`. Readers without digests lack it.
+   */
+  pointDigests?(request: {
+    readonly points: readonly number[];
+    readonly signal: AbortSignal;
+  }): AsyncGenerator<PointDigestPair>;
 }

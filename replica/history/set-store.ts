@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { systemClock } from '../../shared/clock.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
+import type { NewCheck } from '../certify/new-check.js';
 import { makeSetFolders } from '../set-folders.js';
 import { type IndexDb, openIndex, openIndexReader } from '../index/index-db.js';
 import { isPackNamed, packTail } from '../index/pack-rows.js';
@@ -30,6 +31,8 @@ export class SetStore {
    * cut or removed points. Never throws; what fails stays due.
    */
   certify = (): void => undefined;
+  /** Certifies that points were looked at, and what was found. Never throws. */
+  recordCheck: (check: NewCheck) => void = () => undefined;
 
   constructor(options: { readonly set: string; readonly folder: string; readonly core: HashCore }) {
     this.set = options.set;

@@ -3,6 +3,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { AfterimageError } from '../../shared/errors.js';
 import { syncOutcomeSchema } from '../../shared/protocol/sync-outcome.js';
+import { storedDigest } from '../certify/point-digest.js';
+import { recomputeDigests } from '../certify/recompute.js';
 import { newestPoint } from '../index/nodes.js';
 import { Place } from '../index/schema.js';
 import { diffPoints } from './diff.js';
@@ -11,6 +13,7 @@ import { StoredPointView } from './point-view.js';
 import type {
   DiffEntry,
   FoundVersion,
+  PointDigestPair,
   PointSummary,
   PointView,
   SetReader,
@@ -73,6 +76,18 @@ export class StoredSetReader implements SetReader {
   diff(a: number, b: number): Generator<DiffEntry> {
     for (const point of [a, b]) this.open(point).close();
     return diffPoints(this.#store.index, { a, b });
+  }
+
+  async *pointDigests(request: {
+    readonly points: readonly number[];
+    readonly signal: AbortSignal;
+  }): AsyncGenerator<PointDigestPair> {
+    const { index, source } = this.#store;
+    for await (const computed of recomputeDigests({ index, core: source.core, ...request })) {
+      const { point, digest } = computed;
+      if (index.get('SELECT 1 FROM point WHERE point = ?', point) === undefined) continue;
+      yield { point, kept: storedDigest(index, point), computed: digest };
+    }
   }
 
   space(): SpaceUse {

@@ -38,6 +38,7 @@ export async function* verifySet(
   const chosen = points
     .filter(({ point }) => request.point === undefined || request.point === point)
     .toReversed();
+  yield* checkDigests(reader, chosen, request.signal);
   const run = new VerifyRun(request, chosen.length);
   let newer: PointView | undefined;
   try {
@@ -61,6 +62,24 @@ function* checkChain(points: readonly PointSummary[]): Generator<VerifyFinding> 
     const message = chainContradiction(points[index - 1], point);
     if (message === undefined) continue;
     yield { type: 'finding', finding: 'index', point: point.point, message };
+  }
+}
+
+/** Whether the rows of each point still come out as the digest that its certificate names (R26). */
+async function* checkDigests(
+  reader: SetReader,
+  chosen: readonly PointSummary[],
+  signal: AbortSignal,
+): AsyncGenerator<VerifyFinding> {
+  const points = chosen.map(({ point }) => point).sort((a, b) => a - b);
+  if (reader.pointDigests === undefined) return;
+  for await (const { point, kept, computed } of reader.pointDigests({ points, signal })) {
+    if (kept?.equals(computed) === true) continue;
+    const message =
+      kept === undefined
+        ? 'no digest of it is kept'
+        : 'its rows do not come out as its digest: some were changed, added or lost';
+    yield { type: 'finding', finding: 'index', point, message };
   }
 }
 

@@ -9,6 +9,7 @@ import {
 import { NDJSON_TYPE } from '../../../shared/api/stream.js';
 import { AfterimageError } from '../../../shared/errors.js';
 import type { PointSummary } from '../../history/set-reader.js';
+import { recordVerification } from '../../certify/record-verification.js';
 import { verifySet } from '../../verify/verify-set.js';
 import { goneSignal } from '../gone-signal.js';
 import { presentPoint } from '../present.js';
@@ -18,7 +19,7 @@ import type { RouteContext } from '../route-context.js';
 import { lineStream } from '../streams.js';
 
 export function registerActions(app: FastifyInstance, context: RouteContext): void {
-  const { sets, hash, log } = context.options;
+  const { sets, hash, clock, log } = context.options;
 
   app.post<{ Params: SetParams }>(
     '/v1/sets/:set/sync',
@@ -33,13 +34,28 @@ export function registerActions(app: FastifyInstance, context: RouteContext): vo
   app.post<{ Params: SetParams }>('/v1/sets/:set/verify', async (request, reply) => {
     const { point, depth } = checked(verifyRequestSchema, request.body ?? {});
     const served = findSet(sets(), request.params.set);
+    const chosen = point === undefined ? undefined : findPoint(served, point).point;
     const lines = verifySet(served.reader, {
       hash,
       depth,
       signal: AbortSignal.any([context.closing, goneSignal(reply)]),
-      ...(point === undefined ? {} : { point: findPoint(served, point).point }),
+      ...(chosen === undefined ? {} : { point: chosen }),
     });
-    return await reply.type(NDJSON_TYPE).send(lineStream(lines, { closing: context.closing, log }));
+    const { set } = served.reader;
+    const points = served.reader.points().map((each) => each.point);
+    const verification = {
+      set,
+      points: points.filter((each) => each === (chosen ?? each)),
+      check: depth,
+    };
+    const { certifier } = context.options;
+    const recorded =
+      certifier === undefined
+        ? lines
+        : recordVerification(lines, { ...verification, certifier, clock, log });
+    return await reply
+      .type(NDJSON_TYPE)
+      .send(lineStream(recorded, { closing: context.closing, log }));
   });
 
   async function ask(served: ServedSet): Promise<null> {

@@ -70,7 +70,7 @@ export class TestReplica {
   url = '';
   #server: ApiServer | undefined;
 
-  async start(options: Pick<ServerOptions, 'restoreRoots'> = {}): Promise<void> {
+  async start(options: Partial<ServerOptions> = {}): Promise<void> {
     this.#server = createServer({
       sets: () => [this.served],
       token: TOKEN,

@@ -4,7 +4,10 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { storedDigest } from '../../../replica/certify/point-digest.js';
-import { ensurePointDigests, recomputeDigest } from '../../../replica/certify/recompute.js';
+import { ensurePointDigests, recomputeDigests } from '../../../replica/certify/recompute.js';
+import { prunePoints } from '../../../replica/retain/prune-points.js';
+import { verifySet } from '../../../replica/verify/verify-set.js';
+import { StoredSetReader } from '../../../replica/history/stored-set-reader.js';
 import { BLOCK_BYTES } from '../../../shared/limits.js';
 import { SET_NODE, type SyncRecord } from '../../../shared/protocol/records.js';
 import { link, nodeRecord, pattern, SmallSet, unlink } from '../support/small-set.js';
@@ -22,9 +25,12 @@ afterEach(() => {
   fs.rmSync(folder, { recursive: true, force: true });
 });
 
-async function scratch({ store }: OpenSet, point: number): Promise<string> {
-  const digest = await recomputeDigest({ index: store.index, core, point });
-  return digest.digest().toString('hex');
+async function scratch({ store }: OpenSet, ...points: number[]): Promise<string[]> {
+  const digests: string[] = [];
+  for await (const { digest } of recomputeDigests({ index: store.index, core, points })) {
+    digests.push(digest.toString('hex'));
+  }
+  return digests;
 }
 
 function stored({ store }: OpenSet, point: number): string | undefined {
@@ -50,15 +56,28 @@ describe('point digests (R26)', () => {
         const event = await sendSync(set.writer, { boot: 'a', from: sequence, frames });
         sequence += frames.length;
         expect(event.type).toBe('committed');
-        expect(stored(set, sync), `point ${sync}, seed ${seed}`).toBe(await scratch(set, sync));
+        expect([stored(set, sync)], `seed ${seed}`).toEqual(await scratch(set, sync));
         if (sync % 5 === 0) {
           await set.close();
           set = await openModelSet(folder);
         }
       }
-      for (let point = 1; point <= SYNCS; point += 1) {
-        expect(stored(set, point), `point ${point}, seed ${seed}`).toBe(await scratch(set, point));
-      }
+      const points = Array.from({ length: SYNCS }, (_, at) => at + 1);
+      const kept = points.map((point) => stored(set, point));
+      expect(await scratch(set, ...points), `all points, seed ${seed}`).toEqual(kept);
+      const some = points.filter((point) => point % 3 === 0);
+      expect(await scratch(set, ...some), `some points, seed ${seed}`).toEqual(
+        kept.filter((_, at) => (at + 1) % 3 === 0),
+      );
+      for (const point of points) expect(await scratch(set, point)).toEqual([kept[point - 1]]);
+      const gone = points.filter((point) => point % 4 < 2 && point < SYNCS);
+      const reason = { policy: 'test', by: 'test', timeMs: 1 };
+      await set.writer.exclusively(() => prunePoints(set.store, { points: gone, reason }));
+      const left = points.filter((point) => !gone.includes(point));
+      expect(await scratch(set, ...left), `points left, seed ${seed}`).toEqual(
+        left.map((point) => kept[point - 1]),
+      );
+      expect(stored(set, gone[0] ?? 0)).toBeUndefined();
       await set.close();
     },
   );
@@ -117,9 +136,9 @@ describe('point digests of large and sparse files (R26)', () => {
       await cut(set, [...bigFile(300, [140, 299], 'new'), link(SET_NODE, 'big', BIG)]);
       const { point } = set;
       await cut(set, records);
-      for (const at of [point, point + 1]) {
-        expect(stored(set.open, at), `point ${at}`).toBe(await scratch(set.open, at));
-      }
+      expect(await scratch(set.open, point, point + 1)).toEqual(
+        [point, point + 1].map((at) => stored(set.open, at)),
+      );
       expect(stored(set.open, point)).not.toBe(stored(set.open, point + 1));
     } finally {
       await set.close();
@@ -158,7 +177,41 @@ describe('point digests of large and sparse files (R26)', () => {
       expect([1, 2].map((point) => stored(set.open, point))).toEqual(before);
       expect(await ensurePointDigests(writer, core)).toEqual({ computed: 0 });
       expect(await set.goodSync()).toEqual([]);
-      expect(stored(set.open, 3)).toBe(await scratch(set.open, 3));
+      expect([stored(set.open, 3)]).toEqual(await scratch(set.open, 3));
+    } finally {
+      await set.close();
+    }
+  });
+
+  test.each([
+    ['a mode', 'UPDATE node SET mode = mode + 1 WHERE id = 3 AND born = 1'],
+    ['an owner', 'UPDATE node SET uid = 7 WHERE id = 5'],
+    [
+      'a digest of a block',
+      'UPDATE digests SET digests = zeroblob(length(digests)) WHERE body = 1',
+    ],
+    ['a name', "UPDATE entry SET name = 'x' WHERE name = CAST('other' AS BLOB)"],
+    ['a row that is lost', 'DELETE FROM entry WHERE node = 6'],
+    ['the digest itself', 'UPDATE point_digest SET digest = zeroblob(32) WHERE point = 1'],
+  ])('verify: finds %s that was changed in the index', async (_what, sql) => {
+    const set = await SmallSet.create();
+    try {
+      const reader = new StoredSetReader(set.open.store);
+      const found = async (): Promise<object[]> => {
+        const { signal } = new AbortController();
+        const findings: object[] = [];
+        for await (const line of verifySet(reader, { hash: core, depth: 'index', signal })) {
+          if (line.type === 'finding' && line.path === undefined) findings.push(line);
+        }
+        return findings;
+      };
+      expect(await found()).toEqual([]);
+      set.open.store.writer.db.exec(sql);
+      expect((await found())[0]).toMatchObject({
+        finding: 'index',
+        point: 1,
+        message: expect.stringMatching(/digest/) as string,
+      });
     } finally {
       await set.close();
     }
