@@ -33,8 +33,8 @@ export class Broken extends Error {
 export interface JudgeOptions {
   /** The tree stood as it is when the first sync since the last judgement was asked for. */
   readonly still: boolean;
-  /** Every point is read back, not only some. */
-  readonly all: boolean;
+  /** Which points are read back beside the new ones; `none`: not even those. */
+  readonly read: 'all' | 'some' | 'none';
   /** Points that an operator asked to remove: each is whole or gone. */
   readonly mayBeGone?: ReadonlySet<number>;
 }
@@ -102,7 +102,8 @@ export class Witness {
 
   #judgeFolder(what: string, now: Description): void {
     const { orphans, missing } = inspectSet(this.setFolder);
-    if (missing.length > 0) throw new Broken(`${what}: missing: ${missing.join(', ')}`, { lost: 1 });
+    if (missing.length > 0)
+      throw new Broken(`${what}: missing: ${missing.join(', ')}`, { lost: 1 });
     if (orphans.length > 0) throw new Broken(`${what}: no row names ${orphans.join(', ')}`);
     const base = describeDisk(posix, path.join(this.setFolder, 'base', path.basename(this.#root)));
     const wrong = differences(plainOf(base), plainOf(now));
@@ -128,8 +129,10 @@ export class Witness {
         this.#told.set(point.point, JSON.stringify(point));
       }
       const older = this.points.filter((point) => fresh.every((one) => one.point !== point));
-      const chosen = options.all ? older : this.#some(older);
-      for (const point of [...fresh.map((one) => one.point), ...chosen]) {
+      for (const point of this.#chosen(options.read, {
+        fresh: [...fresh].map((one) => one.point),
+        older,
+      })) {
         const read = await reader.describe(point, this.#rootName);
         const wrong = differences(read, this.copyOf(point));
         if (wrong.length > 0) {
@@ -161,12 +164,16 @@ export class Witness {
     }
   }
 
-  #some(points: readonly number[]): number[] {
-    const chosen = new Set(points.slice(-NEWEST_READ));
-    for (let n = 0; n < OLDER_READ && points.length > 0; n += 1) {
-      chosen.add(this.#random.pick(points));
-    }
-    return [...chosen];
+  #chosen(
+    read: JudgeOptions['read'],
+    { fresh, older }: { readonly fresh: readonly number[]; readonly older: readonly number[] },
+  ): Iterable<number> {
+    if (read === 'none') return [];
+    if (read === 'all') return [...fresh, ...older];
+    const chosen = new Set([...fresh, ...older.slice(-NEWEST_READ)]);
+    for (let n = 0; n < OLDER_READ && older.length > 0; n += 1)
+      chosen.add(this.#random.pick(older));
+    return chosen;
   }
 
   get #rootName(): string {

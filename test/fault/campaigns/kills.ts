@@ -1,0 +1,249 @@
+/**
+ * Agent, replica and broker are killed at random instants, alone and together, whatever they are
+ * doing, or stand still for a while. After each time: the next sync succeeds, every point there ever
+ * was reads back equal by content and metadata, nothing acknowledged is missing, a first copy went
+ * on where it was, and no file is left that no row names (promises 1 to 3; R4, R12).
+ *
+ * A life is one installation: its first copy is cut off, then it goes through troubles until it has
+ * had its share. One that broke is given up, and another begins.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Seeded } from '../../support/seeded.js';
+import type { Campaign, CampaignOptions, Outcome } from '../campaign.js';
+import { activities, type Activity } from '../support/activities.js';
+import { cutFirstCopy } from '../support/first-copy.js';
+import { Life, type Victims } from '../support/life.js';
+import { Broken } from '../support/witness.js';
+
+const KILLS = {
+  'first copy': 60,
+  'small syncs': 170,
+  'large syncs': 100,
+  retention: 60,
+  scrub: 50,
+  restore: 60,
+} as const;
+const STOPS = 40;
+const STOP_MS_MAX = 60_000;
+/** The longest is for the full amount; a taste must be short. */
+const STOP_MS_MIN = 700;
+const TROUBLES_A_LIFE = 18;
+const FIRST_COPY_KILLS_A_LIFE = 2;
+const WRITER = 0.25;
+const READ_ALL_EVERY = 10;
+const WINDOW_FACTOR = 1.2;
+const WINDOW_MS = 40;
+
+const victims: readonly Victims[] = [
+  ['agent'],
+  ['replica'],
+  ['replica'],
+  ['broker'],
+  ['agent', 'replica'],
+  ['agent', 'broker'],
+  ['replica', 'broker'],
+  ['agent', 'replica', 'broker'],
+];
+
+type Trouble = {
+  readonly kind: string;
+  readonly activity: Activity;
+  readonly way: 'kill' | 'stop';
+};
+
+export const campaign: Campaign = {
+  name: 'kills',
+  run: (options) => new Kills(options).run(),
+};
+
+class Kills {
+  readonly #options: CampaignOptions;
+  readonly #random: Seeded;
+  readonly #outcomes = new Map<string, { -readonly [key in keyof Outcome]: Outcome[key] }>();
+  readonly #who = new Map<string, number>();
+  #firstCopies: number;
+  #queue: Trouble[];
+
+  constructor(options: CampaignOptions) {
+    this.#options = options;
+    this.#random = new Seeded(options.seed);
+    this.#firstCopies = amount(KILLS['first copy'], options.budget);
+    this.#tally(firstCopyKind);
+    this.#queue = activities.flatMap((activity) => {
+      const kind = `kill -9 during ${activity.name}`;
+      this.#tally(kind);
+      return times(amount(KILLS[activity.name], options.budget), { kind, activity, way: 'kill' });
+    });
+    const stopped = activities.filter(({ name }) => name.endsWith('syncs'));
+    this.#tally(stopKind);
+    for (let n = 0; n < amount(STOPS, options.budget); n += 1) {
+      this.#queue.push({ kind: stopKind, activity: this.#random.pick(stopped), way: 'stop' });
+    }
+    shuffle(this.#queue, this.#random);
+  }
+
+  async run(): Promise<readonly Outcome[]> {
+    for (let number = 0; this.#firstCopies > 0 || this.#queue.length > 0; number += 1) {
+      const seed = this.#options.seed * 1009 + number;
+      const life = await Life.start(seed);
+      try {
+        await this.#live(life);
+      } catch (error) {
+        if (!(error instanceof Abandoned)) throw error;
+        this.#options.log(`life ${number} is given up`);
+      } finally {
+        await life.close();
+      }
+    }
+    const who = [...this.#who].map(([name, count]) => `${name} ${count}`).join(', ');
+    this.#options.log(`killed: ${who}`);
+    return [...this.#outcomes.values()];
+  }
+
+  async #live(life: Life): Promise<void> {
+    await this.#firstCopy(life);
+    life.shrink();
+    life.change(30);
+    await life.witness.judge('the first copy', { still: true, read: 'all' });
+    const rehearsed = new Map<Activity, number>();
+    for (let n = 1; n <= TROUBLES_A_LIFE; n += 1) {
+      const trouble = this.#queue.pop();
+      if (trouble === undefined) break;
+      const tally = this.#tally(trouble.kind);
+      const missing = await trouble.activity.missing(life);
+      if (missing !== undefined) {
+        if (tally.tried === 0) tally.skipped = missing;
+        continue;
+      }
+      const { activity } = trouble;
+      const ms = rehearsed.get(activity) ?? (await rehearse(life, activity));
+      rehearsed.set(activity, ms);
+      await this.#try(trouble.kind, () =>
+        this.#makeTrouble(life, trouble, { ms, all: n % READ_ALL_EVERY === 0 }),
+      );
+    }
+    await life.witness.judge('the end', { still: true, read: 'all' });
+    await life.product.ok(['verify', 'app', '--data']);
+  }
+
+  async #firstCopy(life: Life): Promise<void> {
+    const kills = Math.min(FIRST_COPY_KILLS_A_LIFE, this.#firstCopies);
+    this.#firstCopies -= kills;
+    if (kills === 0) {
+      await life.product.startAgent();
+      return;
+    }
+    const who: Victims[] = Array.from({ length: kills }, () => this.#random.pick(victims));
+    for (const chosen of who) this.#count(chosen);
+    await this.#try(
+      firstCopyKind,
+      async () => {
+        const said = await cutFirstCopy(life, who);
+        this.#options.log(
+          `first copy, killed ${who.map((one) => one.join(' and ')).join(', then ')}: ${said}`,
+        );
+      },
+      kills,
+    );
+  }
+
+  async #makeTrouble(
+    life: Life,
+    { activity, way, kind }: Trouble,
+    { ms, all }: { readonly ms: number; readonly all: boolean },
+  ): Promise<void> {
+    const { random } = life;
+    await activity.prepare(life);
+    const chosen = random.pick(victims);
+    const writes = activity.name === 'small syncs' && random.chance(WRITER);
+    if (writes) life.write();
+    const over = activity.begin(life).catch(() => undefined);
+    await delay(random.below(ms * WINDOW_FACTOR + WINDOW_MS));
+    let what = `${kind}: ${chosen.join(' and ')}`;
+    if (way === 'kill') {
+      const killed = await life.kill(chosen);
+      this.#count(killed);
+      await life.bringBack(killed);
+    } else {
+      const stopMs = STOP_MS_MIN + random.below(STOP_MS_MAX * Math.min(1, this.#options.budget));
+      what += `, ${stopMs} ms`;
+      await life.stop(chosen, stopMs);
+      await life.product.until('the agent is back', () => life.product.connected());
+    }
+    await life.rest();
+    await life.witness.judge(what, {
+      still: !writes,
+      read: all ? 'all' : 'some',
+      ...(await activity.judge?.(life)),
+    });
+    if (activity.name !== 'small syncs' && activity.name !== 'large syncs') await over;
+    await activity.finish?.(life);
+  }
+
+  /** Runs tries that stand or fall together. What breaks ends the life. */
+  async #try(kind: string, make: () => Promise<void>, tries = 1): Promise<void> {
+    const tally = this.#tally(kind);
+    tally.tried += tries;
+    try {
+      await make();
+      tally.survived += tries;
+    } catch (error) {
+      this.#options.log(`${kind}, seed ${this.#options.seed}: ${explain(error)}`);
+      if (error instanceof Broken) {
+        tally.lost += error.lost;
+        tally.wrong += error.wrong;
+      }
+      throw new Abandoned();
+    }
+  }
+
+  #tally(kind: string): { -readonly [key in keyof Outcome]: Outcome[key] } {
+    const tally = this.#outcomes.get(kind) ?? { kind, tried: 0, survived: 0, lost: 0, wrong: 0 };
+    this.#outcomes.set(kind, tally);
+    return tally;
+  }
+
+  #count(killed: Victims): void {
+    const name = killed.join(' and ');
+    this.#who.set(name, (this.#who.get(name) ?? 0) + 1);
+  }
+}
+
+const firstCopyKind = 'kill -9 during the first copy';
+const stopKind = 'stopped for up to a minute during syncs';
+
+class Abandoned extends Error {}
+
+/** How long the activity takes when nothing troubles it, ms. */
+async function rehearse(life: Life, activity: Activity): Promise<number> {
+  await activity.prepare(life);
+  const startMs = performance.now();
+  await activity.begin(life);
+  const ms = performance.now() - startMs;
+  await activity.finish?.(life);
+  await life.witness.judge('a rehearsal', {
+    still: true,
+    read: 'none',
+    ...(await activity.judge?.(life)),
+  });
+  return ms;
+}
+
+function amount(full: number, budget: number): number {
+  return Math.max(1, Math.round(full * budget));
+}
+
+function times<T>(count: number, value: T): T[] {
+  return Array.from({ length: count }, () => value);
+}
+
+function shuffle<T>(items: T[], random: Seeded): void {
+  for (const index of items.keys()) {
+    const [item] = items.splice(index, 1);
+    if (item !== undefined) items.splice(random.below(index + 1), 0, item);
+  }
+}
+
+function explain(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,78 @@
+/**
+ * A first copy that is cut off goes on where it was (R12): what the agent sends afterwards is less
+ * than the whole, by about as much as the replica had.
+ */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Life, Victims } from './life.js';
+import { stagedBytes } from './orphans.js';
+import { Broken } from './witness.js';
+
+const POLL_MS = 4;
+const MIB = 1024 * 1024;
+/** What a replica has received and not yet made durable goes with it: this much at most, and its rows. */
+const NOT_DURABLE_BYTES = 16 * MIB;
+/** Frames on their way, names and digests. */
+const OVERHEAD_BYTES = 2 * MIB;
+
+interface Cut {
+  readonly staged: number;
+  /** What the agent's connections had sent before, when they outlive the kill. */
+  readonly sent: number | undefined;
+}
+
+/** Starts the agent and kills, each time within the first copy if it lasts that long. */
+export async function cutFirstCopy(life: Life, victims: readonly Victims[]): Promise<string> {
+  const { product, witness, random } = life;
+  let starting = product.startAgent();
+  const said: string[] = [];
+  for (const [index, chosen] of victims.entries()) {
+    const share = (index + random.below(1000) / 1000) / (victims.length + 0.2);
+    await stagedOf(life, share * life.firstBytes);
+    const overBefore = await isOver(life);
+    const sent = life.sentBytes();
+    const killed = await life.kill(chosen);
+    await starting.catch(() => undefined);
+    const staged = stagedBytes(witness.setFolder);
+    const outlives = !killed.includes('agent') && !killed.includes('broker');
+    const cut = { staged, sent: outlives ? sent : 0 };
+    starting = life.bringBack(killed);
+    await starting;
+    if (overBefore || index + 1 < victims.length) {
+      said.push(`${(staged / MIB).toFixed(1)} MiB staged`);
+      continue;
+    }
+    await product.until('the first copy is there', () => isOver(life));
+    said.push(judgeBytes(life, killed, cut));
+  }
+  await witness.judge('after the first copy', { still: true, read: 'all' });
+  return said.join('; ');
+}
+
+/** Waits until the replica has so much of the first copy, or all of it. */
+async function stagedOf(life: Life, bytes: number): Promise<void> {
+  const { product, witness } = life;
+  await product.until('the first copy begins', () =>
+    existsSync(path.join(witness.setFolder, 'new')),
+  );
+  while (stagedBytes(witness.setFolder) < bytes && !(await isOver(life))) await delay(POLL_MS);
+}
+
+async function isOver({ product }: Life): Promise<boolean> {
+  const { sets } = await product.status();
+  return sets.some(({ newest }) => newest !== null);
+}
+
+function judgeBytes(life: Life, killed: Victims, { staged, sent }: Cut): string {
+  const now = life.sentBytes();
+  const mib = (bytes: number): string => (bytes / MIB).toFixed(1);
+  const had = `${mib(staged)} of ${mib(life.firstBytes)} MiB staged`;
+  if (now === undefined || sent === undefined) return `${had}; nobody counts what was sent`;
+  const sentAfter = now - sent;
+  const kept = killed.includes('replica') ? Math.max(0, staged - NOT_DURABLE_BYTES) : staged / 2;
+  if (sentAfter > life.firstBytes - kept + OVERHEAD_BYTES) {
+    throw new Broken(`a first copy began anew: ${had}, ${mib(sentAfter)} MiB sent after the kill`);
+  }
+  return `${had}, ${mib(sentAfter)} MiB sent after the kill`;
+}
