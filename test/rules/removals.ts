@@ -319,4 +319,20 @@ export const removals: readonly Removal[] = [
     put: 'if (signal.aborted && signal.reason === 0) {',
     test: 'test/replica/restore/restore.test.ts',
   },
+  {
+    rule: 'R19',
+    without: 'the refusal of a sync whose flush failed',
+    file: 'replica/pipeline.ts',
+    find: '    throw flushFailed(cause);\n',
+    put: '    void cause;\n',
+    test: 'test/replica/flush.test.ts',
+  },
+  {
+    rule: 'P1',
+    without: 'the flush before a sync is said to be sealed',
+    file: 'replica/pipeline.ts',
+    find: 'if (wants.length === 0) await flushIntent(deps, staging);',
+    put: '',
+    test: 'test/replica/flush.test.ts',
+  },
 ];
