@@ -22,7 +22,8 @@ import { type StatusAnswer, statusSchema } from '../../../shared/api/status.js';
 
 /** Tests run from their sources, fault campaigns from dist/. */
 const built = import.meta.url.includes('/dist/test/') ? '../../../cli/' : '../../../dist/cli/';
-const mainFile = fileURLToPath(new URL(`${built}main.js`, import.meta.url));
+/** The built command line. */
+export const mainFile = fileURLToPath(new URL(`${built}main.js`, import.meta.url));
 const PATIENCE_MS = 60_000;
 const SYNC_MS_MAX = 240_000;
 const POLL_MS = 25;
@@ -170,9 +171,10 @@ export class Product {
     });
   }
 
-  /** Resolves when every set is connected. */
-  async startAgent(): Promise<void> {
+  /** Resolves when every set is connected, or at once for an agent that will be refused. */
+  async startAgent(expected: 'connected' | 'refused' = 'connected'): Promise<void> {
     const child = this.#serve('agent', ['agent', '--config', this.agentFile]);
+    if (expected === 'refused') return;
     await this.until('the agent is connected', () => {
       if (!runs(child)) throw new Error('the agent ended while starting');
       return this.connected();
