@@ -58,6 +58,7 @@ async function expectHealed(product: Product): Promise<void> {
   const sent: number[] = [];
   for (const { point } of await product.points('app')) {
     const { outcome } = await product.pointDetail('app', point);
+    expect(outcome.reconciled).toBe(outcome.healed !== undefined);
     if (outcome.reconciled) sent.push(outcome.counts.bytesSent);
   }
   expect(sent).toHaveLength(1);
