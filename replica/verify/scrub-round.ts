@@ -11,6 +11,7 @@ import type { Log } from '../../shared/log.js';
 import { toPathText } from '../../shared/path-text.js';
 import type { Posix } from '../../shared/posix/posix.js';
 import { TimeSlice } from '../../shared/time-slice.js';
+import { certifyRound } from '../certify/certify-round.js';
 import { BodyFiles } from '../history/body-files.js';
 import type { SetStore } from '../history/set-store.js';
 import { StoredSetReader } from '../history/stored-set-reader.js';
@@ -84,6 +85,7 @@ export class ScrubRound {
       this.#store();
     }
     db.end(clock.now());
+    certifyRound(this.#deps.store, db);
   }
 
   // ——— the index ———

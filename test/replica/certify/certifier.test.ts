@@ -15,6 +15,7 @@ import type { Facts } from '../../../shared/certificate/facts.js';
 import { type ChainVerdict, ChainVerifier } from '../../../shared/certificate/verify-chain.js';
 import { systemClock } from '../../../shared/clock.js';
 import { silentLog } from '../../../shared/log.js';
+import { filesBelow, flipBit, scrubOnce } from '../support/scrubbed-set.js';
 import { SmallSet } from '../support/small-set.js';
 
 const SET = 'model';
@@ -183,6 +184,31 @@ describe('certificates of points (R26)', () => {
     expect(verdict.problems).toEqual([]);
     expect(verdict.damagedChecks).toHaveLength(1);
     expect(replica.certifier.ofPoint(SET, 2)).toHaveLength(2);
+  });
+});
+
+describe('certificates of scrubbing (R26)', () => {
+  test('a round: certifies that every byte was looked at, and which points are damaged', async () => {
+    open();
+    const { store } = set.open;
+    store.recordCheck = (check) => {
+      replica.certifier.recordCheck(SET, check);
+    };
+    await scrubOnce(set.open);
+    expect(replica.facts().at(-1)).toMatchObject({
+      kind: 'check',
+      check: 'data',
+      points: [[1, 2]],
+      findings: 0,
+    });
+    // What point 1 alone has.
+    for (const file of filesBelow(set.at('attic'))) flipBit(file, { byte: 5 });
+    await scrubOnce(set.open);
+    expect(replica.facts().slice(-2)).toMatchObject([
+      { kind: 'check', check: 'data', points: [[1, 1]], findings: 1 },
+      { kind: 'check', check: 'data', points: [[2, 2]], findings: 0 },
+    ]);
+    expect(replica.verdict().damagedChecks).toHaveLength(1);
   });
 });
 

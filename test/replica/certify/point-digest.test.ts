@@ -12,7 +12,8 @@ import { BLOCK_BYTES } from '../../../shared/limits.js';
 import { SET_NODE, type SyncRecord } from '../../../shared/protocol/records.js';
 import { link, nodeRecord, pattern, SmallSet, unlink } from '../support/small-set.js';
 import { core } from '../support/small-set.js';
-import { ModelHistory, type OpenSet, openModelSet, sendSync } from '../support/open-model-set.js';
+import { ModelHistory } from '../../model/history.js';
+import { type OpenSet, openModelSet, sendSync } from '../../model/open-set.js';
 
 const SYNCS = 14;
 const seeds = (process.env['SEEDS'] ?? '21,22,23').split(',').map(Number);
