@@ -58,13 +58,23 @@ export function selectPoint<Point extends DatedPoint>(
 ): Point {
   const chosen = choose(selector, points);
   if (chosen !== undefined) return chosen;
+  const why = whatExists(selector, points);
+  throw new AfterimageError('not-found', `no point ${formatPointSelector(selector)}: ${why}`);
+}
+
+function whatExists(selector: PointSelector, points: readonly DatedPoint[]): string {
   const first = points[0];
   const last = points.at(-1);
-  const range =
-    first === undefined || last === undefined
-      ? 'there is none yet'
-      : `points ${first.point} to ${last.point} exist, the oldest of ${new Date(first.timeMs).toISOString()}`;
-  throw new AfterimageError('not-found', `no point ${formatPointSelector(selector)}: ${range}`);
+  if (first === undefined || last === undefined) return 'there is none yet';
+  if (selector.type === 'number') {
+    const older = points.findLast(({ point }) => point < selector.point);
+    const newer = points.find(({ point }) => point > selector.point);
+    if (older !== undefined && newer !== undefined) {
+      return `it was removed; the nearest that stay are ${older.point} and ${newer.point}`;
+    }
+  }
+  const oldest = new Date(first.timeMs).toISOString();
+  return `points ${first.point} to ${last.point} exist, the oldest of ${oldest}`;
 }
 
 function choose<Point extends DatedPoint>(

@@ -48,7 +48,7 @@ function formatDecision(
   { point, timeMs, keep, because }: DecisionLine,
   effect: 'plan' | 'remove',
 ): string {
-  const goes = effect === 'plan' ? 'goes' : 'to go';
+  const goes = effect === 'plan' ? 'goes ' : 'to go';
   const head = `${keep ? 'stays' : goes}  ${set}@${point} of ${formatTime(timeMs)}`;
-  return `${head}\n${because.map((why) => `         ${why}\n`).join('')}`;
+  return `${head}\n${because.map((why) => `       ${why}\n`).join('')}`;
 }

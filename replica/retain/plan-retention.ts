@@ -82,7 +82,7 @@ function protections({ points, policy, holds, nowMs, inUse }: RetentionInput): J
     else if (policy.minAgeMs > 0 && nowMs - timeMs < policy.minAgeMs) {
       keep('minimum-age', `it is younger than ${duration(policy.minAgeMs)}`);
     }
-    if (inUse?.(point) === true) keep('in-use', 'somebody reads it now');
+    if (inUse?.(point) === true) keep('in-use', 'somebody reads it, or did a minute ago');
     return verdicts;
   };
 }

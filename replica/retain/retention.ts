@@ -13,6 +13,7 @@ import type {
 import type { Clock } from '../../shared/clock.js';
 import { AfterimageError, asAfterimageError } from '../../shared/errors.js';
 import type { Log } from '../../shared/log.js';
+import { selectPoint } from '../../shared/point-selector.js';
 import { rewritePacks } from '../history/packs-rewrite.js';
 import type { OpenedSet } from '../set-house.js';
 import { type Decision, planRetention } from './plan-retention.js';
@@ -90,7 +91,7 @@ export class Retention {
   }): HoldJson {
     const { store, clock, audit } = this.#deps;
     // A removal asks for holds in the turn of its commit: the point is here now, so it stays.
-    this.#find(request.set).reader.open(request.point).close();
+    selectPoint({ type: 'number', point: request.point }, this.#find(request.set).reader.points());
     const hold = store.hold({ ...request, timeMs: clock.now() });
     audit({ action: 'hold', subject: `${request.set}@${request.point}`, detail: request.reason });
     return hold;

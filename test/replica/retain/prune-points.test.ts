@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openModelSet } from '../support/open-model-set.js';
+import { openModelSet } from '../../model/open-set.js';
 import { copyFolder, RandomHistory } from './support/random-history.js';
 import { strayRows } from './support/stray-rows.js';
 

@@ -5,15 +5,9 @@ import { type PruneRequest, prunePoints } from '../../../../replica/retain/prune
 import { rewritePacks, type RewriteDeps } from '../../../../replica/history/packs-rewrite.js';
 import { silentLog } from '../../../../shared/log.js';
 import { Seeded } from '../../../support/seeded.js';
-import type { FullCopy } from '../../support/model-set.js';
-import {
-  differences,
-  ModelHistory,
-  openModelSet,
-  type OpenSet,
-  readPoint,
-  sendSync,
-} from '../../support/open-model-set.js';
+import { differences, type FullCopy, readPoint } from '../../../model/full-copy.js';
+import { ModelHistory } from '../../../model/history.js';
+import { openModelSet, type OpenSet, sendSync } from '../../../model/open-set.js';
 
 const reason = { policy: 'test', by: 'test', timeMs: 1 };
 
