@@ -341,6 +341,9 @@ export function asAfterimageError(error: unknown): AfterimageError {
   if (errno !== undefined) {
     return new AfterimageError('storage-failed', messageOf(error), { cause: error });
   }
+  if (isBrokenDatabase(error)) {
+    return new AfterimageError('damaged', messageOf(error), { cause: error });
+  }
   return new AfterimageError('internal', messageOf(error), { cause: error });
 }
 
@@ -355,6 +358,13 @@ export function errnoOf(error: unknown): string | undefined {
     return error.code;
   }
   return undefined;
+}
+
+/** Whether SQLite says that a database's file contradicts itself. */
+function isBrokenDatabase(error: unknown): boolean {
+  if (!(error instanceof Error && error.name === 'SqliteError' && 'code' in error)) return false;
+  const code = String(error.code);
+  return code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB';
 }
 
 /** What a failure of SQLite comes from, as an errno name; undefined for anything else. */

@@ -1,31 +1,43 @@
 /**
  * Finds a whole copy of a block by its digest: in the base, the attic and the packs of the set, and
- * of the other sets of the same agent, never of others (R21). Rows of `locate` lead to places that
- * had such a block once; the bytes' own digest decides (R27).
+ * of the other sets of the same agent, never of others (R21). Hints lead to places that may have
+ * such a block; the bytes' own digest decides (R27).
  */
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import { zeroDigest } from '../../shared/hash/zero-digest.js';
 import { digestPrefix } from '../stage/staged-block.js';
 import { blockVersions, bodyRow, type VersionSource } from './block-versions.js';
+import type { BlockPlace, HistoryHints } from './history-hints.js';
 
-/** Places that are looked at for one digest. */
+/** Places that are looked at for one digest, of each kind of hint. */
 const HINTS_MAX = 256;
 
-export interface WantedBlock {
+export interface TwinSource extends VersionSource {
+  /** Name of the set. */
+  readonly name: string;
+}
+
+export interface WantedBlock extends BlockPlace {
   readonly digest: Buffer;
   readonly lengthBytes: number;
 }
 
-/** The block's bytes, checked, or undefined. `sources` are looked at in order. */
-export function findTwin(
-  sources: readonly VersionSource[],
-  wanted: WantedBlock,
-): Buffer | undefined {
-  const [own] = sources;
-  if (own === undefined) return undefined;
+export interface TwinPlaces {
+  /** The set itself, which the wanted block is of, and others to look at after it. */
+  readonly own: TwinSource;
+  readonly siblings: readonly TwinSource[];
+  /** Undefined: only newest contents are looked at, and the block's own history. */
+  readonly hints: HistoryHints | undefined;
+}
+
+/** The block's bytes, checked, or undefined. */
+export function findTwin(places: TwinPlaces, wanted: WantedBlock): Buffer | undefined {
+  const { own, siblings } = places;
   if (isZeroBlock(own.core, wanted)) return Buffer.alloc(wanted.lengthBytes);
-  for (const source of sources) {
-    const found = findIn(source, wanted.digest);
+  const itself = findAt(own, wanted, wanted.digest);
+  if (itself !== undefined) return itself;
+  for (const source of [own, ...siblings]) {
+    const found = findIn(source, wanted.digest, places.hints);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -35,17 +47,29 @@ function isZeroBlock(core: HashCore, { digest, lengthBytes }: WantedBlock): bool
   return zeroDigest(core, lengthBytes).equals(digest);
 }
 
-function findIn(source: VersionSource, digest: Buffer): Buffer | undefined {
-  const hints = source.index.all<{ body: number; block: number }>(
+function findIn(
+  source: TwinSource,
+  digest: Buffer,
+  hints: HistoryHints | undefined,
+): Buffer | undefined {
+  const newest = source.index.all<BlockPlace>(
     `SELECT body, block FROM locate WHERE prefix = ? LIMIT ${HINTS_MAX}`,
     digestPrefix(digest),
   );
-  for (const { body, block } of hints) {
-    const row = bodyRow(source.index, body);
-    if (row === undefined) continue;
-    for (const version of blockVersions(source, row, block)) {
-      if (version.bytes !== undefined && version.digest.equals(digest)) return version.bytes;
-    }
+  const older = hints?.places({ name: source.name, digest, limit: HINTS_MAX }) ?? [];
+  for (const place of [...newest, ...older]) {
+    const found = findAt(source, place, digest);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** A version of the block at this place that has the digest, and its bytes. */
+function findAt(source: TwinSource, place: BlockPlace, digest: Buffer): Buffer | undefined {
+  const body = bodyRow(source.index, place.body);
+  if (body === undefined) return undefined;
+  for (const version of blockVersions(source, body, place.block)) {
+    if (version.bytes !== undefined && version.digest.equals(digest)) return version.bytes;
   }
   return undefined;
 }

@@ -10,6 +10,7 @@ import { BLOCK_BYTES, PAGE_BYTES } from '../../shared/limits.js';
 import { readFully } from '../history/read-block.js';
 import { type Packs, writeFully } from '../history/packs.js';
 import type { IndexDb } from '../index/index-db.js';
+import { notePackTail } from '../index/pack-rows.js';
 import { LIVE } from '../index/schema.js';
 import {
   blockVersions,
@@ -19,16 +20,13 @@ import {
   isBad,
   isUnreadable,
   pagesOf,
-  type VersionSource,
 } from './block-versions.js';
 import type { BodyPlaces } from './body-place.js';
-import { findTwin } from './find-twin.js';
+import { findTwin, type TwinPlaces } from './find-twin.js';
 
 export interface RepairDeps {
-  /** The set's own bodies and packs, read through the writer's connection. */
-  readonly source: VersionSource;
-  /** Other sets of the same agent, where twins may be. */
-  readonly siblings: readonly VersionSource[];
+  /** The set's own bodies and packs, read through the writer's connection, and where twins may be. */
+  readonly twins: TwinPlaces;
   readonly packs: Packs;
   readonly places: BodyPlaces;
 }
@@ -45,7 +43,7 @@ export function repairBlock(
   deps: RepairDeps,
   at: { readonly body: number; readonly block: number },
 ): BlockRepair {
-  const body = bodyRow(deps.source.index, at.body);
+  const body = bodyRow(deps.twins.own.index, at.body);
   if (body === undefined) return { found: [], left: [] };
   const found = badVersions(deps, body, at.block);
   const newest = found.filter(({ hi }) => hi === LIVE);
@@ -69,9 +67,9 @@ function tryEach(
     : badVersions(deps, body, first.block);
 }
 
-function badVersions({ source }: RepairDeps, body: BodyRow, block: number): BlockVersion[] {
+function badVersions({ twins }: RepairDeps, body: BodyRow, block: number): BlockVersion[] {
   const bad: BlockVersion[] = [];
-  for (const version of blockVersions(source, body, block)) {
+  for (const version of blockVersions(twins.own, body, block)) {
     // The bytes of many versions need not be held.
     if (isBad(version)) bad.push({ ...version, bytes: undefined });
   }
@@ -79,13 +77,14 @@ function badVersions({ source }: RepairDeps, body: BodyRow, block: number): Bloc
 }
 
 function repairVersion(deps: RepairDeps, body: BodyRow, version: BlockVersion): boolean {
+  const { index } = deps.twins.own;
   if (version.miscalled) {
-    callSound(deps.source.index, version);
+    callSound(index, version);
     return true;
   }
-  const bytes = findTwin([deps.source, ...deps.siblings], version);
+  const bytes = findTwin(deps.twins, version);
   if (bytes === undefined) {
-    if (version.record === 'bad') callDamaged(deps.source.index, version);
+    if (version.record === 'bad') callDamaged(index, version);
     return false;
   }
   if (version.hi === LIVE) writeBody(deps, body, { block: version.block, bytes });
@@ -117,13 +116,14 @@ function writeBody(
 }
 
 /** The body's file; one that is missing is made, without its content. */
-function openBody({ source, places }: RepairDeps, body: BodyRow): number {
+function openBody({ twins, places }: RepairDeps, body: BodyRow): number {
+  const { bodies } = twins.own;
   try {
-    return source.bodies.open(body.id);
+    return bodies.open(body.id);
   } catch (error) {
     if (!isUnreadable(error)) throw error;
     places.ensureFile(body);
-    return source.bodies.open(body.id);
+    return bodies.open(body.id);
   }
 }
 
@@ -143,14 +143,15 @@ function holds(fd: number, right: Buffer, offset: number): boolean {
  * goes (`lo`): older points may now take pages from it that they took from a newer row before.
  */
 function writeRecord(
-  { source, packs }: RepairDeps,
+  { twins, packs }: RepairDeps,
   body: BodyRow,
   { version, bytes }: { readonly version: BlockVersion; readonly bytes: Buffer },
 ): void {
   const place = packs.append({ body: body.id, block: version.block, bytes });
   packs.flush();
-  source.index.durably(() => {
-    source.index.run(
+  const { index } = twins.own;
+  index.durably(() => {
+    index.run(
       `UPDATE before SET mask = ?, lo = min(lo, ?), pack = ?, offset = ?, length = ?, damaged = 0
        WHERE body = ? AND block = ? AND hi = ?`,
       pagesOf(bytes.length),
@@ -162,10 +163,7 @@ function writeRecord(
       version.block,
       version.hi,
     );
-    source.index.run(
-      "INSERT OR REPLACE INTO meta (key, value) VALUES ('pack_tail', ?)",
-      JSON.stringify(packs.tail()),
-    );
+    notePackTail(index, packs.tail());
   });
 }
 

@@ -19,10 +19,12 @@ import type { IndexDb } from '../index/index-db.js';
 import { type EntryRow, joinPath, newestPoint } from '../index/nodes.js';
 import { LIVE } from '../index/schema.js';
 import { BodyPlaces } from './body-place.js';
-import { type BlockVersion, bodyRow, type VersionSource } from './block-versions.js';
+import { type BlockVersion, bodyRow } from './block-versions.js';
 import { chainContradiction } from './check-index.js';
 import { checkRows, pathOfNode } from './check-rows.js';
 import { checkSqlite } from './check-sqlite.js';
+import type { TwinSource } from './find-twin.js';
+import { HistoryHints } from './history-hints.js';
 import { repairBlock, type RepairDeps } from './repair-block.js';
 import { scanContent } from './scan-content.js';
 import type { DamageRow, FindingRow, ScrubCursor, ScrubDb } from './scrub-db.js';
@@ -54,11 +56,14 @@ const ROWS_A_STEP = 512;
 /** Progress is stored at least this often. */
 const STORED_BYTES = 16 * 1024 * 1024;
 const STORED_MS = 2000;
+/** Bodies that are passed over in one round because the index cannot be read where they are. */
+const BREAKS_MAX = 1000;
 
 export class ScrubRound {
   readonly #deps: ScrubRoundDeps;
   /** Everything before it is done. */
   #cursor: ScrubCursor = { stage: 'index', at: 0, block: 0 };
+  #hints: HistoryHints | undefined;
   #unstoredBytes = 0;
   #storedMs = -Infinity;
 
@@ -77,12 +82,18 @@ export class ScrubRound {
         this.#cursor = { stage: 'tree', at: 0, block: 0 };
       }
       if (this.#cursor.stage === 'tree') {
-        await this.#tree(this.#cursor.at);
+        await this.#unlessBroken(() => this.#tree(this.#cursor.at));
         this.#cursor = { stage: 'content', at: 0, block: 0 };
       }
-      await this.#content();
+      for (let breaks = 0; breaks < BREAKS_MAX; breaks += 1) {
+        if (await this.#unlessBroken(() => this.#content())) break;
+        // Rows of this body cannot be read: those of others may.
+        this.#cursor = { stage: 'content', at: this.#cursor.at + 1, block: 0 };
+      }
     } finally {
       this.#store();
+      this.#hints?.close();
+      this.#hints = undefined;
     }
     db.end(clock.now());
     certifyRound(this.#deps.store, db);
@@ -97,13 +108,23 @@ export class ScrubRound {
     for (const message of await checkSqlite(file, signal)) {
       this.#find({ kind: 'index', point: null, path: null, message: `SQLite: ${message}` });
     }
-    try {
+    await this.#unlessBroken(() => {
       this.#chain();
-      await this.#rows();
-    } catch (error) {
-      if (signal.aborted) throw error;
-      const { message } = asAfterimageError(error);
+      return this.#rows();
+    });
+  }
+
+  /** False when the index is so wrong that looking at it fails; that is a finding. */
+  async #unlessBroken(look: () => Promise<void>): Promise<boolean> {
+    try {
+      await look();
+      return true;
+    } catch (cause) {
+      const error = asAfterimageError(cause);
+      if (isOurTrouble(error) || this.#deps.signal.aborted) throw error;
+      const { message } = error;
       this.#find({ kind: 'index', point: null, path: null, message });
+      return false;
     }
   }
 
@@ -202,6 +223,7 @@ export class ScrubRound {
       { body: this.#cursor.at, block: this.#cursor.block },
     );
     for await (const { body, block, bytes, suspects } of scan) {
+      if (suspects.length > 0) await this.#fillHints();
       for (const suspect of suspects) await this.recheck({ body, block: suspect });
       this.#storeSoon({ stage: 'content', at: body, block });
       await this.#took(bytes);
@@ -216,19 +238,33 @@ export class ScrubRound {
     });
   }
 
+  /** Once in a round that finds damage; what is cut meanwhile is not looked for. */
+  async #fillHints(): Promise<void> {
+    const { store, siblings } = this.#deps;
+    this.#hints ??= new HistoryHints();
+    const slice = new TimeSlice();
+    for (const { set, index } of [store, ...siblings()]) {
+      await this.#hints.fill({ name: set, index }, slice);
+      throwIfStopped(this.#deps.signal);
+    }
+  }
+
   #withRepair<T>(work: (deps: RepairDeps) => T): T {
     const { store, core } = this.#deps;
     const opened: BodyFiles[] = [];
-    const sourceOf = ({ folder, packs }: SetStore, index: IndexDb): VersionSource => {
+    const sourceOf = ({ set, folder, packs }: SetStore, index: IndexDb): TwinSource => {
       const bodies = new BodyFiles(folder, index);
       opened.push(bodies);
-      return { index, bodies, packs, core };
+      return { name: set, index, bodies, packs, core };
     };
     const places = this.#places(store.writer);
     try {
       return work({
-        source: sourceOf(store, store.writer),
-        siblings: this.#deps.siblings().map((sibling) => sourceOf(sibling, sibling.index)),
+        twins: {
+          own: sourceOf(store, store.writer),
+          siblings: this.#deps.siblings().map((sibling) => sourceOf(sibling, sibling.index)),
+          hints: this.#hints,
+        },
         packs: store.packs,
         places,
       });
@@ -321,6 +357,11 @@ function isLive(index: IndexDb, { parent, name, node }: EntryRow): boolean {
     name,
   );
   return row?.node === node;
+}
+
+/** Trouble that is not of what is stored. */
+function isOurTrouble({ code }: AfterimageError): boolean {
+  return code === 'cancelled' || code === 'storage-full' || code === 'storage-failed';
 }
 
 function throwIfStopped(signal: AbortSignal): void {

@@ -81,16 +81,31 @@ describe('scrub', () => {
 
   test('scrub: one without a twin is damaged for exactly the points that have it (R3)', async () => {
     const before = small.point;
-    await patchFile(10, 9);
-    flipBit(small.at('base', 'folder', 'file'), { byte: BLOCK_BYTES + 5 });
+    const content = pattern(5000, 2);
+    content.fill(1, 4200);
+    await small.commit([
+      nodeRecord({ node: Nodes.other, size: content.length, body: 'keep' }),
+      ...blockRecords(Nodes.other, content),
+    ]);
+    // In the second page, which the older version has of its own.
+    flipBit(small.at('base', 'other'), { byte: 4500 });
     const { found, repaired, damage } = await scrubOnce(small.open);
     expect({ found, repaired }).toEqual({ found: 1, repaired: 0 });
-    expect(damage).toMatchObject([{ block: 1, hi: LIVE, from: 1, to: before + 1 }]);
+    expect(damage).toMatchObject([{ block: 0, hi: LIVE, from: before + 1, to: before + 1 }]);
+    expect(await readError(before + 1, Nodes.other, 0)).toMatchObject({ code: 'damaged' });
+    expect(await readError(before, Nodes.other, 0)).toBeUndefined();
+    // In the first, which it shares.
+    flipBit(small.at('base', 'other'), { byte: 5 });
+    const more = await scrubOnce(small.open);
+    expect(more.damage.map(({ from, to }) => [from, to])).toEqual([
+      [1, before],
+      [before + 1, before + 1],
+    ]);
     for (const point of [1, before, before + 1]) {
-      expect(await readError(point, Nodes.file, 1)).toMatchObject({ code: 'damaged' });
-      expect(await readError(point, Nodes.file, 0)).toBeUndefined();
-      expect(await readError(point, Nodes.file, 2)).toBeUndefined();
-      expect(await readError(point, Nodes.other, 0)).toBeUndefined();
+      expect(await readError(point, Nodes.other, 0)).toMatchObject({ code: 'damaged' });
+      for (const block of [0, 1, 2]) {
+        expect(await readError(point, Nodes.file, block)).toBeUndefined();
+      }
     }
   });
 
