@@ -31,12 +31,13 @@ import { setPosition } from './set-position.js';
 import { signatureOfNode } from './stage/signature.js';
 import { BackgroundFlush } from './stage/background-flush.js';
 import { isStorageTrouble, Stall } from './stall.js';
+import type { Allowance } from './space-guard.js';
 import { Staging, type StagingDeps } from './stage/staging.js';
 import { type SetState, SetStateMachine } from './state.js';
 
 export interface SetWriterDeps extends Omit<PipelineDeps, 'known' | 'flushAll'> {
-  /** Throws `storage-full` when no sync may begin now. */
-  readonly admit: () => void;
+  /** Throws `quota-exceeded` or `storage-full` when no sync may begin now (R20). */
+  readonly admit: () => Allowance | undefined;
 }
 
 const FLUSH_BYTES = 12 * 1024 * 1024;
@@ -203,10 +204,10 @@ export class SetWriter implements SetPort {
       await this.#drop();
     }
     checkParent(this.#store.writer, record);
-    this.#deps.admit();
+    const allowance = this.#deps.admit();
     await emptyFolders(this.#folders.intent, this.#folders.new, this.#folders.park);
     this.#parent.forget();
-    this.#staging = Staging.begin(this.#stagingDeps(), { boot: frame.boot, record });
+    this.#staging = Staging.begin(this.#stagingDeps(), { boot: frame.boot, record, allowance });
     this.#received = { boot: frame.boot, sequence: frame.sequence - 1 };
     this.#unflushedBytes = 0;
     this.#machine.to('receiving');

@@ -87,7 +87,7 @@ export async function applySync(deps: ApplyDeps): Promise<CutPoint> {
       durability,
       slice,
       setTime: (node, path) => {
-        setPlacedTime(deps, node, path);
+        setPlacedTime({ ...deps, trees, durability }, node, path);
       },
       symlinkTarget: (node) =>
         symlinkTarget(deps.intent, deps.index, { node, point: state.point - 1 }),

@@ -3,12 +3,14 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { AfterimageError } from '../../shared/errors.js';
 import { BLOCK_BYTES, PAGE_BYTES, PAGES_PER_BLOCK } from '../../shared/limits.js';
+import { SET_NODE } from '../../shared/protocol/records.js';
 import type { Posix } from '../../shared/posix/posix.js';
 import type { TimeSlice } from '../../shared/time-slice.js';
 import { atticPath } from '../history/body-files.js';
 import { writeFully } from '../history/packs.js';
 import type { IndexDb } from '../index/index-db.js';
-import { stagedNodes } from '../index/paged.js';
+import { mtimeOf, nodeAt } from '../index/nodes.js';
+import { paged, stagedNodes } from '../index/paged.js';
 import type { PagesFile } from '../stage/pages-file.js';
 import type { TwoTrees } from '../stage/seal-tree.js';
 import { type StagedBlock, stagedBlocks } from '../stage/staged-block.js';
@@ -16,6 +18,7 @@ import type { Durability } from './durability.js';
 import { below, existsAt, type FolderTree, openFileAt, unlessAbsent } from './folders.js';
 
 export interface ContentsDeps {
+  readonly index: IndexDb;
   readonly intent: IndexDb;
   readonly setFolder: string;
   readonly parkFolder: string;
@@ -139,40 +142,57 @@ interface TimeRow {
  * nobody can run. What was placed anew has its time already.
  */
 export async function setTimes(deps: ContentsDeps): Promise<void> {
-  for (const where of ['kind IN (0, 2) AND fresh = 0', 'kind = 1']) {
-    const rows = stagedNodes<TimeRow>(deps.intent, {
-      columns: 'id, mtime_s, mtime_ns',
-      where: `dead = 0 AND ${where}`,
-    });
-    for (const row of rows) {
-      const name = deps.trees.newName(row.id);
-      if (name !== undefined) setTime(deps, name, timeOf(row));
-      await deps.slice.breathe();
-    }
+  const kept = {
+    columns: 'id, mtime_s, mtime_ns',
+    where: 'dead = 0 AND kind IN (0, 2) AND fresh = 0',
+  };
+  for (const row of stagedNodes<TimeRow>(deps.intent, kept)) {
+    setTime(deps, row.id, mtimeOf(row));
+    await deps.slice.breathe();
+  }
+  const folders = { columns: 'id, mtime_s, mtime_ns', where: 'dead = 0 AND kind = 1' };
+  for (const row of stagedNodes<TimeRow>(deps.intent, folders)) {
+    setTime(deps, row.id, mtimeOf(row));
+    await deps.slice.breathe();
+  }
+  for (const { id } of foldersTouched(deps.intent)) {
+    const row = nodeAt(deps.index, id, deps.trees.parent);
+    if (row !== undefined) setTime(deps, id, mtimeOf(row));
+    await deps.slice.breathe();
   }
 }
 
-/** A file that somebody took out of the base has no time to set; verify tells of it. */
-function setTime(
-  deps: ContentsDeps,
-  name: { parent: number; name: Buffer },
-  mtimeNs: bigint,
-): void {
-  unlessAbsent(() => {
-    deps.posix.setMtime(below(deps.after.open(name.parent), name.name), mtimeNs);
+/** Folders that the sync says nothing of, although names of theirs were taken away and given back. */
+function foldersTouched(intent: IndexDb): Generator<{ readonly id: number }> {
+  return paged<{ readonly id: number }>(intent, {
+    sql: `SELECT parent AS id FROM (SELECT parent FROM park UNION SELECT parent FROM place)
+          WHERE parent > ? AND parent NOT IN (SELECT id FROM node) ORDER BY parent LIMIT ?`,
+    start: [SET_NODE],
+    cursorOf: ({ id }) => [id],
   });
 }
 
-/** Sets the mtime of a node that was placed at `path`. */
+/** What has no name any more, or was taken out of the base by somebody, has no time to set. */
+function setTime(deps: ContentsDeps, node: number, mtimeNs: bigint): void {
+  const name = deps.trees.newName(node);
+  if (name === undefined) return;
+  unlessAbsent(() => {
+    const path = below(deps.after.open(name.parent), name.name);
+    deps.posix.setMtime(path, mtimeNs);
+    deps.durability.touchAt(`time ${node}`, path);
+  });
+}
+
+/** Sets the mtime of a node that was placed at `path`, as the sync says it or as it was. */
 export function setPlacedTime(
-  deps: Pick<ContentsDeps, 'intent' | 'posix'>,
+  deps: Pick<ContentsDeps, 'intent' | 'index' | 'posix' | 'trees' | 'durability'>,
   node: number,
   path: Buffer,
 ): void {
-  const row = deps.intent.get<TimeRow>('SELECT id, mtime_s, mtime_ns FROM node WHERE id = ?', node);
-  if (row !== undefined) deps.posix.setMtime(path, timeOf(row));
-}
-
-function timeOf(row: TimeRow): bigint {
-  return BigInt(row.mtime_s) * 1_000_000_000n + BigInt(row.mtime_ns);
+  const row =
+    deps.intent.get<TimeRow>('SELECT id, mtime_s, mtime_ns FROM node WHERE id = ?', node) ??
+    nodeAt(deps.index, node, deps.trees.parent);
+  if (row === undefined) return;
+  deps.posix.setMtime(path, mtimeOf(row));
+  deps.durability.touchAt(`time ${node}`, path);
 }

@@ -19,6 +19,11 @@ export class PagesFile {
     this.#end = fs.fstatSync(this.#fd).size;
   }
 
+  /** Bytes of the file. */
+  get end(): number {
+    return this.#end;
+  }
+
   append(bytes: Uint8Array): number {
     const offset = this.#end;
     writeFully(this.#fd, bytes, offset);

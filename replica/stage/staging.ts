@@ -3,7 +3,6 @@
  * Everything it keeps is in files; memory holds one frame.
  */
 import fs from 'node:fs';
-import { asAfterimageError } from '../../shared/errors.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import { FILE_BYTES_MAX } from '../../shared/limits.js';
 import { ByteWriter } from '../../shared/protocol/bytes.js';
@@ -19,14 +18,15 @@ import {
   SET_NODE,
   type SyncRecord,
 } from '../../shared/protocol/records.js';
-import { type SyncOutcome, syncOutcomeSchema } from '../../shared/protocol/sync-outcome.js';
 import { TimeSlice } from '../../shared/time-slice.js';
 import type { BlockSource } from '../history/read-block.js';
 import type { IndexDb } from '../index/index-db.js';
 import { newestPoint, nodeAt, nodeEver, splitMtime } from '../index/nodes.js';
+import type { Allowance } from '../space-guard.js';
 import { type IntentFolders, intentFile, openIntent } from './intent-db.js';
 import type { IntentStore, KnownBlocks } from './known-blocks.js';
 import { NewFiles } from './new-files.js';
+import { outcomeOf } from './outcome-of.js';
 import { PagesFile } from './pages-file.js';
 import type { ParentState } from './parent-state.js';
 import { refused, StagedContent, type StagedNode } from './staged-content.js';
@@ -69,6 +69,7 @@ export class Staging {
   /** The newest point, which stays so while this sync is under way. */
   readonly #parentPoint: number;
   #node: StagedNode | undefined;
+  #allowance: Allowance | undefined;
   #ended = false;
   /** Rows were written that are not handed to the file yet. */
   #uncommitted = false;
@@ -93,9 +94,14 @@ export class Staging {
   /** Starts a sync in empty folders. */
   static begin(
     deps: StagingDeps,
-    start: { readonly boot: string; readonly record: BeginRecord },
+    start: {
+      readonly boot: string;
+      readonly record: BeginRecord;
+      readonly allowance?: Allowance | undefined;
+    },
   ): Staging {
     const staging = new Staging(deps, openIntent(deps.folders.intent));
+    staging.#allowance = start.allowance;
     const { sync, incarnation } = start.record;
     staging.intent.run(
       'INSERT INTO sync (one, boot, sync, incarnation, durable, sealed, received_bytes) VALUES (1, ?, ?, ?, 0, 0, 0)',
@@ -119,6 +125,8 @@ export class Staging {
     if (row.sealed === 0) {
       intent.run('DELETE FROM manifest_record WHERE frame > ?', row.durable);
       intent.run('UPDATE sync SET outcome = NULL, ended_frame = 0 WHERE ended_frame > durable');
+      // Rows can outlive their bytes in a power cut; the frames that brought both come again.
+      intent.run('DELETE FROM block WHERE length > 0 AND offset + length > ?', staging.pages.end);
     }
     staging.#ended = intent.get('SELECT 1 FROM sync WHERE ended_frame > 0') !== undefined;
     let begins = true;
@@ -129,6 +137,13 @@ export class Staging {
       begins = false;
     }
     return staging;
+  }
+
+  /** Throws `quota-exceeded` when what came, and what was copied for it, is more than it may store. */
+  checkAllowance(): void {
+    const storedBytes = this.newFiles.writtenBytes + this.pages.end;
+    if (this.#allowance !== undefined && storedBytes > this.#allowance.bytes)
+      throw this.#allowance.error;
   }
 
   /** Where its blocks are, for those who look for known ones. */
@@ -194,6 +209,7 @@ export class Staging {
       ends = record.type === 'end';
       first = false;
     }
+    this.checkAllowance();
     this.intent.run('UPDATE sync SET received_bytes = received_bytes + ?', frame.body.length);
     // Last of all that can fail: a frame that is taken again is in the manifest once.
     this.intent.run(
@@ -356,7 +372,7 @@ export class Staging {
 
   #takeEnd(record: EndRecord, sequence: number): void {
     if (record.sync !== this.status().sync) throw refused('the end of another sync');
-    const outcome = parseOutcome(record.outcome);
+    const outcome = outcomeOf(record.outcome);
     this.intent.run(
       'UPDATE sync SET outcome = ?, ended_frame = ?',
       JSON.stringify(outcome),
@@ -385,13 +401,5 @@ function flushFile(file: string): void {
     fs.fsyncSync(fd);
   } finally {
     fs.closeSync(fd);
-  }
-}
-
-function parseOutcome(bytes: Uint8Array): SyncOutcome {
-  try {
-    return syncOutcomeSchema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
-  } catch (error) {
-    throw refused(`the outcome of the sync does not read: ${asAfterimageError(error).message}`);
   }
 }

@@ -4,35 +4,25 @@
  * older points stand. FUZZ=n and SEED=n for more.
  */
 import { expect, test } from 'vitest';
-import { createHashCore } from '../../shared/hash/create-hash-core.js';
 import { decodeRecords, type SyncRecord } from '../../shared/protocol/records.js';
 import { Seeded } from '../support/seeded.js';
-import { ModelSet } from './support/model-set.js';
-import { readPoint } from './support/open-model-set.js';
+import { readPoint } from '../model/full-copy.js';
+import { ModelHistory } from '../model/history.js';
 import { encode, SmallSet } from './support/small-set.js';
 
 const rounds = Number(process.env['FUZZ'] ?? 90);
 const seed = Number(process.env['SEED'] ?? 4);
-const core = createHashCore();
-
-function isAlive(record: SyncRecord): boolean {
-  return record.type !== 'begin' && record.type !== 'end';
-}
 
 /** The records of a random tree, numbered from `firstNode` so that they meet no others. */
 function randomRecords(random: Seeded, firstNode: number): SyncRecord[] {
-  const model = new ModelSet(random, core);
-  model.mutate(3 + random.below(12));
+  const model = new ModelHistory(random.below(1_000_000));
   const moved = (node: number): number => (node > 1 ? node + firstNode : node);
-  return model
-    .records(1, { point: 0, chain: Buffer.alloc(32) })
-    .filter(isAlive)
-    .map((record) => {
-      if (record.type === 'link')
-        return { ...record, parent: moved(record.parent), node: moved(record.node) };
-      if (record.type === 'unlink') return { ...record, parent: moved(record.parent) };
-      return 'node' in record ? { ...record, node: moved(record.node) } : record;
-    });
+  return model.change(3 + random.below(12)).map((record) => {
+    if (record.type === 'link')
+      return { ...record, parent: moved(record.parent), node: moved(record.node) };
+    if (record.type === 'unlink') return { ...record, parent: moved(record.parent) };
+    return 'node' in record ? { ...record, node: moved(record.node) } : record;
+  });
 }
 
 /** Leaves out, doubles or swaps records, or gives one the numbers of another. */

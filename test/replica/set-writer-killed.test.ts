@@ -6,7 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Seeded } from '../support/seeded.js';
-import { differences, ModelHistory, openModelSet, readPoint } from './support/open-model-set.js';
+import { differences, readPoint } from '../model/full-copy.js';
+import { ModelHistory } from '../model/history.js';
+import { openModelSet } from '../model/open-set.js';
 
 const child = fileURLToPath(
   new URL('../../dist/test/replica/support/kill-child.js', import.meta.url),

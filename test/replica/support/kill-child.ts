@@ -1,6 +1,7 @@
 /** A replica's set under syncs, as a process to be killed: arguments are folder, seed, last sync. */
 import { randomBytes } from 'node:crypto';
-import { ModelHistory, openModelSet, sendSync } from './open-model-set.js';
+import { ModelHistory } from '../../model/history.js';
+import { openModelSet, sendSync } from '../../model/open-set.js';
 
 const [, , folder, seed, last] = process.argv;
 if (folder === undefined) throw new Error('usage: kill-child FOLDER SEED LAST');

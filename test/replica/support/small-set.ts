@@ -5,7 +5,6 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { createHashCore } from '../../../shared/hash/create-hash-core.js';
 import { ByteWriter } from '../../../shared/protocol/bytes.js';
 import {
   encodeRecord,
@@ -14,10 +13,11 @@ import {
   type SyncRecord,
 } from '../../../shared/protocol/records.js';
 import type { SetEvent } from '../../../replica/receive/set-port.js';
-import { type FullCopy, outcome } from './model-set.js';
-import { differences, type OpenSet, openModelSet, readPoint, sendSync } from './open-model-set.js';
+import { differences, type FullCopy, readPoint } from '../../model/full-copy.js';
+import { core, openModelSet, type OpenSet, sendSync } from '../../model/open-set.js';
+import { outcome } from '../../model/sync-records.js';
 
-export const core = createHashCore();
+export { core };
 
 /** What `SmallSet.create` puts into the first point. */
 export const Nodes = { folder: 2, file: 3, symlink: 4, other: 5, inner: 6, dead: 7 } as const;

@@ -11,7 +11,7 @@ import { agentInboxPrefix } from '../../../shared/protocol/subject.js';
 import { SET_NODE, type SyncRecord } from '../../../shared/protocol/records.js';
 import { createNatsTransport } from '../../../shared/transport/nats.js';
 import type { Transport, TransportStatus } from '../../../shared/transport/transport.js';
-import { outcome } from '../../replica/support/model-set.js';
+import { outcome } from '../../model/sync-records.js';
 import { fileRecords } from '../../replica/support/small-set.js';
 
 export interface WireAgent {

@@ -1,0 +1,256 @@
+/** A set on a simulated disk with full copies of its points: opens it, kills it, and looks for what is wrong. */
+import { asAfterimageError } from '../../shared/errors.js';
+import { StoredSetReader } from '../../replica/history/stored-set-reader.js';
+import { prunePoints } from '../../replica/retain/prune-points.js';
+import { verifySet } from '../../replica/verify/verify-set.js';
+import { Seeded } from '../support/seeded.js';
+import { baseDifferences, indexDifferences, leftovers } from './base-check.js';
+import type { SimulatedDisk } from './disk/simulated-disk.js';
+import { differences, type FullCopy, readPoint } from './full-copy.js';
+import { core, openModelSet, type OpenSet } from './open-set.js';
+import type { Trouble } from './script.js';
+
+/** Something a point, the base or a promise is not. */
+export class Wrong extends Error {
+  constructor(what: readonly string[]) {
+    super(what.slice(0, 8).join('\n'));
+    this.name = 'Wrong';
+  }
+}
+
+/** A trouble that struck, and the step where it did, as `name#n`. */
+export interface Struck {
+  readonly trouble: Trouble;
+  readonly step: string;
+}
+
+export interface RunCounts {
+  readonly strikes: Struck[];
+  pointsRead: number;
+  syncs: number;
+  recoveries: number;
+}
+
+export class CheckedSet {
+  readonly disk: SimulatedDisk;
+  readonly copies = new Map<number, FullCopy>();
+  /** What the newest point may be, while its sync is on its way. */
+  pending: { readonly point: number; readonly copy: FullCopy } | undefined;
+  /** Points that were told to go. */
+  mayBeGone: ReadonlySet<number> = new Set();
+  readonly counts: RunCounts = { strikes: [], pointsRead: 0, syncs: 0, recoveries: 0 };
+  #open: OpenSet | undefined;
+  #trouble: Trouble | undefined;
+  #stalls: Promise<void> = Promise.resolve();
+  #wrongWhileStalled: Wrong | undefined;
+
+  constructor(disk: SimulatedDisk) {
+    this.disk = disk;
+  }
+
+  get open(): OpenSet {
+    if (this.#open === undefined) throw new Error('the set is not open');
+    return this.#open;
+  }
+  get point(): number {
+    return this.open.writer.position().point;
+  }
+
+  /** The next trouble to come; the steps of its name or number count from here. */
+  arm(trouble: Trouble | undefined): void {
+    this.#trouble = trouble;
+    if (trouble === undefined) this.disk.steps.arm(undefined);
+    else this.disk.steps.arm({ ...trouble, how: trouble.how === 'full' ? 'full' : 'kill' });
+  }
+
+  /** Runs something that can be struck; `killed` when the process died meanwhile. */
+  async live<T>(work: Promise<T>): Promise<T | 'killed'> {
+    work.catch(() => undefined);
+    const result = await Promise.race([work, this.disk.steps.untilKilled()]);
+    if (this.#wrongWhileStalled !== undefined) throw this.#wrongWhileStalled;
+    return result;
+  }
+
+  /** Opens the set, again and again while troubles strike. */
+  async start(troubles: Trouble[]): Promise<void> {
+    for (;;) {
+      const opened = await openModelSet(this.disk.folder).catch((error: unknown) => {
+        if (this.disk.steps.killed !== undefined || (this.#noteFull() && isFull(error)))
+          return undefined;
+        throw error;
+      });
+      if (opened === undefined || this.disk.steps.killed !== undefined) {
+        await this.#bury(opened);
+        this.arm(troubles.shift());
+        continue;
+      }
+      this.#open = opened;
+      opened.writer.onEvent((event) => {
+        if (event.type === 'stalled') this.#whileStalled();
+      });
+      if (opened.writer.status.stalled !== undefined) this.#whileStalled();
+      if ((await this.live(this.#settled(opened))) !== 'killed') return;
+      await this.die(troubles);
+    }
+  }
+
+  /** Ends the dead process, and its machine's power with it when that was the trouble; arms the next one. */
+  async die(troubles: Trouble[]): Promise<void> {
+    const { killed } = this.disk.steps;
+    if (killed === undefined) throw new Error('nobody died');
+    await this.#bury(this.#open);
+    this.arm(troubles.shift());
+  }
+
+  /** Nothing of a dead process may run on: it is told to close, which it can do nothing for any more. */
+  async #bury(open: OpenSet | undefined): Promise<void> {
+    const trouble = this.#trouble;
+    this.#open = undefined;
+    this.#trouble = undefined;
+    this.counts.recoveries += 1;
+    const { killed: step } = this.disk.steps;
+    if (trouble !== undefined && step !== undefined) this.counts.strikes.push({ trouble, step });
+    await open?.writer.close().catch(() => undefined);
+    try {
+      open?.store.close();
+    } catch {
+      // A dead process closes nothing; what it left open is closed below.
+    }
+    await this.#stalls;
+    const cut = step !== undefined && trouble?.how === 'power' ? trouble : undefined;
+    this.disk.restart(
+      cut === undefined ? undefined : { kept: cut.kept, random: new Seeded(cut.salt) },
+    );
+  }
+
+  /** The process ends in good order. */
+  async stop(): Promise<void> {
+    await this.#open?.close();
+    this.#open = undefined;
+  }
+
+  /** Readers are served while a set is stalled (R9, R19); then the disk has room again. */
+  #whileStalled(): void {
+    this.#noteFull();
+    this.#stalls = this.#stalls.then(async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      try {
+        if (this.disk.steps.killed === undefined) await this.checkPoints('while stalled');
+      } catch (error) {
+        this.#wrongWhileStalled ??= error instanceof Wrong ? error : new Wrong([String(error)]);
+      }
+      this.disk.endWaits();
+    });
+  }
+
+  /** Whether the disk was full just now, because that was the trouble. */
+  #noteFull(): boolean {
+    const { failed } = this.disk.steps;
+    if (this.#trouble?.how !== 'full' || failed === undefined) return false;
+    this.counts.strikes.push({ trouble: this.#trouble, step: failed });
+    this.#trouble = undefined;
+    return true;
+  }
+
+  /** Waits until what recovery left running in the background is done. */
+  async #settled({ writer }: OpenSet): Promise<void> {
+    while (writer.status.stalled !== undefined)
+      await new Promise((resolve) => setImmediate(resolve));
+    if (writer.status.state !== 'receiving') await writer.abandon('nothing is under way');
+  }
+
+  /** The agent has another sync; what was received of this one is dropped. */
+  async abandon(): Promise<'killed' | 'dropped'> {
+    const { writer } = this.open;
+    try {
+      await writer.abandon('the agent has another sync').catch(async (error: unknown) => {
+        if (!this.#noteFull()) throw error;
+        await writer.abandon('the agent asks once more');
+      });
+    } catch (error) {
+      if (this.disk.steps.killed === undefined) throw error;
+    }
+    return this.disk.steps.killed === undefined ? 'dropped' : 'killed';
+  }
+
+  /** Removes points as retention does. */
+  async prune(points: readonly number[]): Promise<void> {
+    await prunePoints(this.open.store, {
+      points,
+      reason: { policy: 'model', by: 'model', timeMs: 1 },
+    });
+  }
+
+  // ——— what must be true ———
+
+  /** Newest point that has a copy; 0 for none. */
+  get newest(): number {
+    return Math.max(0, ...this.copies.keys());
+  }
+
+  /** Every point is there and reads back as its copy. */
+  async checkPoints(when: string): Promise<void> {
+    const found = new StoredSetReader(this.open.store).points().map(({ point }) => point);
+    const wrong: string[] = [];
+    for (const point of found) {
+      const copy = this.#copyOf(point);
+      if (copy === undefined) wrong.push(`point ${point} should not be`);
+      else wrong.push(...(await this.#wrongIn(point, copy)));
+    }
+    for (const point of this.copies.keys())
+      if (!found.includes(point) && !this.mayBeGone.has(point))
+        wrong.push(`point ${point} is gone`);
+    if (wrong.length > 0) throw new Wrong(wrong.map((line) => `${when}: ${line}`));
+  }
+
+  #copyOf(point: number): FullCopy | undefined {
+    return (
+      this.copies.get(point) ?? (this.pending?.point === point ? this.pending.copy : undefined)
+    );
+  }
+
+  /** Points that went are forgotten. */
+  forgetGone(): void {
+    const found = new Set(new StoredSetReader(this.open.store).points().map(({ point }) => point));
+    for (const point of this.copies.keys()) if (!found.has(point)) this.copies.delete(point);
+    this.mayBeGone = new Set();
+  }
+
+  async #wrongIn(point: number, copy: FullCopy): Promise<string[]> {
+    this.counts.pointsRead += 1;
+    try {
+      const lines = differences(await readPoint(this.open.store, point), copy);
+      return lines.map((line) => `point ${point}: ${line}`);
+    } catch (error) {
+      if (this.disk.steps.killed !== undefined) return [];
+      return [`point ${point}: ${asAfterimageError(error).message}`];
+    }
+  }
+
+  /** Points, base, and that nothing lies about. `idle`: no sync is staged, and none was dropped. */
+  async check(when: string, { idle }: { readonly idle: boolean }): Promise<void> {
+    await this.checkPoints(when);
+    const { store } = this.open;
+    const newest = this.#copyOf(this.point) ?? new Map<string, never>();
+    const wrong = [
+      ...baseDifferences(store.folder, newest),
+      ...indexDifferences(store),
+      ...(idle ? leftovers(store) : []),
+    ].map((line) => `${when}: ${line}`);
+    if (wrong.length > 0) throw new Wrong(wrong);
+  }
+
+  /** What `afterimage verify` finds. */
+  async verify(): Promise<void> {
+    const findings: string[] = [];
+    const { signal } = new AbortController();
+    const reader = new StoredSetReader(this.open.store);
+    for await (const line of verifySet(reader, { hash: core, depth: 'data', signal }))
+      if (line.type === 'finding') findings.push(JSON.stringify(line));
+    if (findings.length > 0) throw new Wrong(findings);
+  }
+}
+
+function isFull(error: unknown): boolean {
+  return asAfterimageError(error).code === 'storage-full';
+}
