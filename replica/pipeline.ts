@@ -64,6 +64,7 @@ export async function sealSync(deps: PipelineDeps, staging: Staging): Promise<re
     slice,
   });
   staging.commitRows();
+  staging.checkAllowance();
   if (wants.length === 0) await flushIntent(deps, staging);
   return wants;
 }

@@ -86,16 +86,20 @@ export async function runReplica(
     const posix = loadPosix();
     for (const missing of posix.missing) log.warn('the native part is not there', { missing });
     const certifier = openCertifier(config.dataFolder, { clock, stack });
-    const house = new SetHouse({
+    const house: SetHouse = new SetHouse({
       dataFolder: config.dataFolder,
       core: createHashCore(),
       posix,
       clock,
       log,
       claim: (request) => {
-        catalog.claimSet(request);
+        catalog.claimSet({ ...request, setsMax: config.quotas.setsPerAgentMax });
       },
-      admit: spaceGuard(config),
+      admit: spaceGuard({
+        config,
+        spaceOf: (set) => house.opened.find(({ name }) => name === set)?.reader.space(),
+        owners: () => catalog.listSets(),
+      }),
       scrub: scrubOptions(config, { catalog, clock }),
       certifier,
     });

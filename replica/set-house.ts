@@ -129,9 +129,7 @@ export class SetHouse {
       writer = await SetWriter.open({
         ...this.#deps,
         store,
-        admit: () => {
-          this.#deps.admit(name, () => reader.space());
-        },
+        admit: () => this.#deps.admit(name),
       });
     } catch (error) {
       this.#deps.certifier?.close(name);

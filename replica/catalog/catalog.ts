@@ -12,6 +12,14 @@ import { checkWireName } from '../../shared/protocol/subject.js';
 import { hashToken, indexOfToken, numberedToken, numberOfToken } from '../../shared/seal/token.js';
 import type { SessionCatalog, TokenVerdict } from '../receive/session-catalog.js';
 import { AgentKeys } from './agent-keys.js';
+import {
+  claimSet,
+  type ClaimRequest,
+  listSets,
+  moveSet,
+  type Note,
+  removeSet,
+} from './set-owners.js';
 import { CATALOG_VERSION, catalogMigration, catalogSchema } from './schema.js';
 
 export interface AgentRow {
@@ -51,8 +59,11 @@ export interface Catalog extends SessionCatalog {
    * enrolment pins another key. Throws `not-found`.
    */
   adoptAgent(name: string, options?: { readonly forgetKey: boolean }): void;
-  /** Makes a set the agent's, or confirms that it is. Throws `set-owned`. */
-  claimSet(request: { readonly set: string; readonly agent: string }): void;
+  /**
+   * Makes a set the agent's, or confirms that it is. Throws `set-owned`, and `quota-exceeded` when the
+   * agent has `setsMax` others.
+   */
+  claimSet(request: ClaimRequest): void;
   /** Gives a set to another agent (its host was replaced). Throws `not-found`. */
   moveSet(request: { readonly set: string; readonly agent: string }): void;
   /** Takes a set out of the catalog when its data is gone. */
@@ -95,15 +106,16 @@ const ADOPT_MS = 3600 * 1000;
 
 class SqliteCatalog implements Catalog {
   readonly keys: AgentKeys;
+  readonly #note: Note = (action, subject, detail) => {
+    this.audit({ action, subject, detail });
+  };
   readonly #db: Database.Database;
   readonly #clock: Clock;
 
   constructor(database: Database.Database, clock: Clock) {
     this.#db = database;
     this.#clock = clock;
-    this.keys = new AgentKeys(database, (action, subject, detail) => {
-      this.audit({ action, subject, detail });
-    });
+    this.keys = new AgentKeys(database, this.#note);
   }
 
   listAgents(): AgentRow[] {
@@ -167,50 +179,28 @@ class SqliteCatalog implements Catalog {
     });
   }
 
-  claimSet(request: { readonly set: string; readonly agent: string }): void {
+  claimSet(request: ClaimRequest): void {
     checkWireName('set', request.set);
     this.#together(() => {
-      const owner = this.#db
-        .prepare<[string], { agent: string }>('SELECT agent FROM sets WHERE name = ?')
-        .get(request.set)?.agent;
-      if (owner === request.agent) return;
-      if (owner !== undefined) {
-        throw new AfterimageError('set-owned', `set ${request.set} belongs to agent ${owner}`, {
-          facts: { set: request.set, agent: request.agent },
-        });
-      }
-      this.#db
-        .prepare('INSERT INTO sets (name, agent, created_ms) VALUES (?, ?, ?)')
-        .run(request.set, request.agent, this.#clock.now());
-      this.audit({ action: 'new-set', subject: request.set, detail: request.agent });
+      claimSet(this.#db, request, this.#clock.now(), this.#note);
     });
   }
 
-  moveSet(request: { readonly set: string; readonly agent: string }): void {
+  moveSet(request: Parameters<Catalog['moveSet']>[0]): void {
     this.#together(() => {
       this.#requireAgent(request.agent);
-      const { changes } = this.#db
-        .prepare('UPDATE sets SET agent = ? WHERE name = ?')
-        .run(request.agent, request.set);
-      if (changes === 0) throw new AfterimageError('not-found', `there is no set ${request.set}`);
-      this.audit({ action: 'move-set', subject: request.set, detail: request.agent });
+      moveSet(this.#db, request, this.#note);
     });
   }
 
   removeSet(set: string): void {
     this.#together(() => {
-      this.#db.prepare('DELETE FROM set_tokens WHERE set_name = ?').run(set);
-      this.#db.prepare('DELETE FROM sets WHERE name = ?').run(set);
-      this.audit({ action: 'remove-set', subject: set, detail: '' });
+      removeSet(this.#db, set, this.#note);
     });
   }
 
   listSets(): { agent: string; set: string }[] {
-    return this.#db
-      .prepare<[], { agent: string; set: string }>(
-        'SELECT agent, name AS "set" FROM sets ORDER BY name',
-      )
-      .all();
+    return listSets(this.#db);
   }
 
   audit(entry: Omit<AuditRow, 'timeMs'>): void {

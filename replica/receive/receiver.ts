@@ -79,7 +79,6 @@ const SILENT_MS_MAX = 15_000;
 const ASK_MS = 5000;
 /** What an operator wrote into the catalog is looked for this often. */
 const LOOK_MS = 1000;
-const SETS_PER_AGENT_MAX = 1000;
 /** "Say hello" is told to one set at most this often. */
 const STALE_MS = 100;
 const STALE_SETS_MAX = 10_000;
@@ -277,10 +276,6 @@ class WireReceiver implements Receiver {
 
   async #openNow(address: SetAddress, key: string): Promise<OpenedSet> {
     const { agent, set } = address;
-    const own = [...this.#sets.values()].filter(({ inbox }) => inbox.address.agent === agent);
-    if (own.length >= SETS_PER_AGENT_MAX) {
-      throw new AfterimageError('argument-invalid', `agent ${agent} has ${own.length} sets`);
-    }
     const port = await this.#options.openSet({ set, agent });
     const inbox = new SetInbox({
       address: { tenant: address.tenant, agent, set },

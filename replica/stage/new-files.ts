@@ -16,10 +16,16 @@ const FLAGS = fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_NOFOLL
 export class NewFiles {
   readonly #folder: string;
   readonly #open = new Map<number, number>();
+  #writtenBytes = 0;
 
   constructor(folder: string) {
     this.#folder = folder;
     fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  }
+
+  /** Bytes written by this process, those that were written over too. */
+  get writtenBytes(): number {
+    return this.#writtenBytes;
   }
 
   path(node: number): string {
@@ -30,6 +36,7 @@ export class NewFiles {
   write(node: number, block: number, bytes: Uint8Array): void {
     unlessTooLarge(node, () => {
       writeFully(this.#descriptor(node), bytes, block * BLOCK_BYTES);
+      this.#writtenBytes += bytes.length;
     });
   }
 

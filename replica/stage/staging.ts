@@ -23,6 +23,7 @@ import type { BlockSource } from '../history/read-block.js';
 import type { IndexDb } from '../index/index-db.js';
 import { newestPoint, nodeAt, nodeEver, splitMtime } from '../index/nodes.js';
 import type { Allowance } from '../space-guard.js';
+import { flushFile } from './flush-file.js';
 import { type IntentFolders, intentFile, openIntent } from './intent-db.js';
 import type { IntentStore, KnownBlocks } from './known-blocks.js';
 import { NewFiles } from './new-files.js';
@@ -392,14 +393,5 @@ export class Staging {
     }
     this.#node = { id: node, size: row.size, bodyWord };
     return this.#node;
-  }
-}
-
-function flushFile(file: string): void {
-  const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
-  try {
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
   }
 }

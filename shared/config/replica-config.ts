@@ -18,6 +18,8 @@ const address = z
   .refine((text) => parseAddress(text) !== undefined, 'host:port, such as 127.0.0.1:9470')
   .meta({ type: 'host:port' });
 
+/** Each has a database and a few open files on the replica. */
+const SETS_PER_AGENT_MAX = 100;
 const OWN_BROKER_ADDRESS = '127.0.0.1:4222';
 const ownBrokerKeys = ['listen', 'public_url', 'binary', 'tls_cert_file', 'tls_key_file'] as const;
 
@@ -49,8 +51,17 @@ const brokerSchema = z
     }
   });
 
+const bytesByName = z.record(z.string(), byteCount({ min: 1 })).superRefine((quotas, context) => {
+  for (const name of Object.keys(quotas)) {
+    if (!isWireName(name)) context.addIssue({ code: 'custom', path: [name], message: 'a name' });
+  }
+});
+
 const quotasSchema = z.strictObject({
   set_bytes_max: byteCount({ min: 1 }).optional(),
+  sets: bytesByName.default({}),
+  agents: bytesByName.default({}),
+  sets_per_agent_max: z.int().min(1).default(SETS_PER_AGENT_MAX),
   free_bytes_min: byteCount().prefault('1 GiB'),
 });
 
@@ -102,8 +113,13 @@ export interface ReplicaConfig {
   /** The replica restores only below these (R22). */
   readonly restoreRoots: readonly string[];
   readonly quotas: {
-    /** Bytes of one set, base and history; undefined for no bound. */
+    /** Bytes of one set, base and history, where `sets` does not name it; undefined for no bound. */
     readonly setBytesMax: number | undefined;
+    /** Bytes of the sets named. */
+    readonly sets: Readonly<Record<string, number>>;
+    /** Bytes of all sets together of the agents named. */
+    readonly agents: Readonly<Record<string, number>>;
+    readonly setsPerAgentMax: number;
     /** Syncs are refused while the file system has less room than this. */
     readonly freeBytesMin: number;
   };
@@ -151,6 +167,9 @@ function toConfig(file: ReplicaFile, folder: string): ReplicaConfig {
     restoreRoots: file.restore_roots.map((root) => resolve(root)),
     quotas: {
       setBytesMax: file.quotas.set_bytes_max,
+      sets: file.quotas.sets,
+      agents: file.quotas.agents,
+      setsPerAgentMax: file.quotas.sets_per_agent_max,
       freeBytesMin: file.quotas.free_bytes_min,
     },
     scrub: {
