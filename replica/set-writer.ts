@@ -38,9 +38,9 @@ import { type SetState, SetStateMachine } from './state.js';
 export interface SetWriterDeps extends Omit<PipelineDeps, 'known' | 'flushAll'> {
   /** Throws `quota-exceeded` or `storage-full` when no sync may begin now (R20). */
   readonly admit: () => Allowance | undefined;
+  /** Bytes received between two flushes; for tests. */
+  readonly flushBytes?: number;
 }
-
-const FLUSH_BYTES = 12 * 1024 * 1024;
 
 export class SetWriter implements SetPort {
   readonly set: string;
@@ -61,7 +61,6 @@ export class SetWriter implements SetPort {
   readonly #stall: Stall;
   #staging: Staging | undefined;
   #received = { boot: '', sequence: 0 };
-  #unflushedBytes = 0;
   #unclean = false;
 
   private constructor(deps: SetWriterDeps) {
@@ -79,6 +78,7 @@ export class SetWriter implements SetPort {
     this.#flush = new BackgroundFlush({
       flushAll: () => deps.posix.syncfs(this.#anchor),
       log: deps.log,
+      flushBytes: deps.flushBytes,
     });
     this.#stall = new Stall({
       log: deps.log.with({ set: this.set }),
@@ -181,7 +181,7 @@ export class SetWriter implements SetPort {
       if (failure !== undefined) throw flushFailed(failure);
       await this.#takeOnce(this.#staging, frame);
       if (this.#staging.ended) this.#sealSoon();
-      else if (this.#unflushedBytes >= FLUSH_BYTES && !this.#flush.busy) this.#flushSoon();
+      else if (this.#flush.due) this.#flushSoon();
     } catch (error) {
       await this.#refuseOrThrow(error, frame);
     }
@@ -192,7 +192,7 @@ export class SetWriter implements SetPort {
     if (boot === this.#received.boot && sequence <= this.#received.sequence) return;
     await staging.take({ sequence, body });
     this.#received = { boot, sequence };
-    this.#unflushedBytes += body.length;
+    this.#flush.received(body.length);
   }
 
   async #beginIfFirst(frame: StagedFrame): Promise<void> {
@@ -209,7 +209,7 @@ export class SetWriter implements SetPort {
     this.#parent.forget();
     this.#staging = Staging.begin(this.#stagingDeps(), { boot: frame.boot, record, allowance });
     this.#received = { boot: frame.boot, sequence: frame.sequence - 1 };
-    this.#unflushedBytes = 0;
+    this.#flush.forget();
     this.#machine.to('receiving');
   }
 
@@ -256,7 +256,6 @@ export class SetWriter implements SetPort {
     const staging = this.#staging;
     const upTo = this.#received;
     staging?.commitRows();
-    this.#unflushedBytes = 0;
     this.#flush.start(async () => {
       await this.#lock.run(async () => {
         // The mark is for a sync still receiving: sealing makes its own, a dropped sync needs none.

@@ -1,23 +1,46 @@
 /** Flushes the file system while frames keep coming, one flush at a time. */
 import type { Log } from '../../shared/log.js';
 
+const FLUSH_BYTES = 12 * 1024 * 1024;
+
+export interface BackgroundFlushOptions {
+  readonly flushAll: () => Promise<void>;
+  readonly log: Log;
+  /** A flush is due after so many bytes. */
+  readonly flushBytes?: number | undefined;
+}
+
 export class BackgroundFlush {
   readonly #flushAll: () => Promise<void>;
   readonly #log: Log;
+  readonly #flushBytes: number;
+  #unflushedBytes = 0;
   #running: Promise<void> | undefined;
   #failure: unknown;
 
-  constructor(options: { readonly flushAll: () => Promise<void>; readonly log: Log }) {
-    this.#flushAll = options.flushAll;
-    this.#log = options.log;
+  constructor({ flushAll, log, flushBytes = FLUSH_BYTES }: BackgroundFlushOptions) {
+    this.#flushAll = flushAll;
+    this.#log = log;
+    this.#flushBytes = flushBytes;
   }
 
-  get busy(): boolean {
-    return this.#running !== undefined;
+  /** Notes bytes that a flush would make durable. */
+  received(bytes: number): void {
+    this.#unflushedBytes += bytes;
+  }
+
+  /** What was received is not wanted any more. */
+  forget(): void {
+    this.#unflushedBytes = 0;
+  }
+
+  get due(): boolean {
+    return this.#running === undefined && this.#unflushedBytes >= this.#flushBytes;
   }
 
   /** Flushes, then runs `after`. A failed flush is logged and marks nothing durable. */
   start(after: () => Promise<void>): void {
+    this.forget();
     this.#running = this.#flushAll()
       .then(after)
       .catch((error: unknown) => {

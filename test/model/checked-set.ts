@@ -31,6 +31,9 @@ export interface RunCounts {
   recoveries: number;
 }
 
+/** So little that frames of a sync are acknowledged as durable while others come. */
+const FLUSH_BYTES = 60_000;
+
 export class CheckedSet {
   readonly disk: SimulatedDisk;
   readonly copies = new Map<number, FullCopy>();
@@ -74,7 +77,7 @@ export class CheckedSet {
   /** Opens the set, again and again while troubles strike. */
   async start(troubles: Trouble[]): Promise<void> {
     for (;;) {
-      const opened = await openModelSet(this.disk.folder).catch((error: unknown) => {
+      const opened = await this.#process().catch((error: unknown) => {
         if (this.disk.steps.killed !== undefined || (this.#noteFull() && isFull(error)))
           return undefined;
         throw error;
@@ -92,6 +95,10 @@ export class CheckedSet {
       if ((await this.live(this.#settled(opened))) !== 'killed') return;
       await this.die(troubles);
     }
+  }
+
+  #process(): Promise<OpenSet> {
+    return openModelSet(this.disk.folder, { flushBytes: FLUSH_BYTES });
   }
 
   /** Ends the dead process, and its machine's power with it when that was the trouble; arms the next one. */

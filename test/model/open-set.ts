@@ -15,7 +15,16 @@ export interface OpenSet {
   readonly close: () => Promise<void>;
 }
 
-export async function openModelSet(folder: string, log: Log = silentLog): Promise<OpenSet> {
+export interface ModelSetOptions {
+  readonly log?: Log;
+  /** Bytes received between two flushes. */
+  readonly flushBytes?: number;
+}
+
+export async function openModelSet(
+  folder: string,
+  options: ModelSetOptions = {},
+): Promise<OpenSet> {
   const store = new SetStore({ set: 'model', folder, core });
   try {
     const writer = await SetWriter.open({
@@ -23,8 +32,9 @@ export async function openModelSet(folder: string, log: Log = silentLog): Promis
       core,
       posix: loadPosix(),
       clock: systemClock,
-      log,
+      log: silentLog,
       admit: () => undefined,
+      ...options,
     });
     return {
       store,
