@@ -78,12 +78,12 @@ export class Packs {
     header.writeUInt32LE(record.block, 16);
     header.writeUIntLE(record.body, 20, 6);
     header.writeUInt32LE(this.#core.crc32c(body, this.#core.crc32c(header.subarray(0, 28))), 28);
-    return this.#put(header, body);
+    return this.#put(Buffer.concat([header, body]));
   }
 
   /** Appends a record as `readRecord` gave it. It is durable after `flush`. */
   appendRecord(record: Buffer): PackPlace {
-    return this.#put(record.subarray(0, HEADER_BYTES), record.subarray(HEADER_BYTES));
+    return this.#put(record);
   }
 
   /** The newest pack and where its last record ends: what transaction A notes, for the sweep at start. */
@@ -173,12 +173,11 @@ export class Packs {
     this.#readers.clear();
   }
 
-  #put(header: Uint8Array, body: Uint8Array): PackPlace {
+  #put(record: Buffer): PackPlace {
     if (this.#end > PACK_BYTES_MAX) this.#next();
     const fd = this.#writer();
-    const place = { pack: this.#pack, offset: this.#end, length: header.length + body.length };
-    writeFully(fd, header, this.#end);
-    writeFully(fd, body, this.#end + header.length);
+    const place = { pack: this.#pack, offset: this.#end, length: record.length };
+    writeFully(fd, record, this.#end);
     this.#end += place.length;
     this.#tail = { newest: this.#pack, end: this.#end };
     return place;

@@ -27,7 +27,7 @@ describe('rewriting packs (R4, R9)', () => {
       const { packs } = set.open.store;
       const bytes = packs.bytes();
       const result = await set.rewrite();
-      expect(result.packs).toBeGreaterThan(1);
+      expect(result.packs).toBeGreaterThan(0);
       expect(result.movedBytes).toBeGreaterThan(0);
       expect(result.freedBytes).toBeGreaterThan(0);
       expect(packs.bytes()).toBe(bytes - result.freedBytes);
@@ -46,18 +46,22 @@ describe('rewriting packs (R4, R9)', () => {
     async (seed) => {
       const set = await PatchedSet.create(seed);
       const crashes: { folder: string; step: string }[] = [];
-      let durable = set.open.store.packs.tail();
+      const { packs } = set.open.store;
+      let durable = packs.tail();
+      const flush = packs.flush.bind(packs);
+      packs.flush = (): void => {
+        flush();
+        durable = packs.tail();
+      };
       await set.rewrite({
         reached: (step) => {
           const folder = path.join(root, `crash-${crashes.length}`);
           copyFolder(set.folder, folder);
           crashes.push({ folder, step });
-          const tail = set.open.store.packs.tail();
-          if (step === 'appended') {
-            const from = durable.newest === tail.newest ? durable.end : 0;
-            const end = from + set.random.below(tail.end - from);
-            fs.truncateSync(packFile(folder, tail.newest), end);
-          } else durable = tail;
+          const tail = packs.tail();
+          const from = durable.newest === tail.newest ? durable.end : 0;
+          const end = from + set.random.below(tail.end - from);
+          fs.truncateSync(packFile(folder, tail.newest), end);
         },
       });
       const steps = new Set(crashes.map(({ step }) => step));

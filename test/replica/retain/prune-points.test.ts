@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openModelSet } from '../../model/open-set.js';
 import { copyFolder, RandomHistory } from './support/random-history.js';
+import { PatchedSet } from './support/patched-set.js';
 import { strayRows } from './support/stray-rows.js';
 
 const SYNCS = 14;
@@ -71,6 +72,21 @@ describe('removing points (R2, R4, R28)', () => {
         expect(strayRows(open.store), step).toEqual([]);
         await open.close();
       }
+    },
+  );
+
+  test.each(seeds)(
+    'pages that are older than their block (R2): stay for the points that need them, seed %i',
+    async (seed) => {
+      const set = await PatchedSet.begin(seed);
+      for (let round = 0; round < 4; round += 1) {
+        for (let sync = 0; sync < 4; sync += 1) await set.sync();
+        const older = [...set.live.keys()].slice(0, -1);
+        await set.prune(older.filter(() => set.random.chance(0.4)));
+        expect(await set.wrongPoints()).toEqual([]);
+        expect(strayRows(set.open.store)).toEqual([]);
+      }
+      await set.close();
     },
   );
 

@@ -11,6 +11,7 @@ import { core, fileRecords, nodeRecord, SmallSet } from '../../support/small-set
 const NODE = 500;
 const BLOCKS = 16;
 const BLOCK_BYTES = 65_536;
+const PAGE_BYTES = 4096;
 
 export class PatchedSet {
   readonly random: Seeded;
@@ -24,11 +25,17 @@ export class PatchedSet {
     this.#content = this.random.bytes(BLOCKS * BLOCK_BYTES);
   }
 
-  /** Syncs over several packs, of whose records most are named no more. */
-  static async create(seed: number): Promise<PatchedSet> {
+  /** One point with the file as it is at first. */
+  static async begin(seed: number): Promise<PatchedSet> {
     const set = new PatchedSet(await SmallSet.create(), seed);
     const content = Buffer.from(set.#content);
     await set.#commit(fileRecords({ node: NODE, parent: SET_NODE, name: 'big', content }));
+    return set;
+  }
+
+  /** Syncs over several packs, of whose records most are named no more. */
+  static async create(seed: number): Promise<PatchedSet> {
+    const set = await PatchedSet.begin(seed);
     for (let pack = 0; pack < 4; pack += 1) {
       for (let sync = 0; sync < 3; sync += 1) await set.sync();
       set.open.store.packs.roll();
@@ -52,8 +59,12 @@ export class PatchedSet {
     const records: SyncRecord[] = [nodeRecord({ node: NODE, size, body: 'keep' })];
     for (let block = 0; block < BLOCKS; block += 1) {
       if (!this.random.chance(0.4)) continue;
-      const bytes = this.random.bytes(BLOCK_BYTES);
-      bytes.copy(this.#content, block * BLOCK_BYTES);
+      const bytes = this.#content.subarray(block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES);
+      const pages = this.random.chance(0.5) ? 16 : this.random.below(3) + 1;
+      for (let page = 0; page < pages; page += 1) {
+        const at = pages === 16 ? page : this.random.below(16);
+        this.random.bytes(PAGE_BYTES).copy(bytes, at * PAGE_BYTES);
+      }
       records.push({ type: 'block', node: NODE, block, digest: core.digest(bytes), bytes });
     }
     await this.#commit(records);
