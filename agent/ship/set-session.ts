@@ -21,6 +21,7 @@ import type { AgentPosition, HelloOutcome, SessionEvent, SetSession } from './se
 import { type HelloAttempt, type LinkOwner, type SessionTiming, SetLink } from './set-link.js';
 import { doubtOf, outcomeOf, sessionEventOf } from './session-events.js';
 import { SetQuestions } from './set-questions.js';
+import { applicationHeld, sessionClosed } from './session-refusals.js';
 import { Spool } from './spool.js';
 
 export interface SetSessionOptions {
@@ -53,11 +54,6 @@ interface OpenSync {
   sealed: boolean;
 }
 
-interface Waiter {
-  readonly resolve: () => void;
-  readonly reject: (error: AfterimageError) => void;
-}
-
 export function createSetSession(options: SetSessionOptions): SetSession {
   checkWireName('set', options.set);
   return new Session(options);
@@ -73,7 +69,7 @@ class Session implements SetSession, LinkOwner {
   readonly #link: SetLink;
   readonly #questions: SetQuestions;
   readonly #listeners = new Set<(event: SessionEvent) => void>();
-  #waiters: Waiter[] = [];
+  #waiters: { resolve: () => void; reject: (error: AfterimageError) => void }[] = [];
   #position: (() => AgentPosition) | undefined;
   #firstOutcome: ((outcome: HelloOutcome) => void) | undefined;
   #open: OpenSync | null = null;
@@ -399,12 +395,4 @@ class Session implements SetSession, LinkOwner {
 interface SaidAtHello {
   readonly open: OpenSync | null;
   readonly endedSync: number | undefined;
-}
-
-function sessionClosed(): AfterimageError {
-  return new AfterimageError('cancelled', 'the session was closed');
-}
-
-function applicationHeld(): AfterimageError {
-  return new AfterimageError('replica-unreachable', 'nothing waits while the application is held');
 }

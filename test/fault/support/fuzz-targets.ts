@@ -39,9 +39,11 @@ import { Initiator, Responder } from '../../../shared/seal/handshake.js';
 import { generateKeyPair } from '../../../shared/seal/key-pair.js';
 import { OpeningKey, plainBody, SealingKey } from '../../../shared/seal/sealing-key.js';
 import { checked, parseRange } from '../../../replica/serve/requests.js';
-import { ModelSet, outcome } from '../../replica/support/model-set.js';
+import { ModelHistory } from '../../model/history.js';
+import { beginRecord, endRecord, outcome } from '../../model/sync-records.js';
 import { core, encode } from '../../replica/support/small-set.js';
 import { Seeded } from '../../support/seeded.js';
+import { hello, hex, json, welcome } from './fuzz-samples.js';
 
 const MIB = 1024 * 1024;
 
@@ -58,51 +60,14 @@ export interface FuzzTarget {
   readonly repair?: (input: Buffer, random: Seeded) => Buffer;
 }
 
-const hex = (bytes: number): string => 'a1'.repeat(bytes);
-const json = (...values: readonly unknown[]): Buffer[] =>
-  values.map((value) => Buffer.from(JSON.stringify(value)));
-
-const hello = {
-  host: 'web-1',
-  tokens: ['new', 'old'],
-  enrolment: null,
-  position: {
-    point: 3,
-    chain: hex(32),
-    incarnation: hex(16),
-    ended: { sync: 4, manifest: hex(32) },
-  },
-  frames: {
-    stream: hex(16),
-    first: 1,
-    firstRestarts: true,
-    next: 5,
-    boot: hex(16),
-    offset: 0,
-    open: { sync: 4, begin: 2 },
-  },
-  seen: { epoch: hex(8), serial: 9 },
-  windowBytes: 4_194_304,
-};
-
-const welcome = {
-  type: 'welcome' as const,
-  session: hex(8),
-  token: 'token',
-  confirmed: 0,
-  outcome: { type: 'diverged' as const, point: 3, chain: hex(32) },
-  frames: { type: 'from' as const, sequence: 5 },
-  epoch: hex(8),
-  windowBytes: 4_194_304,
-};
-
 /** Bodies of frames: the records of random trees, cut where they fit. */
 function recordBodies(seed: number): Buffer[] {
   const random = new Seeded(seed);
   return Array.from({ length: 12 }, () => {
-    const model = new ModelSet(random, core);
-    model.mutate(2 + random.below(10));
-    return encode(model.records(1, { point: 0, chain: Buffer.alloc(32) })).subarray(0, 900_000);
+    const model = new ModelHistory(random.below(1_000_000));
+    const records = model.change(2 + random.below(10));
+    const begin = beginRecord({ sync: 1, point: 0, chain: Buffer.alloc(32) });
+    return encode([begin, ...records, endRecord(1)]).subarray(0, 900_000);
   });
 }
 

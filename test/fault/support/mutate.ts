@@ -94,7 +94,8 @@ export function mutateJson(random: Seeded, input: Buffer, other: Buffer): Buffer
     return mutateBytes(random, input, other);
   }
   for (let times = 1 + random.below(3); times > 0; times -= 1) value = changed(random, value);
-  return Buffer.from(JSON.stringify(value));
+  const text = Buffer.from(JSON.stringify(value));
+  return text.length > INPUT_BYTES_MAX ? Buffer.from(input) : text;
 }
 
 function changed(random: Seeded, value: unknown): unknown {
