@@ -28,4 +28,9 @@ export const catalogue: Catalogue = {
     usual: { rounds: 3, scale: 0.25 },
     run: async (options) => (await import('./sync.js')).run(options),
   },
+  fault: {
+    about: 'processes killed, power cut and messages made up, and what was lost',
+    usual: { rounds: 1, scale: 0.02 },
+    run: async (options) => (await import('./fault.js')).run(options),
+  },
 };

@@ -58,15 +58,14 @@ export function addOutcomes(one: readonly Outcome[], other: readonly Outcome[]):
   return [...sums.values()];
 }
 
-/** Nothing was lost or wrong, every try was survived and every campaign came to its end. */
+/** Nothing was lost or wrong, and the product went on every time. */
+export function isSurvived({ tried, survived, lost, wrong }: Outcome): boolean {
+  return survived === tried && lost === 0 && wrong === 0;
+}
+
+/** Every try was survived and every campaign came to its end. */
 export function isClean(records: readonly CampaignRecord[]): boolean {
-  return records.every(
-    ({ cutShort, outcomes }) =>
-      !cutShort &&
-      outcomes.every(
-        ({ tried, survived, lost, wrong }) => survived === tried && lost === 0 && wrong === 0,
-      ),
-  );
+  return records.every(({ cutShort, outcomes }) => !cutShort && outcomes.every(isSurvived));
 }
 
 /** Those measured now, and those of before that were not measured again, by name. */

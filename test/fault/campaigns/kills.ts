@@ -29,6 +29,8 @@ const STOP_MS_MAX = 60_000;
 const STOP_MS_MIN = 700;
 const TROUBLES_A_LIFE = 18;
 const FIRST_COPY_KILLS_A_LIFE = 2;
+/** A kill takes nothing out of a file system, so most lives go where flushes cost nothing. */
+const DISK_EVERY = 3;
 const WRITER = 0.25;
 const READ_ALL_EVERY = 10;
 const WINDOW_FACTOR = 1.2;
@@ -74,7 +76,7 @@ class Kills {
       this.#tally(kind);
       return times(amount(KILLS[activity.name], options.budget), { kind, activity, way: 'kill' });
     });
-    const stopped = activities.filter(({ name }) => name.endsWith('syncs'));
+    const stopped = activities.filter(({ name }) => isSync(name));
     this.#tally(stopKind);
     for (let n = 0; n < amount(STOPS, options.budget); n += 1) {
       this.#queue.push({ kind: stopKind, activity: this.#random.pick(stopped), way: 'stop' });
@@ -85,7 +87,8 @@ class Kills {
   async run(): Promise<readonly Outcome[]> {
     for (let number = 0; this.#firstCopies > 0 || this.#queue.length > 0; number += 1) {
       const seed = this.#options.seed * 1009 + number;
-      const life = await Life.start(seed);
+      const storage = number % DISK_EVERY === DISK_EVERY - 1 ? 'disk' : 'memory';
+      const life = await Life.start({ seed, storage });
       try {
         await this.#live(life);
       } catch (error) {
@@ -102,9 +105,6 @@ class Kills {
 
   async #live(life: Life): Promise<void> {
     await this.#firstCopy(life);
-    life.shrink();
-    life.change(30);
-    await life.witness.judge('the first copy', { still: true, read: 'all' });
     const rehearsed = new Map<Activity, number>();
     for (let n = 1; n <= TROUBLES_A_LIFE; n += 1) {
       const trouble = this.#queue.pop();
@@ -115,78 +115,80 @@ class Kills {
         if (tally.tried === 0) tally.skipped = missing;
         continue;
       }
-      const { activity } = trouble;
-      const ms = rehearsed.get(activity) ?? (await rehearse(life, activity));
-      rehearsed.set(activity, ms);
-      await this.#try(trouble.kind, () =>
-        this.#makeTrouble(life, trouble, { ms, all: n % READ_ALL_EVERY === 0 }),
-      );
+      const { activity, kind } = trouble;
+      await this.#try(kind, async () => {
+        const ms = rehearsed.get(activity) ?? (await rehearse(life, activity));
+        rehearsed.set(activity, ms);
+        return this.#makeTrouble(life, trouble, { ms, all: n % READ_ALL_EVERY === 0 });
+      });
     }
-    await life.witness.judge('the end', { still: true, read: 'all' });
-    await life.product.ok(['verify', 'app', '--data']);
+    await this.#try(endKind, async () => {
+      await life.witness.judge('the end', { still: true, read: 'all' });
+      await life.product.ok(['verify', 'app', '--data']);
+      return `${life.witness.points.length} points`;
+    });
   }
 
   async #firstCopy(life: Life): Promise<void> {
-    const kills = Math.min(FIRST_COPY_KILLS_A_LIFE, this.#firstCopies);
+    const kills = Math.max(1, Math.min(FIRST_COPY_KILLS_A_LIFE, this.#firstCopies));
     this.#firstCopies -= kills;
-    if (kills === 0) {
-      await life.product.startAgent();
-      return;
-    }
     const who: Victims[] = Array.from({ length: kills }, () => this.#random.pick(victims));
     for (const chosen of who) this.#count(chosen);
-    await this.#try(
-      firstCopyKind,
-      async () => {
-        const said = await cutFirstCopy(life, who);
-        this.#options.log(
-          `first copy, killed ${who.map((one) => one.join(' and ')).join(', then ')}: ${said}`,
-        );
-      },
-      kills,
-    );
+    const copy = async (): Promise<string> => {
+      const said = await cutFirstCopy(life, who);
+      life.shrink();
+      life.change(30);
+      await life.witness.judge('the first copy', { still: true, read: 'all' });
+      return `${who.map((one) => one.join(' and ')).join(', then ')}: ${said}`;
+    };
+    await this.#try(firstCopyKind, copy, kills);
   }
 
   async #makeTrouble(
     life: Life,
     { activity, way, kind }: Trouble,
     { ms, all }: { readonly ms: number; readonly all: boolean },
-  ): Promise<void> {
+  ): Promise<string> {
     const { random } = life;
     await activity.prepare(life);
-    const chosen = random.pick(victims);
+    const chosen = random.pick(victims.filter((roles) => concerns(roles, activity)));
     const writes = activity.name === 'small syncs' && random.chance(WRITER);
     if (writes) life.write();
     const over = activity.begin(life).catch(() => undefined);
-    await delay(random.below(ms * WINDOW_FACTOR + WINDOW_MS));
-    let what = `${kind}: ${chosen.join(' and ')}`;
+    const afterMs = random.below(ms * WINDOW_FACTOR + WINDOW_MS);
+    await delay(afterMs);
+    let what = `${chosen.join(' and ')} after ${afterMs} of ${Math.round(ms)} ms`;
     if (way === 'kill') {
       const killed = await life.kill(chosen);
       this.#count(killed);
       await life.bringBack(killed);
     } else {
       const stopMs = STOP_MS_MIN + random.below(STOP_MS_MAX * Math.min(1, this.#options.budget));
-      what += `, ${stopMs} ms`;
+      what += `, for ${stopMs} ms`;
       await life.stop(chosen, stopMs);
       await life.product.until('the agent is back', () => life.product.connected());
     }
     await life.rest();
-    await life.witness.judge(what, {
-      still: !writes,
-      read: all ? 'all' : 'some',
-      ...(await activity.judge?.(life)),
-    });
-    if (activity.name !== 'small syncs' && activity.name !== 'large syncs') await over;
-    await activity.finish?.(life);
+    const read = all ? 'all' : 'some';
+    const more = await activity.judge?.(life);
+    await life.witness.judge(`${kind}: ${what}`, { still: !writes, read, ...more });
+    if (activity.finish !== undefined) {
+      await over;
+      await activity.finish(life);
+    }
+    return what;
   }
 
   /** Runs tries that stand or fall together. What breaks ends the life. */
-  async #try(kind: string, make: () => Promise<void>, tries = 1): Promise<void> {
+  async #try(kind: string, make: () => Promise<string>, tries = 1): Promise<void> {
     const tally = this.#tally(kind);
     tally.tried += tries;
+    const startMs = performance.now();
     try {
-      await make();
+      const what = await make();
       tally.survived += tries;
+      const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
+      this.#options.log(`${kind}: ${what}; ${seconds} s`);
     } catch (error) {
       this.#options.log(`${kind}, seed ${this.#options.seed}: ${explain(error)}`);
       if (error instanceof Broken) {
@@ -210,6 +212,7 @@ class Kills {
 }
 
 const firstCopyKind = 'kill -9 during the first copy';
+const endKind = 'everything read back at the end of a life';
 const stopKind = 'stopped for up to a minute during syncs';
 
 class Abandoned extends Error {}
@@ -229,6 +232,15 @@ async function rehearse(life: Life, activity: Activity): Promise<number> {
   return ms;
 }
 
+/** Syncs are everybody's business; the rest is the replica's. */
+function concerns(roles: Victims, { name }: Activity): boolean {
+  return isSync(name) || roles.includes('replica');
+}
+
+function isSync(name: Activity['name']): boolean {
+  return name === 'small syncs' || name === 'large syncs';
+}
+
 function amount(full: number, budget: number): number {
   return Math.max(1, Math.round(full * budget));
 }
@@ -237,7 +249,7 @@ function times<T>(count: number, value: T): T[] {
   return Array.from({ length: count }, () => value);
 }
 
-function shuffle<T>(items: T[], random: Seeded): void {
+function shuffle(items: Trouble[], random: Seeded): void {
   for (const index of items.keys()) {
     const [item] = items.splice(index, 1);
     if (item !== undefined) items.splice(random.below(index + 1), 0, item);

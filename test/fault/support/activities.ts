@@ -42,8 +42,9 @@ const smallSyncs: Activity = {
   begin: (life) => life.witness.ask(),
 };
 
-const BULK_FILES = 8;
+const BULK_FILES = 4;
 const BULK_FILE_BYTES_MAX = 3_000_000;
+const PATCHED_BYTES = 2_500_000;
 const PATCHES = 40;
 const MANY_FILES = 120;
 
@@ -56,10 +57,10 @@ function changeMuch({ root, random }: Life): void {
     if (random.chance(0.8)) fs.writeFileSync(name, random.bytes(random.below(BULK_FILE_BYTES_MAX)));
   }
   const patched = at('patched');
-  if (!fs.existsSync(patched)) fs.writeFileSync(patched, random.bytes(4_000_000));
+  if (!fs.existsSync(patched)) fs.writeFileSync(patched, random.bytes(PATCHED_BYTES));
   const fd = fs.openSync(patched, 'r+');
   for (let n = 0; n < PATCHES; n += 1)
-    fs.writeSync(fd, random.bytes(5000), 0, 5000, random.below(4_100_000));
+    fs.writeSync(fd, random.bytes(5000), 0, 5000, random.below(PATCHED_BYTES + 100_000));
   fs.closeSync(fd);
   const [here, there] = random.chance(0.5) ? ['many', 'many-too'] : ['many-too', 'many'];
   if (fs.existsSync(at(here)) && !fs.existsSync(at(there))) fs.renameSync(at(here), at(there));

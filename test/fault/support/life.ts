@@ -44,9 +44,16 @@ export class Life {
   }
 
   /** Replica and broker run, the agent is enrolled and was not started yet. */
-  static async start(seed: number): Promise<Life> {
+  static async start({
+    seed,
+    storage,
+  }: {
+    readonly seed: number;
+    readonly storage: 'disk' | 'memory';
+  }): Promise<Life> {
     const random = new Seeded(seed + 1);
     const product = await startProduct({
+      storage,
       startAgent: false,
       sets: (folder) => {
         const root = path.join(folder, SET);

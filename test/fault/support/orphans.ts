@@ -16,14 +16,6 @@ export interface SetInspection {
 
 const FAN_OUT = 1024;
 
-/** What belongs to a sync under way, or to one that was dropped; empty when the set rests. */
-export function straysOf(setFolder: string): string[] {
-  return ['intent', 'new', 'park', 'leftover'].flatMap((part) =>
-    // A folder that is being emptied is away for a moment.
-    (namesIn(path.join(setFolder, part)) ?? ['.']).map((name) => `${part}/${name}`),
-  );
-}
-
 /** Bytes on disk of what a sync under way has brought so far, and of what dropped ones left. */
 export function stagedBytes(setFolder: string): number {
   const bytesBelow = (folder: string): number =>

@@ -8,10 +8,10 @@ import { syncAnswerSchema } from '../../../shared/api/actions.js';
 import { setPath } from '../../../cli/api-client.js';
 import type { PointJson } from '../../../shared/api/points.js';
 import { type Description, describeDisk } from '../../replica/support/disk-tree.js';
-import { differences, PointReader, posix } from '../../system/support/point-reader.js';
+import { differences, PointReader, posix, straysOf } from '../../system/support/point-reader.js';
 import type { Product } from '../../system/support/product.js';
 import { Seeded } from '../../support/seeded.js';
-import { inspectSet, straysOf } from './orphans.js';
+import { inspectSet } from './orphans.js';
 
 /** Older points that are read after each trouble, beside the newest few. */
 const OLDER_READ = 2;
@@ -93,7 +93,7 @@ export class Witness {
     const now = describeDisk(posix, this.#root);
     await this.#product.until(
       `${what}: nothing is left of syncs`,
-      () => straysOf(this.setFolder).length === 0,
+      () => straysOf(this.#product, this.#set).length === 0,
     );
     this.#judgeFolder(what, now);
     await this.#judgePoints(what, { ...options, newest: point, now });
