@@ -259,7 +259,7 @@ export class TreeWalk {
     // Another name of the same node may have been looked at since the rows were read.
     const node = row === undefined ? undefined : state.nodes.get(row.node.id);
     const here = node?.kind === kind ? node : undefined;
-    const isHere = here !== undefined && (here.identity?.equals(identity) ?? true);
+    const isHere = here !== undefined && this.#isTheSame(here, identity);
     if (isHere && state.nodes.at(place.parent, place.name) === here.id) {
       return await this.#refresh(found, here);
     }
@@ -272,6 +272,12 @@ export class TreeWalk {
     const wait = this.#names.link(place, { id: planned.node, kind });
     if (wait !== undefined) await wait;
     return planned;
+  }
+
+  /** A row from the replica has no identity yet: it is matched by its name, unless this is a link to another. */
+  #isTheSame(row: NamedNode['node'], identity: Buffer): boolean {
+    if (row.identity !== null) return row.identity.equals(identity);
+    return this.#parts.state.nodes.byIdentity(identity) === undefined;
   }
 
   #refresh(found: Found, row: NamedNode['node']): Planned | Promise<Planned> {

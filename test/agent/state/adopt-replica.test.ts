@@ -1,6 +1,6 @@
 /** A state that is rebuilt from the replica: what is not mounted is never taken for deleted (R13, R17). */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { TimeSlice } from '../../../shared/time-slice.js';
@@ -66,6 +66,23 @@ test('adoption: a root that is meant to be empty is, once any file says so', asy
   rmSync(join(bench.root, 'sub'), { recursive: true });
   await expect(bench.sync()).rejects.toMatchObject({ code: 'root-missing' });
   writeFileSync(join(bench.root, 'meant'), '');
+  await bench.sync();
+  expect(differences(bench.session.replica.state, { root: bench.root })).toEqual([]);
+});
+
+test('adoption: files that became links to one, and links that became files, are told as such', async () => {
+  const at = (name: string): string => join(bench.root, 'sub', name);
+  for (const name of ['a', 'b', 'c']) writeFileSync(at(name), name.repeat(70_000));
+  linkSync(at('c'), at('d'));
+  await bench.sync();
+  rmSync(at('b'));
+  linkSync(at('a'), at('b'));
+  rmSync(at('d'));
+  writeFileSync(at('d'), 'd'.repeat(70_000));
+  loseState();
+  await adopt();
+  await bench.sync({ operation: 'reconcile', always: true });
+  expect(differences(bench.session.replica.state, { root: bench.root })).toEqual([]);
   await bench.sync();
   expect(differences(bench.session.replica.state, { root: bench.root })).toEqual([]);
 });

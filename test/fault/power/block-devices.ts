@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 
-export type FileSystemType = 'ext4' | 'xfs';
+export type FileSystemType = 'ext4' | 'xfs' | 'btrfs';
 
 /** Why no file system can be made and mounted here; undefined when it can. */
 export function mountsMissing(types: readonly FileSystemType[] = ['ext4']): string | undefined {
