@@ -23,6 +23,7 @@ import type { SetPort } from './receive/set-port.js';
 import { SetWriter } from './set-writer.js';
 import type { Admit } from './space-guard.js';
 import type { ByteRate } from './verify/byte-rate.js';
+import { repairClosedIndex } from './verify/index-twin.js';
 import { SetScrub } from './verify/scrub-set.js';
 
 export interface OpenedSet {
@@ -120,7 +121,19 @@ export class SetHouse {
     return opening;
   }
 
+  /** An index that does not open is put right from its twin first, if that can be done. */
   async #openNow(name: string): Promise<OpenedSet> {
+    try {
+      return await this.#openSet(name);
+    } catch (error) {
+      const pages = repairClosedIndex(this.#folder(name), this.#deps.core);
+      if (pages === 0) throw error;
+      this.#deps.log.warn('pages of an index were put right from its twin', { set: name, pages });
+      return await this.#openSet(name);
+    }
+  }
+
+  async #openSet(name: string): Promise<OpenedSet> {
     const store = new SetStore({ set: name, folder: this.#folder(name), core: this.#deps.core });
     const reader = new StoredSetReader(store);
     let writer: SetWriter;

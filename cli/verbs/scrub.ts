@@ -180,7 +180,7 @@ function damageLine({ path, block, points, state }: ScrubDamage): string {
 
 function noteLine({ kind, point, path, message }: ScrubFinding): string {
   const at = point === null ? '' : ` at point ${point}`;
-  return `  ${kind === 'index' ? 'index' : 'base'}${at}${path === null ? '' : ` ${path}`}: ${message}`;
+  return `  ${kind === 'tree' ? 'base' : 'index'}${at}${path === null ? '' : ` ${path}`}: ${message}`;
 }
 
 function parseRate(text: string): number {

@@ -24,6 +24,8 @@ export class SetStore {
   /** What retention must leave alone for the sake of a sync under way. */
   readonly promised = new PromisedBodies(systemClock);
   readonly uses = new PointUse(systemClock);
+  /** Points whose rows a scrub found changed since they were cut: none of them is read (promise 2). */
+  readonly distrusted = new Set<number>();
   /** True between transactions A and B. */
   applying = false;
   /**

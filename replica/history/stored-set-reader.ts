@@ -66,6 +66,13 @@ export class StoredSetReader implements SetReader {
         facts: { set: this.set, point },
       });
     }
+    if (this.#store.distrusted.has(point)) {
+      throw new AfterimageError(
+        'damaged',
+        `${this.set}@${point}: the index does not say any more what the point held`,
+        { facts: { set: this.set, point } },
+      );
+    }
     return new StoredPointView(this.#store, point);
   }
 

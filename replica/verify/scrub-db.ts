@@ -3,11 +3,10 @@
  * is, how rounds ended, and what is damaged now. Losing the file loses no data: the next round
  * finds the same again.
  */
-import fs from 'node:fs';
 import path from 'node:path';
-import Database from 'better-sqlite3';
-import { IndexDb } from '../index/index-db.js';
+import type { IndexDb } from '../index/index-db.js';
 import { LIVE } from '../index/schema.js';
+import { openAnew } from './open-anew.js';
 
 /** Stages of a round, in order. */
 export const scrubStages = ['index', 'tree', 'content'] as const;
@@ -47,7 +46,8 @@ export interface DamageRow {
 
 /** What contradicts itself in the index, or stands in the base and should not. */
 export interface FindingRow {
-  readonly kind: 'index' | 'tree';
+  /** `point`: nothing of the point can be trusted, and none of it is read. */
+  readonly kind: 'index' | 'tree' | 'point';
   readonly point: number | null;
   readonly path: string | null;
   readonly message: string;
@@ -97,7 +97,7 @@ export class ScrubDb {
   readonly #db: IndexDb;
 
   constructor(setFolder: string) {
-    this.#db = openAnew(path.join(setFolder, 'scrub.db'));
+    this.#db = openAnew(path.join(setFolder, 'scrub.db'), { schema, version: VERSION });
   }
 
   /** The round under way, with its cursor. */
@@ -163,6 +163,13 @@ export class ScrubDb {
       this.#db.run('DELETE FROM finding WHERE round < ?', current.number);
       this.#db.run('UPDATE round SET ended_ms = ? WHERE number = ?', endedMs, current.number);
     })();
+  }
+
+  /** Counts what was found and put right apart from blocks. */
+  count({ found, repaired }: { readonly found: number; readonly repaired: number }): void {
+    const sql =
+      'UPDATE round SET found = found + ?, repaired = repaired + ? WHERE ended_ms IS NULL';
+    this.#db.run(sql, found, repaired);
   }
 
   /** What is damaged now, by body and block. */
@@ -284,40 +291,4 @@ export class ScrubDb {
   close(): void {
     this.#db.close();
   }
-}
-
-/** A file that is no database, or was written by another version, is begun anew. */
-function openAnew(file: string): IndexDb {
-  try {
-    return openScrub(file);
-  } catch (error) {
-    if (!isForeign(error)) throw error;
-    for (const suffix of ['', '-wal', '-shm']) fs.rmSync(`${file}${suffix}`, { force: true });
-    return openScrub(file);
-  }
-}
-
-class ForeignFile extends Error {}
-
-function isForeign(error: unknown): boolean {
-  if (error instanceof ForeignFile) return true;
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT');
-}
-
-function openScrub(file: string): IndexDb {
-  const db = new Database(file);
-  try {
-    db.pragma('journal_mode = WAL');
-    db.pragma('synchronous = NORMAL');
-    const version = db.pragma('user_version', { simple: true });
-    if (version !== 0 && version !== VERSION) throw new ForeignFile();
-    if (db.pragma('quick_check', { simple: true }) !== 'ok') throw new ForeignFile();
-    db.exec(schema);
-    db.pragma(`user_version = ${VERSION}`);
-  } catch (error) {
-    db.close();
-    throw error;
-  }
-  return new IndexDb(db);
 }

@@ -3,7 +3,6 @@
  * names against the newest point, then everything stored of files against its digests. What seems
  * wrong is looked at again, and repaired, under the set's lock.
  */
-import path from 'node:path';
 import { AfterimageError, asAfterimageError } from '../../shared/errors.js';
 import type { Clock } from '../../shared/clock.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
@@ -14,20 +13,19 @@ import { TimeSlice } from '../../shared/time-slice.js';
 import { certifyRound } from '../certify/certify-round.js';
 import { BodyFiles } from '../history/body-files.js';
 import type { SetStore } from '../history/set-store.js';
-import { StoredSetReader } from '../history/stored-set-reader.js';
 import type { IndexDb } from '../index/index-db.js';
 import { type EntryRow, joinPath, newestPoint } from '../index/nodes.js';
 import { LIVE } from '../index/schema.js';
 import { BodyPlaces } from './body-place.js';
 import { type BlockVersion, bodyRow } from './block-versions.js';
-import { chainContradiction } from './check-index.js';
-import { checkRows, pathOfNode } from './check-rows.js';
-import { checkSqlite } from './check-sqlite.js';
+import { pathOfNode } from './check-rows.js';
 import type { TwinSource } from './find-twin.js';
 import { HistoryHints } from './history-hints.js';
+import type { IndexTwin } from './index-twin.js';
 import { repairBlock, type RepairDeps } from './repair-block.js';
 import { scanContent } from './scan-content.js';
 import type { DamageRow, FindingRow, ScrubCursor, ScrubDb } from './scrub-db.js';
+import { ROW_BYTES, ROWS_A_STEP, scrubIndex } from './scrub-index.js';
 
 export interface ScrubRoundDeps {
   readonly store: SetStore;
@@ -37,6 +35,7 @@ export interface ScrubRoundDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly db: ScrubDb;
+  readonly twin: IndexTwin;
   /** Runs `body` under the set's lock; `busy` when a sync is past the point where that may be. */
   readonly exclusively: <T>(body: () => Promise<T>) => Promise<T | 'busy'>;
   /** Other sets of the same agent (R21). */
@@ -50,9 +49,6 @@ export interface ScrubRoundDeps {
   readonly signal: AbortSignal;
 }
 
-/** What a row of an index counts as, in bytes read. */
-const ROW_BYTES = 128;
-const ROWS_A_STEP = 512;
 /** Progress is stored at least this often. */
 const STORED_BYTES = 16 * 1024 * 1024;
 const STORED_MS = 2000;
@@ -99,18 +95,16 @@ export class ScrubRound {
     certifyRound(this.#deps.store, db);
   }
 
-  // ——— the index ———
-
   async #index(): Promise<void> {
-    const { db, store, signal } = this.#deps;
-    db.clearFindings();
-    const file = path.join(store.folder, 'index.db');
-    for (const message of await checkSqlite(file, signal)) {
-      this.#find({ kind: 'index', point: null, path: null, message: `SQLite: ${message}` });
-    }
-    await this.#unlessBroken(() => {
-      this.#chain();
-      return this.#rows();
+    this.#deps.db.clearFindings();
+    await scrubIndex({
+      ...this.#deps,
+      exclusively: (work) => this.#exclusively(work),
+      took: (bytes) => this.#took(bytes),
+      find: (finding) => {
+        this.#find(finding);
+      },
+      unlessBroken: (look) => this.#unlessBroken(look),
     });
   }
 
@@ -126,25 +120,6 @@ export class ScrubRound {
       this.#find({ kind: 'index', point: null, path: null, message });
       return false;
     }
-  }
-
-  #chain(): void {
-    const points = new StoredSetReader(this.#deps.store).points();
-    for (const [index, point] of points.entries()) {
-      const message = chainContradiction(points[index - 1], point);
-      if (message === undefined) continue;
-      this.#find({ kind: 'index', point: point.point, path: null, message });
-    }
-  }
-
-  async #rows(): Promise<void> {
-    let looked = 0;
-    for (const finding of checkRows(this.#deps.store.index)) {
-      looked += 1;
-      if (finding !== undefined) this.#find({ kind: 'index', ...finding });
-      if (looked % ROWS_A_STEP === 0) await this.#took(ROWS_A_STEP * ROW_BYTES);
-    }
-    await this.#took((looked % ROWS_A_STEP) * ROW_BYTES);
   }
 
   // ——— the base's names ———
@@ -308,13 +283,13 @@ export class ScrubRound {
 
   // ——— progress ———
 
-  async #exclusively(work: () => void): Promise<void> {
+  async #exclusively(work: () => void | Promise<void>): Promise<void> {
     const { exclusively, signal, rest } = this.#deps;
     for (;;) {
       throwIfStopped(signal);
-      const done = await exclusively(() => {
-        work();
-        return Promise.resolve('done' as const);
+      const done = await exclusively(async () => {
+        await work();
+        return 'done' as const;
       });
       if (done === 'done') return;
       await rest();
@@ -324,7 +299,7 @@ export class ScrubRound {
   #find(finding: FindingRow): void {
     const { db, log, store } = this.#deps;
     db.addFinding(finding);
-    if (finding.kind === 'index') {
+    if (finding.kind !== 'tree') {
       log.error('the index contradicts itself', finding.message, { set: store.set });
     }
   }

@@ -10,6 +10,7 @@ import type { HashCore } from '../../shared/hash/hash-core.js';
 import type { Log } from '../../shared/log.js';
 import { toPathText } from '../../shared/path-text.js';
 import type { Posix } from '../../shared/posix/posix.js';
+import { TimeSlice } from '../../shared/time-slice.js';
 import { WANTS_MAX } from '../../shared/protocol/events.js';
 import type { SetStore } from '../history/set-store.js';
 import { StoredSetReader } from '../history/stored-set-reader.js';
@@ -20,6 +21,7 @@ import type { Want } from '../stage/seal-content.js';
 import { bodyRow } from './block-versions.js';
 import type { ByteRate } from './byte-rate.js';
 import { pathOfNode } from './check-rows.js';
+import { IndexTwin } from './index-twin.js';
 import { type DamageRow, ScrubDb } from './scrub-db.js';
 import { ScrubRound, type ScrubRoundDeps } from './scrub-round.js';
 
@@ -56,12 +58,15 @@ const ASK_AGAIN_MS = 10 * 60_000;
 /** Damage shown in one answer. */
 const SHOWN_MAX = 1000;
 const LOOK_MS_MAX = 60_000;
+/** The log of the index is settled when it is longer, as SQLite would by itself. */
+const LOG_BYTES_MAX = 4 * 1024 * 1024;
 /** Marks what is never asked for; it counts as not asked. */
 const NEVER_MS = 0;
 
 export class SetScrub {
   readonly #deps: SetScrubDeps;
   readonly #db: ScrubDb;
+  readonly #twin: IndexTwin;
   readonly #startedMs: number;
   readonly #closing = new AbortController();
   #stop = new AbortController();
@@ -70,12 +75,17 @@ export class SetScrub {
   #isRunning = false;
   #asked = false;
   #committed = false;
+  #settling: Promise<void> | undefined;
   #failedMs = -Infinity;
 
   constructor(deps: SetScrubDeps) {
     this.#deps = deps;
     this.#db = new ScrubDb(deps.store.folder);
+    this.#twin = new IndexTwin(deps.store.folder, deps.core);
     this.#startedMs = deps.clock.now();
+    for (const { kind, point } of this.#db.findings()) {
+      if (kind === 'point' && point !== null) deps.store.distrusted.add(point);
+    }
   }
 
   /** Begins to scrub when a round is due. */
@@ -110,6 +120,9 @@ export class SetScrub {
   committed(): void {
     this.#committed = true;
     this.#wakeUp();
+    this.#settling ??= this.#settle(LOG_BYTES_MAX).finally(() => {
+      this.#settling = undefined;
+    });
   }
 
   async close(): Promise<void> {
@@ -117,6 +130,9 @@ export class SetScrub {
     this.#stop.abort();
     this.#wakeUp();
     await this.#running;
+    await this.#settling;
+    if (this.#twin.isCurrent) await this.#settle(0);
+    this.#twin.close();
     this.#db.close();
   }
 
@@ -130,7 +146,7 @@ export class SetScrub {
       repaired,
       damaged,
       wanted: damaged === 0 ? 0 : this.#db.wantedCount,
-      findings: this.#db.findings().filter(({ kind }) => kind === 'index').length,
+      findings: this.#db.findings().filter(({ kind }) => kind !== 'tree').length,
     };
   }
 
@@ -161,7 +177,10 @@ export class SetScrub {
   async #loop(): Promise<void> {
     while (!this.#closing.signal.aborted) {
       try {
-        if (this.#committed) await this.#recheckAsked();
+        if (this.#committed) {
+          this.#committed = false;
+          await this.#recheckAsked();
+        }
         this.#askAgent();
         if (this.#dueMs() <= this.#deps.clock.now()) {
           await this.#round();
@@ -175,6 +194,19 @@ export class SetScrub {
         () => undefined,
       );
       this.#wake = new AbortController();
+    }
+  }
+
+  /** Gives the index's twin what the log of the index has, once it is more than `bytesMin`. */
+  async #settle(bytesMin: number): Promise<void> {
+    const { store, writer, log } = this.#deps;
+    if (this.#twin.logBytes <= bytesMin) return;
+    try {
+      await betweenSyncs(writer, () => this.#twin.settle(store.writer, new TimeSlice()));
+    } catch (error) {
+      // SQLite empties the log by itself then; the twin is made anew once it can be.
+      store.writer.db.pragma('wal_autocheckpoint = 1000');
+      log.error("the index's twin could not be written", error, { set: store.set });
     }
   }
 
@@ -215,6 +247,7 @@ export class SetScrub {
     const deps: ScrubRoundDeps = {
       ...this.#deps,
       db: this.#db,
+      twin: this.#twin,
       signal,
       exclusively: (work) => betweenSyncs(writer, work),
       take: async (bytes) => {
@@ -261,7 +294,6 @@ export class SetScrub {
   }
 
   async #recheckAsked(): Promise<void> {
-    this.#committed = false;
     if (this.#db.damagedCount === 0) return;
     const round = this.#newRound(this.#closing.signal);
     for (const { body, block } of this.#db.askedBlocks(WANTS_MAX)) {

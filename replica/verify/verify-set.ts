@@ -4,7 +4,7 @@
  * one, because the others are the same stored bytes. Damage is reported for every point that has it.
  */
 import type { VerifyFinding, VerifyLine } from '../../shared/api/actions.js';
-import { asAfterimageError } from '../../shared/errors.js';
+import { AfterimageError, asAfterimageError } from '../../shared/errors.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import { toPathText } from '../../shared/path-text.js';
 import type { PointSummary, PointView, SetReader } from '../history/set-reader.js';
@@ -43,7 +43,11 @@ export async function* verifySet(
   let newer: PointView | undefined;
   try {
     for (const { point } of chosen) {
-      const view = reader.open(point);
+      const view = tryOpen(reader, point);
+      if (view instanceof AfterimageError) {
+        yield finding(point, undefined, view);
+        continue;
+      }
       const older = newer;
       newer = view;
       try {
@@ -54,6 +58,16 @@ export async function* verifySet(
     }
   } finally {
     newer?.close();
+  }
+}
+
+/** A point that a scrub called damaged cannot be opened: that is a finding. */
+function tryOpen(reader: SetReader, point: number): PointView | AfterimageError {
+  try {
+    return reader.open(point);
+  } catch (error) {
+    if (error instanceof AfterimageError && error.code === 'damaged') return error;
+    throw error;
   }
 }
 

@@ -52,7 +52,8 @@ export const scrubDamageSchema = z.object({
 export type ScrubDamage = z.infer<typeof scrubDamageSchema>;
 
 export const scrubFindingSchema = z.object({
-  kind: z.enum(['index', 'tree']),
+  /** `point`: none of the point is read, because its rows are not those it was cut with. */
+  kind: z.enum(['index', 'tree', 'point']),
   point: z.number().int().nullable(),
   path: z.string().nullable(),
   message: z.string(),

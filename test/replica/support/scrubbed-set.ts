@@ -6,11 +6,12 @@ import { createHashCore } from '../../../shared/hash/create-hash-core.js';
 import { silentLog } from '../../../shared/log.js';
 import { loadPosix } from '../../../shared/posix/load-posix.js';
 import type { SetStore } from '../../../replica/history/set-store.js';
+import { IndexTwin } from '../../../replica/verify/index-twin.js';
 import { type DamageRow, type FindingRow, ScrubDb } from '../../../replica/verify/scrub-db.js';
 import { ScrubRound, type ScrubRoundDeps } from '../../../replica/verify/scrub-round.js';
 import { betweenSyncs } from '../../../replica/verify/scrub-set.js';
+import type { OpenSet } from '../../model/open-set.js';
 import type { Seeded } from '../../support/seeded.js';
-import type { OpenSet } from './open-model-set.js';
 
 const core = createHashCore();
 
@@ -32,6 +33,7 @@ export async function scrubOnce(
   options: ScrubOptions = {},
 ): Promise<ScrubOutcome> {
   const db = new ScrubDb(store.folder);
+  const twin = new IndexTwin(store.folder, core);
   try {
     await new ScrubRound({
       store,
@@ -40,6 +42,7 @@ export async function scrubOnce(
       clock: systemClock,
       log: silentLog,
       db,
+      twin,
       exclusively: (work) => betweenSyncs(writer, work),
       siblings: (): readonly SetStore[] => [],
       take: () => Promise.resolve(),
@@ -56,12 +59,18 @@ export async function scrubOnce(
       bytes: last?.bytes ?? 0,
     };
   } finally {
+    twin.close();
     db.close();
   }
 }
 
-/** Changes one bit of a file. */
-export function flipBit(file: string, at: { readonly byte: number; readonly bit?: number }): void {
+/** Changes one bit of a file, and nothing that the file system says of it: as rot does. */
+export function flipBit(
+  file: string | Buffer,
+  at: { readonly byte: number; readonly bit?: number },
+): void {
+  const posix = loadPosix();
+  const { mtimeNs } = posix.lstat(Buffer.from(file));
   const fd = fs.openSync(file, 'r+');
   try {
     const byte = Buffer.alloc(1);
@@ -71,25 +80,26 @@ export function flipBit(file: string, at: { readonly byte: number; readonly bit?
   } finally {
     fs.closeSync(fd);
   }
+  posix.setMtime(Buffer.from(file), mtimeNs);
 }
 
 /** Changes a random bit of a file that has any bytes; where, as text. */
-export function flipRandomBit(file: string, random: Seeded): string {
+export function flipRandomBit(file: Buffer, random: Seeded): string {
   const { size } = fs.statSync(file);
   const byte = random.below(size);
   const bit = random.below(8);
   flipBit(file, { byte, bit });
-  return `bit ${bit} of byte ${byte} of ${path.basename(file)}`;
+  return `bit ${bit} of byte ${byte} of ${path.basename(file.toString('latin1'))}`;
 }
 
-/** Plain files with content below a folder. */
-export function filesBelow(folder: string): string[] {
+/** Plain files with content below a folder; names are bytes. */
+export function filesBelow(folder: string | Buffer): Buffer[] {
   return fs
-    .readdirSync(folder, { withFileTypes: true })
+    .readdirSync(folder, { withFileTypes: true, encoding: 'buffer' })
     .flatMap((entry) => {
-      const at = path.join(folder, entry.name);
+      const at = Buffer.concat([Buffer.from(folder), Buffer.from('/'), entry.name]);
       if (entry.isDirectory()) return filesBelow(at);
       return entry.isFile() && fs.statSync(at).size > 0 ? [at] : [];
     })
-    .sort();
+    .sort((a, b) => a.compare(b));
 }
