@@ -140,26 +140,32 @@ export class CertificateLog {
     }
   }
 
-  /** A point's own certificates; more than one only when the replica's data went back in time. */
+  /**
+   * Entries that speak of a point, in order: its certificate (more than one only when the replica's
+   * data went back in time), its removal, looks at it.
+   */
   ofPoint(set: string, point: number): Signed[] {
     return this.#db
-      .prepare<[string, number], SignedRow>(
+      .prepare<[string, number, number, number], SignedRow>(
         `SELECT ${signedColumns} FROM certificates
-         WHERE set_name = ? AND kind = 'point' AND point = ? ORDER BY sequence`,
+         WHERE set_name = ? AND ((kind = 'point' AND point = ?)
+           OR (kind IN ('removal', 'check') AND EXISTS (
+             SELECT 1 FROM json_each(text, '$.facts.points') AS range
+             WHERE range.value ->> 0 <= ? AND range.value ->> 1 >= ?)))
+         ORDER BY sequence`,
       )
-      .all(set, point)
+      .all(set, point, point, point)
       .map(toSigned);
   }
 
-  /** Entries that speak of ranges of points. */
-  *ofKind(set: string, kind: 'check' | 'removal'): Generator<Signed> {
-    const rows = this.#db
-      .prepare<[string, string], SignedRow>(
-        `SELECT ${signedColumns} FROM certificates
-         WHERE set_name = ? AND kind = ? ORDER BY sequence`,
+  /** The newest entry of a set. */
+  last(set: string): Signed | undefined {
+    const row = this.#db
+      .prepare<[string], SignedRow>(
+        `SELECT ${signedColumns} FROM certificates WHERE set_name = ? ORDER BY sequence DESC LIMIT 1`,
       )
-      .all(set, kind);
-    for (const row of rows) yield toSigned(row);
+      .get(set);
+    return row === undefined ? undefined : toSigned(row);
   }
 
   /** Sets that have a chain. */

@@ -17,7 +17,6 @@ import {
   type CheckFacts,
   type Facts,
   factsSchema,
-  isInRanges,
   type PointRanges,
   toRanges,
 } from '../../shared/certificate/facts.js';
@@ -158,12 +157,16 @@ export class Certifier {
 
   /** All entries that speak of a point, in order. */
   ofPoint(set: string, point: number): Signed[] {
-    const { log } = this.#deps;
-    const others = [...log.ofKind(set, 'removal'), ...log.ofKind(set, 'check')].filter((signed) => {
-      const { facts } = readEntry(signed.text);
-      return 'points' in facts && isInRanges(facts.points, point);
-    });
-    return [...log.ofPoint(set, point), ...others];
+    return this.#deps.log.ofPoint(set, point);
+  }
+
+  /** The key that a set's chain goes on with, when it is not the one that is here: it was lost. */
+  lostKey(set: string): string | undefined {
+    const last = this.#deps.log.last(set);
+    if (last === undefined) return undefined;
+    const { key, facts } = readEntry(last.text);
+    const expected = facts.kind === 'key' ? facts.next : key;
+    return expected === this.publicKey ? undefined : expected;
   }
 
   #signHead(head: Omit<Head, 'format' | 'key' | 'writtenMs'>): ReturnType<typeof signText> {
@@ -234,6 +237,14 @@ export function recordCheckQuietly({ certifier, store, log }: OfSet, check: NewC
 /** When a set is opened: its points matter more than their certificates. */
 export function openQuietly({ certifier, store, log }: OfSet): void {
   quietly(log, store.set, () => {
+    const key = certifier.lostKey(store.set);
+    if (key !== undefined) {
+      log.error('certificates go on with a key that the old one did not sign', undefined, {
+        set: store.set,
+        key: certifier.publicKey,
+        old: key,
+      });
+    }
     certifier.open(store.set, store.writer, store.index);
   });
 }

@@ -289,6 +289,7 @@ describe('keys of certificates (R23, R26)', () => {
     await set.goodSync();
     await expect.poll(() => replica.facts().length).toBe(4);
     expect(replica.certifier.publicKey).toBe(current);
+    expect(replica.certifier.lostKey(SET)).toBeUndefined();
     for (const key of [previous, current]) {
       expect(replica.verdict(key), key).toMatchObject({ entries: 4, problems: [] });
     }
@@ -330,8 +331,10 @@ describe('keys of certificates (R23, R26)', () => {
   test('a lost key: points go on, and the chain says that nobody signed the new key', async () => {
     open();
     const { publicKey } = replica.certifier;
+    expect(replica.certifier.lostKey(SET)).toBeUndefined();
     fs.rmSync(path.join(folder, 'certificate-key.json'));
     replica = replica.reopen();
+    expect(replica.certifier.lostKey(SET)).toBe(publicKey);
     open();
     expect(await set.goodSync()).toEqual([]);
     await expect.poll(() => replica.facts().length).toBe(3);
