@@ -24,6 +24,7 @@ const STEPS_MAX = 15;
 const SYNCS_MAX = 3;
 const KILLS_MAX = 2;
 const KILL_MS_MAX = 700;
+const AWAY_MAX = 12;
 
 const kinds = {
   'agent state deleted': ['agent-state-lost'],
@@ -225,9 +226,20 @@ class Pair {
 
   /** Nobody writes: a point that is the tree as it is. */
   async #point(): Promise<number> {
-    const point = await this.#product.sync(SET);
+    const point = await this.#sync();
     this.#copies.set(point, describeDisk(posix, this.#root));
     return point;
+  }
+
+  /** An agent that was killed counts as connected for some seconds, and is not there to be asked. */
+  async #sync(): Promise<number> {
+    for (let again = 0; ; again += 1) {
+      try {
+        return await this.#product.sync(SET);
+      } catch (error) {
+        if (again === AWAY_MAX || !messageOf(error).includes('agent-away')) throw error;
+      }
+    }
   }
 
   async #judge(): Promise<void> {
