@@ -33,6 +33,7 @@ const FIRST_COPY_KILLS_A_LIFE = 2;
 const DISK_EVERY = 3;
 const WRITER = 0.25;
 const READ_ALL_EVERY = 10;
+const LOG_LINES_SHOWN = 40;
 const WINDOW_FACTOR = 1.2;
 const WINDOW_MS = 40;
 
@@ -116,13 +117,13 @@ class Kills {
         continue;
       }
       const { activity, kind } = trouble;
-      await this.#try(kind, async () => {
+      await this.#try(life, kind, async () => {
         const ms = rehearsed.get(activity) ?? (await rehearse(life, activity));
         rehearsed.set(activity, ms);
         return this.#makeTrouble(life, trouble, { ms, all: n % READ_ALL_EVERY === 0 });
       });
     }
-    await this.#try(endKind, async () => {
+    await this.#try(life, endKind, async () => {
       await life.witness.judge('the end', { still: true, read: 'all' });
       await life.product.ok(['verify', 'app', '--data']);
       return `${life.witness.points.length} points`;
@@ -136,12 +137,13 @@ class Kills {
     for (const chosen of who) this.#count(chosen);
     const copy = async (): Promise<string> => {
       const said = await cutFirstCopy(life, who);
+      await life.witness.judge('the first copy', { still: true, read: 'none' });
       life.shrink();
       life.change(30);
-      await life.witness.judge('the first copy', { still: true, read: 'all' });
+      await life.witness.judge('the second sync', { still: true, read: 'all' });
       return `${who.map((one) => one.join(' and ')).join(', then ')}: ${said}`;
     };
-    await this.#try(firstCopyKind, copy, kills);
+    await this.#try(life, firstCopyKind, copy, kills);
   }
 
   async #makeTrouble(
@@ -180,7 +182,7 @@ class Kills {
   }
 
   /** Runs tries that stand or fall together. What breaks ends the life. */
-  async #try(kind: string, make: () => Promise<string>, tries = 1): Promise<void> {
+  async #try(life: Life, kind: string, make: () => Promise<string>, tries = 1): Promise<void> {
     const tally = this.#tally(kind);
     tally.tried += tries;
     const startMs = performance.now();
@@ -191,6 +193,10 @@ class Kills {
       this.#options.log(`${kind}: ${what}; ${seconds} s`);
     } catch (error) {
       this.#options.log(`${kind}, seed ${this.#options.seed}: ${explain(error)}`);
+      for (const role of ['replica', 'agent'] as const) {
+        const said = life.product.log(role).trimEnd().split('\n').slice(-LOG_LINES_SHOWN);
+        this.#options.log(`the ${role} says:\n${said.join('\n')}`);
+      }
       if (error instanceof Broken) {
         tally.lost += error.lost;
         tally.wrong += error.wrong;

@@ -18,8 +18,8 @@ const OVERHEAD_BYTES = 2 * MIB;
 
 interface Cut {
   readonly staged: number;
-  /** What the agent's connections had sent before, when they outlive the kill. */
-  readonly sent: number | undefined;
+  /** What each of the agent's connections had sent before: one may outlive the kill. */
+  readonly sent: ReadonlyMap<string, number> | undefined;
 }
 
 /** Starts the agent and kills, each time within the first copy if it lasts that long. */
@@ -34,13 +34,11 @@ export async function cutFirstCopy(life: Life, victims: readonly Victims[]): Pro
     const sent = life.sentBytes();
     const killed = await life.kill(chosen);
     await starting.catch(() => undefined);
-    const staged = stagedBytes(witness.setFolder);
-    const outlives = !killed.includes('agent') && !killed.includes('broker');
-    const cut = { staged, sent: outlives ? sent : 0 };
+    const cut = { staged: stagedBytes(witness.setFolder), sent };
     starting = life.bringBack(killed);
     await starting;
     if (overBefore || index + 1 < victims.length) {
-      said.push(`${(staged / MIB).toFixed(1)} MiB staged`);
+      said.push(`${(cut.staged / MIB).toFixed(1)} MiB staged`);
       continue;
     }
     await product.until('the first copy is there', () => isOver(life));
@@ -68,7 +66,7 @@ function judgeBytes(life: Life, killed: Victims, { staged, sent }: Cut): string 
   const mib = (bytes: number): string => (bytes / MIB).toFixed(1);
   const had = `${mib(staged)} of ${mib(life.firstBytes)} MiB staged`;
   if (now === undefined || sent === undefined) return `${had}; nobody counts what was sent`;
-  const sentAfter = now - sent;
+  const sentAfter = [...now].reduce((sum, [at, bytes]) => sum + bytes - (sent.get(at) ?? 0), 0);
   const kept = killed.includes('replica') ? Math.max(0, staged - NOT_DURABLE_BYTES) : staged / 2;
   if (sentAfter > life.firstBytes - kept + OVERHEAD_BYTES) {
     throw new Broken(`a first copy began anew: ${had}, ${mib(sentAfter)} MiB sent after the kill`);

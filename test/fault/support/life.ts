@@ -136,15 +136,18 @@ export class Life {
     return pids.map(({ role }) => role);
   }
 
-  /** Bytes that the agent sent over its connections of now; undefined where nobody counts them. */
-  sentBytes(): number | undefined {
+  /** Bytes that the agent sent over each of its connections of now; undefined where nobody counts. */
+  sentBytes(): ReadonlyMap<string, number> | undefined {
     const pid = this.product.pid('agent');
     const { error, stdout } = spawnSync('ss', ['-tinpHO'], { encoding: 'utf8' });
     if (error !== undefined || pid === undefined) return undefined;
-    return stdout
-      .split('\n')
-      .filter((line) => line.includes(`pid=${pid},`))
-      .reduce((sum, line) => sum + Number(/\bbytes_sent:(\d+)/.exec(line)?.[1] ?? 0), 0);
+    const lines = stdout.split('\n').filter((line) => line.includes(`pid=${pid},`));
+    return new Map(
+      lines.map((line) => [
+        line.split(/\s+/).slice(3, 5).join(' '),
+        Number(/\bbytes_sent:(\d+)/.exec(line)?.[1] ?? 0),
+      ]),
+    );
   }
 
   async close(): Promise<void> {

@@ -6,6 +6,7 @@
 import path from 'node:path';
 import { syncAnswerSchema } from '../../../shared/api/actions.js';
 import { setPath } from '../../../cli/api-client.js';
+import { messageOf } from '../../../shared/errors.js';
 import type { PointJson } from '../../../shared/api/points.js';
 import { type Description, describeDisk } from '../../replica/support/disk-tree.js';
 import { differences, PointReader, posix, straysOf } from '../../system/support/point-reader.js';
@@ -88,7 +89,7 @@ export class Witness {
 
   /** The next sync is good, nothing that was acknowledged is gone or altered, nothing is left behind. */
   async judge(what: string, options: JudgeOptions): Promise<number> {
-    const point = await this.#product.sync(this.#set);
+    const point = await this.#sync(what);
     this.#acknowledged.add(point);
     const now = describeDisk(posix, this.#root);
     await this.#product.until(
@@ -97,6 +98,21 @@ export class Witness {
     );
     this.#judgeFolder(what, now);
     await this.#judgePoints(what, { ...options, newest: point, now });
+    return point;
+  }
+
+  /** Whoever was connected a moment ago may just find out that it is not. */
+  async #sync(what: string): Promise<number> {
+    let point = 0;
+    await this.#product.until(`${what}: the next sync succeeds`, async () => {
+      try {
+        point = await this.#product.sync(this.#set);
+        return true;
+      } catch (error) {
+        if (messageOf(error).includes('"code":"agent-away"')) return false;
+        throw error;
+      }
+    });
     return point;
   }
 
