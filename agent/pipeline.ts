@@ -94,8 +94,8 @@ export type SyncResult =
  * @throws AfterimageError what kept the sync from being committed; the state is the parent's again
  */
 export async function syncSet(set: SetParts, request: SyncRequest): Promise<SyncResult> {
-  // One that could not be taken back when it failed, as on a full disk.
-  if (set.state.flight !== undefined) await set.state.dropSync(new TimeSlice());
+  // One that could not be taken back or stored when it was over, as on a full disk.
+  await set.state.endFlight(new TimeSlice());
   sendWanted(set);
   const recipe = set.recipe();
   const { continuityMs } = set.journal;

@@ -30,6 +30,8 @@ export class AgentState {
   #nextNode: number;
   /** False only when there is no orphan. */
   #hasOrphans = true;
+  /** What the replica committed and could not be stored here yet. */
+  #unstored: CommittedPoint | undefined;
 
   /** Opens or makes the database; takes back a sync that a crash left open. */
   constructor(path: string) {
@@ -104,11 +106,20 @@ export class AgentState {
     this.#flight.end(manifest);
   }
 
-  /** The replica committed the sync in flight. */
+  /** The replica committed the sync in flight. What cannot be stored is left to `endFlight`. */
   commitSync(committed: CommittedPoint): void {
+    this.#unstored = committed;
     this.#flight.settle(() => {
       this.#setPosition(committed);
     });
+    this.#unstored = undefined;
+  }
+
+  /** Ends what a failing disk left in flight: forward when the replica has committed it, else back. */
+  async endFlight(slice: TimeSlice): Promise<void> {
+    if (this.#flight.current === undefined) return;
+    if (this.#unstored === undefined) await this.dropSync(slice);
+    else this.commitSync(this.#unstored);
   }
 
   /** The sync in flight found nothing to send: what was seen of the files stays. */

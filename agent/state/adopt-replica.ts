@@ -29,6 +29,8 @@ export async function adoptReplica(
   session: Pick<SetSession, 'listState'>,
   at: { readonly committed: CommittedPoint; readonly slice: TimeSlice },
 ): Promise<void> {
+  // One that a failing disk left behind.
+  await state.endFlight(at.slice);
   state.clear();
   const rows = new RowGatherer(state);
   let cursor: string | null = '';

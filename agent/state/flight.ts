@@ -58,12 +58,11 @@ export class Flight {
 
   /** Makes the sync's changes final, together with `also` (the new position). */
   settle(also: () => void): void {
-    this.#base.commit();
-    this.#base.writing();
-    this.#sql.clear();
-    this.#base.db.exec('DELETE FROM provisional; DELETE FROM orphan');
-    also();
-    this.#base.commit();
+    this.#base.alone(() => {
+      this.#sql.clear();
+      this.#base.db.exec('DELETE FROM provisional; DELETE FROM orphan');
+      also();
+    });
     // Only now: one that could not be settled is still in flight.
     this.#row = undefined;
     this.#base.undoBelow = 0;
@@ -73,23 +72,24 @@ export class Flight {
   dropStep(): boolean {
     const row = this.#row;
     if (row === undefined) return false;
-    this.#base.commit();
-    this.#base.writing();
     if (row.phase !== 'dropping') {
-      this.#sql.phase.run('dropping', null);
-      this.#keepHashedOld();
-      this.#base.commit();
+      this.#base.alone(() => {
+        this.#sql.phase.run('dropping', null);
+        this.#keepHashedOld();
+      });
       this.#row = { ...row, phase: 'dropping', manifest: null };
       return true;
     }
     const nodes = this.#sql.made.all(row.firstNode, STEP_NODES);
     if (nodes.length > 0) {
-      this.#dropMade(nodes);
-      this.#base.commit();
+      this.#base.alone(() => {
+        this.#dropMade(nodes);
+      });
       return true;
     }
-    this.#restore(row);
-    this.#base.commit();
+    this.#base.alone(() => {
+      this.#restore(row);
+    });
     this.#row = undefined;
     this.#base.undoBelow = 0;
     return false;

@@ -84,16 +84,38 @@ export class StateDatabase {
     if (this.#writes >= WRITES_MAX) this.commit();
   }
 
+  /** @throws AfterimageError `storage-failed` when a failing disk took with it what had gathered */
   commit(): void {
     if (this.#writes === 0) return;
     this.#writes = 0;
+    // SQLite may end a transaction by itself, with all its rows, when it cannot write.
+    if (!this.db.inTransaction)
+      throw new AfterimageError('storage-failed', 'rows were lost when the disk failed');
     try {
       this.db.exec('COMMIT');
     } catch (error) {
-      // Else the next transaction could not begin.
-      if (this.db.inTransaction) this.db.exec('ROLLBACK');
+      this.#rollBack();
       throw error;
     }
+  }
+
+  /** Runs `work` in a transaction of its own: it is done whole, or not at all. */
+  alone(work: () => void): void {
+    this.commit();
+    this.writing();
+    try {
+      work();
+    } catch (error) {
+      this.#rollBack();
+      throw error;
+    }
+    this.commit();
+  }
+
+  /** Else the next transaction could not begin. */
+  #rollBack(): void {
+    this.#writes = 0;
+    if (this.db.inTransaction) this.db.exec('ROLLBACK');
   }
 
   /** Commits, with `last` in one transaction, and returns once a power cut cannot take it. */
@@ -101,9 +123,7 @@ export class StateDatabase {
     this.commit();
     this.db.pragma('synchronous = FULL');
     try {
-      this.writing();
-      last();
-      this.commit();
+      this.alone(last);
     } finally {
       this.db.pragma('synchronous = NORMAL');
     }

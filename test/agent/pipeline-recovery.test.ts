@@ -260,3 +260,24 @@ test('recovery: a new, empty replica gets everything again', async () => {
   await bench.sync({ operation: 'reconcile', always: true });
   expectTree();
 });
+
+test('recovery: a point that could not be stored is stored by the next sync, not taken back (R13)', async () => {
+  writeFileSync(at('one'), 'x');
+  await bench.sync();
+  writeFileSync(at('two'), 'y');
+  const db = new Database(join(bench.folder, 'state.db'));
+  const write = bench.session.write.bind(bench.session);
+  // The disk fails between the sync's end and its point.
+  bench.session.write = (record) => {
+    if (record.type === 'end')
+      db.exec("CREATE TRIGGER f BEFORE INSERT ON meta BEGIN SELECT RAISE(ABORT, 'failed'); END");
+    return write(record);
+  };
+  await expect(bench.sync()).rejects.toThrow('failed');
+  db.exec('DROP TRIGGER f');
+  db.close();
+  bench.session.write = write;
+  writeFileSync(at('three'), 'z');
+  expect(await bench.sync()).toMatchObject({ type: 'committed', point: 3 });
+  expectTree();
+});
