@@ -13,6 +13,7 @@ import { TimeSlice } from '../../shared/time-slice.js';
 import type { Clock } from '../../shared/clock.js';
 import { cutPoint, type CutPoint } from '../index/cut.js';
 import type { IndexDb } from '../index/index-db.js';
+import { notePackTail } from '../index/pack-rows.js';
 import type { PendingNames } from '../history/body-files.js';
 import type { Packs } from '../history/packs.js';
 import { intentFolders } from '../stage/intent-db.js';
@@ -41,7 +42,7 @@ export function beginApply(
   { index, intent }: Pick<ApplyDeps, 'index' | 'intent'>,
   { point, packs }: { readonly point: number; readonly packs: Packs },
 ): void {
-  const packTail = JSON.stringify(packs.tail());
+  const packTail = packs.tail();
   const sync = intent.get<{ sync: number }>('SELECT sync FROM sync');
   invariant(sync !== undefined, 'a sealed intent names its sync');
   const rows = intent.iterate<Record<string, unknown>>('SELECT * FROM before');
@@ -51,7 +52,7 @@ export function beginApply(
   );
   index.durably(() => {
     for (const row of rows) insert.run(row);
-    index.run("INSERT OR REPLACE INTO meta (key, value) VALUES ('pack_tail', ?)", packTail);
+    notePackTail(index, packTail);
     index.run(
       'INSERT INTO applying (one, point, sync, parked) VALUES (1, ?, ?, 0)',
       point,

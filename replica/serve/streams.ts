@@ -18,6 +18,8 @@ import { TimeSlice } from '../../shared/time-slice.js';
 import type { PointView } from '../history/set-reader.js';
 
 const CHUNK_BYTES = 256 * 1024;
+/** Lines that come slowly are progress, for somebody who waits: they are not collected for longer. */
+const COLLECT_MS = 200;
 
 /**
  * A stream over an open point: the view is closed with the stream, also when the client goes away
@@ -62,14 +64,16 @@ async function* joinLines(
   const slice = new TimeSlice();
   let text = '';
   let count = 0;
+  let sentMs = -Infinity;
   try {
     for await (const line of lines) {
       if (closing.aborted) return;
       text += `${JSON.stringify(line)}\n`;
       count += 1;
-      if (text.length < CHUNK_BYTES) continue;
+      if (text.length < CHUNK_BYTES && performance.now() - sentMs < COLLECT_MS) continue;
       yield Buffer.from(text);
       text = '';
+      sentMs = performance.now();
       await slice.breathe();
     }
     text += `${JSON.stringify({ type: 'end', lines: count } satisfies EndLine)}\n`;
