@@ -46,12 +46,13 @@ export function addScrub(program: Command, invoke: Invoke): void {
         const action = actionOf(options);
         const sets = await setsOf(context, set, options);
         const starting = action === 'follow' ? 'begin' : action;
-        const first: ScrubStatus[] = [];
-        for (const name of sets)
-          first.push(await ask(context, { set: name, action: starting, options }));
+        const first = new Map<string, ScrubStatus>();
+        for (const name of sets) {
+          first.set(name, await ask(context, { set: name, action: starting, options }));
+        }
         let damaged = false;
-        for (const status of first) {
-          const last = action === 'follow' ? await follow(context, status) : status;
+        for (const [name, status] of first) {
+          const last = action === 'follow' ? await follow(context, name, status) : status;
           await context.print({ type: 'scrub', ...last }, () => formatStatus(last));
           damaged ||= last.damaged > 0 || last.findings > 0;
         }
@@ -112,18 +113,18 @@ async function ask(
 }
 
 /** Until the round that was asked for has ended; the replica goes on with it when this is given up. */
-async function follow(context: VerbContext, first: ScrubStatus): Promise<ScrubStatus> {
+async function follow(context: VerbContext, set: string, first: ScrubStatus): Promise<ScrubStatus> {
   const before = first.last?.number ?? 0;
   const progress = context.json
     ? undefined
-    : new Progress(context.io, `scrubbing ${first.set}`, {
+    : new Progress(context.io, `scrubbing ${set}`, {
         bytes: first.round?.bytesTotal ?? 0,
       });
   try {
     for (let status = first; ;) {
       if ((status.last?.number ?? 0) > before) return status;
       if (status.state === 'paused') {
-        throw new AfterimageError('cancelled', `scrubbing ${status.set} was paused`);
+        throw new AfterimageError('cancelled', `scrubbing ${set} was paused`);
       }
       if (status.round !== null) progress?.update({ entries: 0, bytes: status.round.bytes });
       await delay(LOOK_MS, undefined, { signal: context.io.signal }).catch((cause: unknown) => {
@@ -133,7 +134,7 @@ async function follow(context: VerbContext, first: ScrubStatus): Promise<ScrubSt
           { cause },
         );
       });
-      status = await context.api.json(scrubStatusSchema, { path: setPath(status.set, 'scrub') });
+      status = await context.api.json(scrubStatusSchema, { path: setPath(set, 'scrub') });
     }
   } finally {
     progress?.stop();
