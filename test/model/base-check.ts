@@ -57,10 +57,10 @@ function namesBelow(folder: Buffer, prefix = ''): string[] {
   });
 }
 
-/** What lies about in an idle set. */
-export function leftovers(store: SetStore): string[] {
+/** What lies about in an idle set; blocks of dropped syncs may, until the next point (R12). */
+export function leftovers(store: SetStore, mayBe: { readonly dropped: boolean }): string[] {
   const out: string[] = [];
-  for (const part of ['intent', 'new', 'park', 'leftover']) {
+  for (const part of ['intent', 'new', 'park', ...(mayBe.dropped ? [] : ['leftover'])]) {
     const folder = `${store.folder}/${part}`;
     if (!realFs.existsSync(folder)) continue;
     for (const name of realFs.readdirSync(folder)) out.push(`${part}/${name}`);

@@ -1,5 +1,5 @@
 /** A set on a simulated disk with full copies of its points: opens it, kills it, and looks for what is wrong. */
-import { asAfterimageError } from '../../shared/errors.js';
+import { type AfterimageError, asAfterimageError } from '../../shared/errors.js';
 import { StoredSetReader } from '../../replica/history/stored-set-reader.js';
 import { prunePoints } from '../../replica/retain/prune-points.js';
 import { verifySet } from '../../replica/verify/verify-set.js';
@@ -45,10 +45,16 @@ export class CheckedSet {
   #open: OpenSet | undefined;
   #trouble: Trouble | undefined;
   #stalls: Promise<void> = Promise.resolve();
-  #wrongWhileStalled: Wrong | undefined;
+  #giveUp: (wrong: Wrong) => void = () => undefined;
+  /** Rejects with what is wrong while the product waits. */
+  readonly #givenUp: Promise<never>;
 
   constructor(disk: SimulatedDisk) {
     this.disk = disk;
+    this.#givenUp = new Promise((_, reject) => {
+      this.#giveUp = reject;
+    });
+    this.#givenUp.catch(() => undefined);
   }
 
   get open(): OpenSet {
@@ -69,9 +75,7 @@ export class CheckedSet {
   /** Runs something that can be struck; `killed` when the process died meanwhile. */
   async live<T>(work: Promise<T>): Promise<T | 'killed'> {
     work.catch(() => undefined);
-    const result = await Promise.race([work, this.disk.steps.untilKilled()]);
-    if (this.#wrongWhileStalled !== undefined) throw this.#wrongWhileStalled;
-    return result;
+    return Promise.race([work, this.disk.steps.untilKilled(), this.#givenUp]);
   }
 
   /** Opens the set, again and again while troubles strike. */
@@ -89,9 +93,10 @@ export class CheckedSet {
       }
       this.#open = opened;
       opened.writer.onEvent((event) => {
-        if (event.type === 'stalled') this.#whileStalled();
+        if (event.type === 'stalled') this.#whileStalled(event.error);
       });
-      if (opened.writer.status.stalled !== undefined) this.#whileStalled();
+      const { stalled } = opened.writer.status;
+      if (stalled !== undefined) this.#whileStalled(stalled);
       if ((await this.live(this.#settled(opened))) !== 'killed') return;
       await this.die(troubles);
     }
@@ -137,14 +142,18 @@ export class CheckedSet {
   }
 
   /** Readers are served while a set is stalled (R9, R19); then the disk has room again. */
-  #whileStalled(): void {
-    this.#noteFull();
+  #whileStalled(error: AfterimageError): void {
+    if (this.disk.steps.killed !== undefined) return;
+    if (!this.#noteFull()) {
+      this.#giveUp(new Wrong([`stalled: ${error.message}`]));
+      return;
+    }
     this.#stalls = this.#stalls.then(async () => {
       await new Promise((resolve) => setImmediate(resolve));
       try {
         if (this.disk.steps.killed === undefined) await this.checkPoints('while stalled');
-      } catch (error) {
-        this.#wrongWhileStalled ??= error instanceof Wrong ? error : new Wrong([String(error)]);
+      } catch (wrong) {
+        this.#giveUp(wrong instanceof Wrong ? wrong : new Wrong([String(wrong)]));
       }
       this.disk.endWaits();
     });
@@ -234,15 +243,18 @@ export class CheckedSet {
     }
   }
 
-  /** Points, base, and that nothing lies about. `idle`: no sync is staged, and none was dropped. */
-  async check(when: string, { idle }: { readonly idle: boolean }): Promise<void> {
+  /** Points, base, and that nothing lies about. */
+  async check(
+    when: string,
+    set: 'staged' | 'idle, with dropped syncs' | 'idle' = 'idle, with dropped syncs',
+  ): Promise<void> {
     await this.checkPoints(when);
     const { store } = this.open;
     const newest = this.#copyOf(this.point) ?? new Map<string, never>();
     const wrong = [
       ...baseDifferences(store.folder, newest),
       ...indexDifferences(store),
-      ...(idle ? leftovers(store) : []),
+      ...(set === 'staged' ? [] : leftovers(store, { dropped: set !== 'idle' })),
     ].map((line) => `${when}: ${line}`);
     if (wrong.length > 0) throw new Wrong(wrong);
   }

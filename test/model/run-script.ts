@@ -123,13 +123,14 @@ class ScriptRun {
   async #reopen(): Promise<void> {
     await this.set.stop();
     await this.set.start([]);
-    await this.set.check('after a stop', { idle: true });
+    await this.set.check('after a stop');
   }
 
   // ——— a sync ———
 
   async #sync(step: SyncStep): Promise<void> {
     this.set.counts.syncs += 1;
+    const { recoveries } = this.set.counts;
     const troubles = [...step.troubles];
     const target = this.#working.snapshot();
     this.#rounds.push(target);
@@ -158,28 +159,29 @@ class ScriptRun {
       await another({ copies: true });
     }
     this.set.arm(undefined);
-    await this.#accept(target);
+    await this.#accept(target, this.set.counts.recoveries > recoveries);
   }
 
   async #restart(troubles: Trouble[]): Promise<void> {
     await this.set.die(troubles);
     await this.set.start(troubles);
     const { staged } = this.set.open.writer.position();
-    await this.set.check('after recovery', { idle: staged === null });
+    await this.set.check('after recovery', staged === null ? undefined : 'staged');
   }
 
   get #isCommitted(): boolean {
     return this.set.point === this.set.pending?.point;
   }
 
-  async #accept(target: Tree): Promise<void> {
+  async #accept(target: Tree, recovered: boolean): Promise<void> {
     const { pending, point } = this.set;
     if (pending?.point !== point) throw new Wrong([`the newest point is ${point}`]);
     this.set.copies.set(point, pending.copy);
     this.set.pending = undefined;
     this.#committed = target;
     this.#rounds = [];
-    await this.set.check('after the sync', { idle: true });
+    // A process that died after the point leaves what was dropped before to the next one.
+    await this.set.check('after the sync', recovered ? undefined : 'idle');
   }
 
   /** The first frame that is not on the replica's disk for sure. */
@@ -267,7 +269,7 @@ class ScriptRun {
       await this.set.start(troubles);
     }
     this.set.arm(undefined);
-    await this.set.check('after points went', { idle: true });
+    await this.set.check('after points went');
     this.set.forgetGone();
   }
 }

@@ -66,7 +66,7 @@ export function randomScript(seed: number): Step[] {
 
 function randomSync(random: Seeded): SyncStep {
   const troubles: Trouble[] = [];
-  if (random.chance(0.75)) troubles.push(randomTrouble(random, 160));
+  if (random.chance(0.75)) troubles.push(randomTrouble(random, random.pick([60, 120, 200])));
   while (troubles.length > 0 && random.chance(0.3)) troubles.push(randomTrouble(random, 60));
   return {
     do: 'sync',

@@ -234,7 +234,7 @@ function splice(
 }
 
 /** The pages in which a block differs from what it was. */
-function pagesRecord(at: {
+export function pagesRecord(at: {
   node: number;
   block: number;
   digest: Buffer;

@@ -17,7 +17,7 @@ import { StoredSetReader } from '../../replica/history/stored-set-reader.js';
 import type { SetEvent } from '../../replica/receive/set-port.js';
 import { SetWriter } from '../../replica/set-writer.js';
 import type { Allowance } from '../../replica/space-guard.js';
-import { outcome } from './support/model-set.js';
+import { outcome } from '../model/sync-records.js';
 import {
   blockRecords,
   core,

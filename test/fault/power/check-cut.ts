@@ -6,13 +6,8 @@ import { createHashCore } from '../../../shared/hash/create-hash-core.js';
 import { verifySet } from '../../../replica/verify/verify-set.js';
 import { StoredSetReader } from '../../../replica/history/stored-set-reader.js';
 import { messageOf } from '../../../shared/errors.js';
-import {
-  differences,
-  type OpenSet,
-  openModelSet,
-  readPoint,
-  sendSync,
-} from '../../replica/support/open-model-set.js';
+import { differences, readPoint } from '../../model/full-copy.js';
+import { openModelSet, type OpenSet, sendSync } from '../../model/open-set.js';
 import { BOOT, type PlannedSync } from './power-history.js';
 import type { LogEntry } from './write-log.js';
 

@@ -6,8 +6,9 @@
 import type { HashCore } from '../../../shared/hash/hash-core.js';
 import { BLOCK_BYTES, PAGE_BYTES } from '../../../shared/limits.js';
 import { SET_NODE, type SyncRecord } from '../../../shared/protocol/records.js';
-import { pagesRecord, toFrames } from '../../replica/support/model-records.js';
-import { type FullCopy, ModelSet, outcome } from '../../replica/support/model-set.js';
+import type { FullCopy } from '../../model/full-copy.js';
+import { ModelHistory } from '../../model/history.js';
+import { beginRecord, endRecord, pagesRecord, toFrames } from '../../model/sync-records.js';
 import { blockRecords, link, nodeRecord } from '../../replica/support/small-set.js';
 import { Seeded } from '../../support/seeded.js';
 
@@ -56,33 +57,32 @@ export function planSyncs(
 class SyncAuthor {
   readonly #random: Seeded;
   readonly #core: HashCore;
-  readonly #model: ModelSet;
+  readonly #model: ModelHistory;
   readonly #files = new Map<keyof typeof Nodes, Buffer>();
 
   constructor(random: Seeded, core: HashCore) {
     this.#random = random;
     this.#core = core;
-    this.#model = new ModelSet(random, core);
+    this.#model = new ModelHistory(random.below(1_000_000));
   }
 
   next(sync: number): SyncRecord[] {
     if (sync % LARGE_EVERY === 0)
       return framed(sync, this.#newFile('large', LARGE_BYTES + this.#random.below(100_000)));
     // A few changes are flushed file by file, many all at once.
-    this.#model.mutate(1 + this.#random.below(this.#random.chance(0.5) ? 10 : 60));
-    const records = this.#model.records(sync, { point: sync - 1, chain: Buffer.alloc(32) });
-    this.#model.committed();
+    const records = this.#model.change(1 + this.#random.below(this.#random.chance(0.5) ? 10 : 60));
     const own = this.#files.has('patched')
       ? this.#patch()
       : this.#newFile('patched', PATCHED_BYTES);
-    return [...records.slice(0, -1), ...own, ...records.slice(-1)];
+    return framed(sync, [...records, ...own]);
   }
 
   copy(): FullCopy {
-    const { kind, mode, mtimeNs } = nodeRecord({ node: 0 });
-    const copy = this.#model.fullCopy();
+    const { kind, mode, uid, gid, rdev, mtimeNs } = nodeRecord({ node: 0 });
+    const copy: FullCopy = new Map(this.#model.copies.at(-1));
+    const same = { kind, mode, uid, gid, rdev, mtimeNs, target: '', xattrs: '' };
     for (const [name, content] of this.#files)
-      copy.set(name, { node: Nodes[name], kind, mode, mtimeNs, content, target: '' });
+      copy.set(name, { ...same, node: Nodes[name], content });
     return copy;
   }
 
@@ -120,16 +120,6 @@ class SyncAuthor {
 }
 
 function framed(sync: number, records: readonly SyncRecord[]): SyncRecord[] {
-  return [
-    {
-      type: 'begin',
-      sync,
-      parentPoint: sync - 1,
-      parentChain: Buffer.alloc(32),
-      incarnation: Buffer.alloc(16, 7),
-      startedMs: 1,
-    },
-    ...records,
-    { type: 'end', sync, outcome: Buffer.from(JSON.stringify(outcome())) },
-  ];
+  const begin = beginRecord({ sync, point: sync - 1, chain: Buffer.alloc(32) });
+  return [begin, ...records, endRecord(sync)];
 }

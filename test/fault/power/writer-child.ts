@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs';
 import { createHashCore } from '../../../shared/hash/create-hash-core.js';
-import { openModelSet, sendSync } from '../../replica/support/open-model-set.js';
+import { openModelSet, sendSync } from '../../model/open-set.js';
 import { BOOT, planSyncs } from './power-history.js';
 
 const [, , folder, marks, seed, count] = process.argv;

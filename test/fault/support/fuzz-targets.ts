@@ -41,7 +41,7 @@ import { OpeningKey, plainBody, SealingKey } from '../../../shared/seal/sealing-
 import { checked, parseRange } from '../../../replica/serve/requests.js';
 import { ModelHistory } from '../../model/history.js';
 import { beginRecord, endRecord, outcome } from '../../model/sync-records.js';
-import { core, encode } from '../../replica/support/small-set.js';
+import { encode } from '../../replica/support/small-set.js';
 import { Seeded } from '../../support/seeded.js';
 import { hello, hex, json, welcome } from './fuzz-samples.js';
 

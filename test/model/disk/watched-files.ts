@@ -309,7 +309,6 @@ export class WatchedFiles {
   };
 }
 
-// eslint-disable-next-line @typescript-eslint/unbound-method -- it uses no `this`
 const realPromisesRm = fs.promises.rm;
 
 /** The error of a disk without room, as Node throws it. */

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { AfterimageError } from '../../../shared/errors.js';
-import { readPoint } from '../support/open-model-set.js';
+import { readPoint } from '../../model/full-copy.js';
 import { blockRecords, nodeRecord, Nodes, pattern, SmallSet } from '../support/small-set.js';
 
 let set: SmallSet;
