@@ -38,14 +38,21 @@ const allKinds = Object.keys(kinds) as Kind[];
 
 type Tally = { -readonly [key in keyof Outcome]: Outcome[key] };
 
-export const campaign: Campaign = { name: 'divergence', run };
+export const campaign: Campaign = {
+  name: 'divergence',
+  run: (options) => diverge(options, allKinds),
+};
 
-async function run(options: CampaignOptions): Promise<readonly Outcome[]> {
+/** Some kinds of divergence, each as often as the budget says. */
+export async function diverge(
+  options: CampaignOptions,
+  chosen: readonly Kind[],
+): Promise<readonly Outcome[]> {
   const random = new Seeded(options.seed);
   const tries = Math.max(1, Math.round(TRIES * options.budget));
-  const queue = allKinds.flatMap((kind) => Array.from({ length: tries }, () => kind));
+  const queue = chosen.flatMap((kind) => Array.from({ length: tries }, () => kind));
   const tallies = new Map<Kind, Tally>(
-    allKinds.map((kind) => [kind, { kind, tried: 0, survived: 0, lost: 0, wrong: 0 }]),
+    chosen.map((kind) => [kind, { kind, tried: 0, survived: 0, lost: 0, wrong: 0 }]),
   );
   for (let life = 0; queue.length > 0; life += 1) {
     const seed = options.seed * 1009 + life;
@@ -160,13 +167,13 @@ class Pair {
         const known = new Set(this.#copies.keys());
         await this.#startReplica();
         await this.#goOn();
-        await product.kill('replica', this.#signal());
+        await this.#endReplica();
         putBack(replicaData, copy);
         for (const point of this.#copies.keys()) if (!known.has(point)) this.#copies.delete(point);
         break;
       }
       case 'replica without its sets':
-        await product.kill('replica', this.#signal());
+        await this.#endReplica();
         fs.rmSync(path.join(replicaData, 'sets'), { recursive: true });
         this.#copies.clear();
         break;
@@ -207,6 +214,12 @@ class Pair {
   async #startReplica(): Promise<void> {
     await this.#product.startReplica();
     await this.#product.until('the agent is back', () => this.#product.connected());
+  }
+
+  /** With the broker it runs: the machine goes, not the process alone. */
+  async #endReplica(): Promise<void> {
+    await this.#product.kill('replica', this.#signal());
+    if (this.#product.pid('broker') !== undefined) await this.#product.kill('broker', 'SIGKILL');
   }
 
   #signal(): 'SIGKILL' | 'SIGTERM' {
