@@ -22,10 +22,10 @@ const IMAGE_BYTES = 1024 * 1024 * 1024;
 const SET = 'app';
 const SHOWN = 400;
 /** Tests run from their sources, campaigns from dist/. */
-const built = import.meta.url.includes('/dist/test/')
-  ? '../support/'
-  : '../../../dist/test/fault/support/';
-const child = fileURLToPath(new URL(`${built}busy-writer-child.js`, import.meta.url));
+const childFile = import.meta.url.includes('/dist/test/')
+  ? '../support/busy-writer-child.js'
+  : '../../../dist/test/fault/support/busy-writer-child.js';
+const child = fileURLToPath(new URL(childFile, import.meta.url));
 
 export const fileSystems = ['tmpfs', 'ext4', 'xfs', 'btrfs'] as const;
 /** `as it is`: that of the temporary folder, which needs no rights. */
