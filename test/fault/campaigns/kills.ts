@@ -13,7 +13,7 @@ import type { Campaign, CampaignOptions, Outcome } from '../campaign.js';
 import { activities, type Activity } from '../support/activities.js';
 import { cutFirstCopy } from '../support/first-copy.js';
 import { Life, type Victims } from '../support/life.js';
-import { Broken } from '../support/witness.js';
+import { Abandoned, amount, Tries } from '../support/tries.js';
 
 const KILLS = {
   'first copy': 60,
@@ -33,7 +33,6 @@ const FIRST_COPY_KILLS_A_LIFE = 2;
 const DISK_EVERY = 3;
 const WRITER = 0.25;
 const READ_ALL_EVERY = 10;
-const LOG_LINES_SHOWN = 40;
 const WINDOW_FACTOR = 1.2;
 const WINDOW_MS = 40;
 
@@ -62,7 +61,7 @@ export const campaign: Campaign = {
 class Kills {
   readonly #options: CampaignOptions;
   readonly #random: Seeded;
-  readonly #outcomes = new Map<string, { -readonly [key in keyof Outcome]: Outcome[key] }>();
+  readonly #tries: Tries;
   readonly #who = new Map<string, number>();
   #firstCopies: number;
   #queue: Trouble[];
@@ -71,14 +70,14 @@ class Kills {
     this.#options = options;
     this.#random = new Seeded(options.seed);
     this.#firstCopies = amount(KILLS['first copy'], options.budget);
-    this.#tally(firstCopyKind);
     this.#queue = activities.flatMap((activity) => {
+      const count = amount(KILLS[activity.name], options.budget);
       const kind = `kill -9 during ${activity.name}`;
-      this.#tally(kind);
-      return times(amount(KILLS[activity.name], options.budget), { kind, activity, way: 'kill' });
+      return Array.from({ length: count }, (): Trouble => ({ kind, activity, way: 'kill' }));
     });
+    const kinds = this.#queue.map(({ kind }) => kind);
+    this.#tries = new Tries(options, [firstCopyKind, ...kinds, stopKind, endKind]);
     const stopped = activities.filter(({ name }) => isSync(name));
-    this.#tally(stopKind);
     for (let n = 0; n < amount(STOPS, options.budget); n += 1) {
       this.#queue.push({ kind: stopKind, activity: this.#random.pick(stopped), way: 'stop' });
     }
@@ -101,7 +100,7 @@ class Kills {
     }
     const who = [...this.#who].map(([name, count]) => `${name} ${count}`).join(', ');
     this.#options.log(`killed: ${who}`);
-    return [...this.#outcomes.values()];
+    return this.#tries.outcomes;
   }
 
   async #live(life: Life): Promise<void> {
@@ -110,20 +109,19 @@ class Kills {
     for (let n = 1; n <= TROUBLES_A_LIFE; n += 1) {
       const trouble = this.#queue.pop();
       if (trouble === undefined) break;
-      const tally = this.#tally(trouble.kind);
       const missing = await trouble.activity.missing(life);
       if (missing !== undefined) {
-        if (tally.tried === 0) tally.skipped = missing;
+        this.#tries.skip(trouble.kind, missing);
         continue;
       }
       const { activity, kind } = trouble;
-      await this.#try(life, kind, async () => {
+      await this.#tries.make({ kind, product: life.product }, async () => {
         const ms = rehearsed.get(activity) ?? (await rehearse(life, activity));
         rehearsed.set(activity, ms);
         return this.#makeTrouble(life, trouble, { ms, all: n % READ_ALL_EVERY === 0 });
       });
     }
-    await this.#try(life, endKind, async () => {
+    await this.#tries.make({ kind: endKind, product: life.product }, async () => {
       await life.witness.judge('the end', { still: true, read: 'all' });
       await life.product.ok(['verify', 'app', '--data']);
       return `${life.witness.points.length} points`;
@@ -143,7 +141,7 @@ class Kills {
       await life.witness.judge('the second sync', { still: true, read: 'all' });
       return `${who.map((one) => one.join(' and ')).join(', then ')}: ${said}`;
     };
-    await this.#try(life, firstCopyKind, copy, kills);
+    await this.#tries.make({ kind: firstCopyKind, product: life.product, tries: kills }, copy);
   }
 
   async #makeTrouble(
@@ -181,36 +179,6 @@ class Kills {
     return what;
   }
 
-  /** Runs tries that stand or fall together. What breaks ends the life. */
-  async #try(life: Life, kind: string, make: () => Promise<string>, tries = 1): Promise<void> {
-    const tally = this.#tally(kind);
-    tally.tried += tries;
-    const startMs = performance.now();
-    try {
-      const what = await make();
-      tally.survived += tries;
-      const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
-      this.#options.log(`${kind}: ${what}; ${seconds} s`);
-    } catch (error) {
-      this.#options.log(`${kind}, seed ${this.#options.seed}: ${explain(error)}`);
-      for (const role of ['replica', 'agent'] as const) {
-        const said = life.product.log(role).trimEnd().split('\n').slice(-LOG_LINES_SHOWN);
-        this.#options.log(`the ${role} says:\n${said.join('\n')}`);
-      }
-      if (error instanceof Broken) {
-        tally.lost += error.lost;
-        tally.wrong += error.wrong;
-      }
-      throw new Abandoned();
-    }
-  }
-
-  #tally(kind: string): { -readonly [key in keyof Outcome]: Outcome[key] } {
-    const tally = this.#outcomes.get(kind) ?? { kind, tried: 0, survived: 0, lost: 0, wrong: 0 };
-    this.#outcomes.set(kind, tally);
-    return tally;
-  }
-
   #count(killed: Victims): void {
     const name = killed.join(' and ');
     this.#who.set(name, (this.#who.get(name) ?? 0) + 1);
@@ -220,8 +188,6 @@ class Kills {
 const firstCopyKind = 'kill -9 during the first copy';
 const endKind = 'everything read back at the end of a life';
 const stopKind = 'stopped for up to a minute during syncs';
-
-class Abandoned extends Error {}
 
 /** How long the activity takes when nothing troubles it, ms. */
 async function rehearse(life: Life, activity: Activity): Promise<number> {
@@ -247,21 +213,9 @@ function isSync(name: Activity['name']): boolean {
   return name === 'small syncs' || name === 'large syncs';
 }
 
-function amount(full: number, budget: number): number {
-  return Math.max(1, Math.round(full * budget));
-}
-
-function times<T>(count: number, value: T): T[] {
-  return Array.from({ length: count }, () => value);
-}
-
 function shuffle(items: Trouble[], random: Seeded): void {
   for (const index of items.keys()) {
     const [item] = items.splice(index, 1);
     if (item !== undefined) items.splice(random.below(index + 1), 0, item);
   }
-}
-
-function explain(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -8,7 +8,12 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RandomTree } from '../../agent/support/random-tree.js';
 import { Seeded } from '../../support/seeded.js';
-import { type Product, type Role, startProduct } from '../../system/support/product.js';
+import {
+  type Product,
+  type ProductOptions,
+  type Role,
+  startProduct,
+} from '../../system/support/product.js';
 import { Witness } from './witness.js';
 
 export const SET = 'app';
@@ -46,14 +51,15 @@ export class Life {
   /** Replica and broker run, the agent is enrolled and was not started yet. */
   static async start({
     seed,
-    storage,
+    ...options
   }: {
     readonly seed: number;
     readonly storage: 'disk' | 'memory';
+    readonly env?: NonNullable<ProductOptions['env']>;
   }): Promise<Life> {
     const random = new Seeded(seed + 1);
     const product = await startProduct({
-      storage,
+      ...options,
       startAgent: false,
       sets: (folder) => {
         const root = path.join(folder, SET);
