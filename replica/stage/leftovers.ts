@@ -25,7 +25,11 @@ export class Leftovers {
     this.#folders = folders;
     this.#root = path.join(folders.set, 'leftover');
     fs.mkdirSync(this.#root, { recursive: true, mode: 0o700 });
-    for (const name of fs.readdirSync(this.#root).sort()) this.#adopt(path.join(this.#root, name));
+    for (const name of this.#names()) this.#adopt(path.join(this.#root, name));
+  }
+
+  #names(): string[] {
+    return fs.readdirSync(this.#root).sort();
   }
 
   get stores(): readonly IntentStore[] {
@@ -34,7 +38,8 @@ export class Leftovers {
 
   /** Takes over the closed intent and its new files; the intent's folders are empty afterwards. */
   keep(): void {
-    const number = Number(path.basename(this.#kept[0]?.folder ?? '0')) + 1;
+    // One that a full disk cut short is there without being kept.
+    const number = Number(this.#names().at(-1) ?? 0) + 1;
     const folder = path.join(this.#root, String(number).padStart(8, '0'));
     fs.mkdirSync(folder, { mode: 0o700 });
     for (const part of ['intent', 'new'] as const) {
@@ -50,7 +55,8 @@ export class Leftovers {
     const kept = this.#kept;
     this.#kept = [];
     for (const leftover of kept) leftover.intent.close();
-    for (const { folder } of kept) await fs.promises.rm(folder, { recursive: true, force: true });
+    for (const name of this.#names())
+      await fs.promises.rm(path.join(this.#root, name), { recursive: true, force: true });
   }
 
   close(): void {

@@ -9,6 +9,7 @@ import { describe, expect, test } from 'vitest';
 import { campaign } from '../fault/campaigns/model.js';
 import { everyKind } from './every-kind.js';
 import { killOrPowerAt, strikeEveryStep } from './every-step.js';
+import { foundScripts } from './found-scripts.js';
 import { runScript } from './run-script.js';
 import { parseScript, printScript, randomScript, type Script } from './script.js';
 import { shrink } from './shrink.js';
@@ -46,11 +47,19 @@ describe('model: every point reads back, the base is the newest, and nothing lie
     expect(wrong).toBeUndefined();
   });
 
-  test('after a kill or a power cut at each step of a sync that does everything', async () => {
-    const { failure, struck } = await strikeEveryStep(everyKind, killOrPowerAt);
-    expect(failure?.wrong).toBeUndefined();
-    expect(kindsOf(struck)).toEqual(expect.arrayContaining(applySteps));
+  test.each(Object.entries(foundScripts))('as it did not once: %s', async (name, script) => {
+    await expectRight(script, name);
   });
+
+  test(
+    'after a kill or a power cut at each step of a sync that does everything',
+    { timeout: 300_000 },
+    async () => {
+      const { failure, struck } = await strikeEveryStep(everyKind, killOrPowerAt);
+      expect(failure?.wrong).toBeUndefined();
+      expect(kindsOf(struck)).toEqual(expect.arrayContaining(applySteps));
+    },
+  );
 
   test('in a taste of the fault campaign', async () => {
     const outcomes = await campaign.run({ seed: 9000, budget: 0.002, log: () => undefined });
