@@ -31,6 +31,7 @@ import {
   pattern,
 } from '../../replica/support/small-set.js';
 import type { Seeded } from '../../support/seeded.js';
+import { described, strange } from './disk-trouble.js';
 
 const SETS_MAX = 12;
 const PATIENCE_MS = 20_000;
@@ -376,35 +377,4 @@ function file(node: number, name: string, content: Buffer): SyncRecord[] {
 
 function nameIn(parent: number, name: string, node: number): SyncRecord[] {
   return [{ type: 'link', parent, name: Buffer.from(name), node }];
-}
-
-/** Names, kinds, times, modes and contents below a folder. */
-function described(folder: string): string {
-  return fs
-    .readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .map((name) => {
-      const { mode, mtimeMs, size, ino } = fs.lstatSync(path.join(folder, name));
-      const isFile = (mode & fs.constants.S_IFMT) === fs.constants.S_IFREG;
-      const content = isFile ? fs.readFileSync(path.join(folder, name), 'latin1') : '';
-      return [name, mode, mtimeMs, size, ino, content].join(' ');
-    })
-    .sort()
-    .join('\n');
-}
-
-/** What a base never holds: FIFOs, sockets, devices, setuid bits (R23). */
-function strange(base: string): string[] {
-  return strangeBelow(Buffer.from(base));
-}
-
-function strangeBelow(folder: Buffer): string[] {
-  return fs.readdirSync(folder, { encoding: 'buffer' }).flatMap((name) => {
-    const at = Buffer.concat([folder, Buffer.from('/'), name]);
-    const status = fs.lstatSync(at);
-    const text = at.toString('latin1');
-    if (status.isSymbolicLink()) return [];
-    if (!status.isFile() && !status.isDirectory()) return [`${text} is no file, folder or link`];
-    const own = (status.mode & 0o7000) !== 0 ? [`${text} is setuid`] : [];
-    return status.isDirectory() ? [...own, ...strangeBelow(at)] : own;
-  });
 }

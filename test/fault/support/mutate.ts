@@ -105,7 +105,9 @@ function changed(random: Seeded, value: unknown): unknown {
   if (Array.isArray(value)) {
     const items = value as unknown[];
     if (items.length === 0 || random.chance(0.1)) {
-      return Array.from({ length: 1 + random.below(1200) }, () => items[0] ?? random.pick(VALUES));
+      const item = items[0] ?? random.pick(VALUES);
+      const room = INPUT_BYTES_MAX / (1 + JSON.stringify(item).length);
+      return Array.from({ length: 1 + random.below(Math.min(1200, room)) }, () => item);
     }
     const at = random.below(items.length);
     return items.map((item, index) => (index === at ? changed(random, item) : item));
