@@ -20,6 +20,7 @@ import {
   type ReplicaIdentity,
   retireReplicaKeys,
 } from './catalog/replica-identity.js';
+import { ownedWith } from './catalog/set-owners.js';
 import { CertificateKeys } from './certify/certificate-keys.js';
 import { CertificateLog } from './certify/certificate-log.js';
 import { Certifier } from './certify/certifier.js';
@@ -190,11 +191,7 @@ function scrubOptions(
     rate: new ByteRate(clock, scrub.bytesPerSecondMax),
     everyMs: scrub.everyMs,
     core: createHashCore(),
-    ownedWith: (set) => {
-      const sets = catalog.listSets();
-      const owner = sets.find((row) => row.set === set)?.agent;
-      return sets.flatMap((row) => (row.agent === owner ? [row.set] : []));
-    },
+    ownedWith: (set) => ownedWith(catalog.listSets(), set),
   };
 }
 

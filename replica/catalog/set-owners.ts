@@ -63,3 +63,12 @@ export function listSets(db: Database.Database): { agent: string; set: string }[
     )
     .all();
 }
+
+/** The sets of the agent that owns `set`, itself among them: only they may serve it twins (R21). */
+export function ownedWith(
+  sets: readonly { readonly agent: string; readonly set: string }[],
+  set: string,
+): string[] {
+  const owner = sets.find((row) => row.set === set)?.agent;
+  return sets.flatMap((row) => (row.agent === owner ? [row.set] : []));
+}

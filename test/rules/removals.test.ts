@@ -1,7 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { removals } from './removals.js';
+import { mergeReport } from './report.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const read = (file: string): string => readFileSync(`${root}${file}`, 'utf8');
@@ -29,5 +32,24 @@ describe('the table of rules and how each is taken out of the code', () => {
     const report = read('docs/rules.md');
     for (const { rule, without } of removals) expect(report).toContain(`| ${rule} | ${without} |`);
     expect(report).not.toContain('**nothing**');
+  });
+
+  it('keeps the rows of an earlier run beside those of a new one, in the order of the table', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'afterimage-rules-'));
+    const path = join(folder, 'rules.md');
+    const [first, second] = removals;
+    if (first === undefined || second === undefined) throw new Error('the table is empty');
+    mergeReport(path, [{ ...second, said: 'Error: a | b', commit: 'old' }]);
+    mergeReport(path, [{ ...first, said: undefined, commit: 'new' }]);
+    const rows = readFileSync(path, 'utf8').trim().split('\n').slice(-2);
+    expect(rows[0]).toMatch(/\*\*nothing\*\* \| new \|$/);
+    expect(rows[1]).toMatch(/Error: a \\\| b \| old \|$/);
+    rmSync(folder, { recursive: true });
+  });
+
+  it('is run by a command', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    expect(scripts['test:rules']).toContain('dist/test/rules/main.js');
+    expect(existsSync(`${root}test/rules/main.ts`)).toBe(true);
   });
 });

@@ -1,8 +1,7 @@
 /** Every rule and promise, and how it is taken out. `npm run test:rules` runs the table. */
 import type { Removal } from './removal.js';
 
-const writer = { test: 'test/replica/set-writer.test.ts' };
-const killed = { test: 'test/replica/set-writer-killed.test.ts' };
+const model = { test: 'test/model/model.test.ts' };
 
 export const removals: readonly Removal[] = [
   {
@@ -27,7 +26,7 @@ export const removals: readonly Removal[] = [
     file: 'replica/stage/seal-content.ts',
     find: 'archive(deps, patch, { block, mask: ALL_PAGES, old: await oldBlock(deps, patch, block) });',
     put: 'await oldBlock(deps, patch, block);',
-    ...writer,
+    ...model,
   },
   {
     rule: 'R4',
@@ -49,8 +48,8 @@ export const removals: readonly Removal[] = [
     rule: 'R14',
     without: 'the refusal of a stale token',
     file: 'replica/catalog/catalog.ts',
-    find: 'if (matched === -1 && !adopted && isStale(tokens, stored)) {',
-    put: 'if (matched === -2 && !adopted && isStale(tokens, stored)) {',
+    find: 'if (matched === -1 && isStale(tokens, stored)) {',
+    put: 'if (matched === -2 && isStale(tokens, stored)) {',
     test: 'test/replica/catalog/catalog.test.ts',
   },
   {
@@ -95,6 +94,14 @@ export const removals: readonly Removal[] = [
     built: true,
   },
   {
+    rule: 'R21',
+    without: 'the owner of the sets that serve a twin',
+    file: 'replica/catalog/set-owners.ts',
+    find: '(row.agent === owner ? [row.set] : [])',
+    put: "(row.agent !== '' && owner !== undefined ? [row.set] : [])",
+    test: 'test/replica/catalog/set-owners.test.ts',
+  },
+  {
     rule: 'R22',
     without: 'the look whether a target lies below a restore root',
     file: 'replica/serve/restore-folder.ts',
@@ -132,7 +139,7 @@ export const removals: readonly Removal[] = [
     file: 'replica/set-writer.ts',
     find: "if (writer.get('SELECT 1 FROM applying') !== undefined) await this.#redo();",
     put: "if (writer.get('SELECT 1 FROM applying WHERE point < 0') !== undefined) await this.#redo();",
-    ...killed,
+    ...model,
   },
   {
     rule: 'P4',
@@ -160,12 +167,20 @@ export const removals: readonly Removal[] = [
     test: 'test/replica/retain/prune-points.test.ts',
   },
   {
+    rule: 'R5',
+    without: 'new files on disk before transaction A',
+    file: 'replica/stage/staging.ts',
+    find: 'for (const file of [...files, folders.new, folders.intent]) flushFile(file);',
+    put: 'for (const file of [folders.intent]) flushFile(file);',
+    ...model,
+  },
+  {
     rule: 'R6',
     without: 'the durable mark that everything is parked',
     file: 'replica/apply/apply.ts',
     find: "  deps.index.durably(() => deps.index.run('UPDATE applying SET parked = 1'));\n",
     put: '',
-    ...killed,
+    ...model,
   },
   {
     rule: 'R7',
@@ -173,7 +188,7 @@ export const removals: readonly Removal[] = [
     file: 'replica/stage/plan-names.ts',
     find: "return { way: 'link', late, from: first };",
     put: "return { way: 'park', late };",
-    ...writer,
+    ...model,
   },
   {
     rule: 'R8',
@@ -181,7 +196,7 @@ export const removals: readonly Removal[] = [
     file: 'replica/apply/apply.ts',
     find: '  if (reused !== undefined) return true;\n',
     put: '',
-    ...killed,
+    ...model,
   },
   {
     rule: 'R9',
@@ -189,7 +204,7 @@ export const removals: readonly Removal[] = [
     file: 'replica/history/body-files.ts',
     find: 'if (pending !== undefined) {\n      places.push(',
     put: 'if (pending !== undefined && places.length === 0) {\n      places.push(',
-    ...writer,
+    ...model,
   },
   {
     rule: 'R10',

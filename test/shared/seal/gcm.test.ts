@@ -6,6 +6,7 @@ import { loadAddon } from '../../../shared/posix/load-addon.js';
 const HEADER_BYTES = 48;
 const addon = loadAddon();
 const native = 'exports' in addon ? loadGcm() : undefined;
+if ('whyNot' in addon) console.warn(`skipped: sealing by the addon: ${addon.whyNot}`);
 
 function sealedBy(gcm: Gcm, body: Buffer, key: Buffer, nonce: Buffer, header: Buffer): Buffer {
   const message = Buffer.concat([header, Buffer.alloc(body.length + 16)]);
