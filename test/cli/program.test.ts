@@ -235,6 +235,24 @@ describe('doing', () => {
     expect((await replica.run(['sync', 'shop'])).out).toMatch(/asked the agent/);
   });
 
+  it('sync --wait: names what could not be read, and points say how many and what was healed', async () => {
+    replica.served.onAsk = (request) => {
+      setImmediate(() => {
+        const { outcome } = replica.set.cut(() => undefined);
+        outcome.unreadable.push(...Array.from({ length: 12 }, (_, n) => `app/secret-${n}`));
+        outcome.healed = 'agent-state-lost';
+        replica.served.answer(request);
+      });
+      return Promise.resolve();
+    };
+    const run = await replica.run(['sync', 'shop', '--wait']);
+    expect(run.out).toMatch(/, healed: agent-state-lost$/m);
+    expect(run.err).toMatch(/12 could not be read.*\n {2}app\/secret-0\n/);
+    expect(run.err).toMatch(/and 2 more/);
+    const points = await replica.run(['points', 'shop']);
+    expect(points.out).toMatch(/healed: agent-state-lost, 12 unreadable$/m);
+  });
+
   it('verify: exits with 0 when all is good, with 5 and the place when not', async () => {
     const good = await replica.run(['verify', '--data']);
     expect(good.out).toMatch(/^shop: 2 points, .* read: all good$/m);

@@ -51,7 +51,14 @@ export class ServedMemory implements ServedSet {
 
   /** Cuts a point that answers these requests for a sync. */
   commit(...requests: readonly string[]): void {
-    const summary = this.reader.cut(() => undefined);
+    this.reader.cut(() => undefined);
+    this.answer(...requests);
+  }
+
+  /** Tells that the newest point answers these requests. */
+  answer(...requests: readonly string[]): void {
+    const summary = this.reader.newest();
+    if (summary === undefined) throw new Error('there is no point');
     this.#events.emit('committed', { ...summary, outcome: { ...summary.outcome, requests } });
   }
 }
