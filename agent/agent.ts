@@ -8,6 +8,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../shared/clock.js';
 import type { AgentConfig, SetConfig } from '../shared/config/agent-config.js';
+import { asAfterimageError } from '../shared/errors.js';
 import type { HashCore } from '../shared/hash/hash-core.js';
 import type { Log } from '../shared/log.js';
 import type { Posix } from '../shared/posix/posix.js';
@@ -77,7 +78,7 @@ export function runAgent(config: AgentConfig, deps: AgentDeps): RunningAgent {
     folder: config.dataFolder,
     describe: status,
     onError: (error) => {
-      deps.log.error('status.json could not be written', error);
+      deps.log.error('status.json could not be written', asAfterimageError(error));
     },
   });
   return {

@@ -244,7 +244,7 @@ export const catalogue = {
     kind: 'operator',
     exit: 4,
     status: 507,
-    hint: 'Free space on the replica; the sync goes on by itself, old points stay readable.',
+    hint: 'Free space, or inodes, on the disk of the process that says this; it goes on by itself, and old points stay readable.',
   },
   'flush-failed': {
     kind: 'retry',

@@ -1,152 +1,152 @@
 /**
  * Disk faults under the running product (R19, promises 1 to 3): writes, reads, flushes, renames and
  * all other calls of replica and agent fail, one after the other, once or until the disk is well
- * again. The set says so, old points stay readable, nothing acknowledged is lost, and it goes on by
- * itself.
+ * again; disks are slow, clocks jump, a real file system runs full. The set says so, old points stay
+ * readable, nothing acknowledged is lost, and it goes on by itself.
  */
 import type { Campaign, CampaignOptions, Outcome } from '../campaign.js';
-import { type DiskFault, FaultyProduct, type Side } from '../disk/faulty-product.js';
+import { FaultyProduct, type Side, type Trouble } from '../disk/faulty-product.js';
+import { filledUp, type TroubleKind, troubleKinds } from '../disk/troubles.js';
 import { compilerMissing } from '../native-program.js';
-import type { CallKind } from '../shim/disk-shim.js';
+import { BlockDevices, makeFileSystem, mountsMissing } from '../power/block-devices.js';
 import { Seeded } from '../../support/seeded.js';
-
-interface FaultKind {
-  readonly kind: string;
-  readonly calls: readonly CallKind[];
-  readonly errno: 'ENOSPC' | 'EIO' | 'EROFS';
-  readonly action?: 'lose';
-  /** Once, or until it is lifted. */
-  readonly stays: boolean;
-  /** At budget 1, on each side. */
-  readonly tries: number;
-}
-
-const NAMES: readonly CallKind[] = ['create', 'mkdir', 'rename', 'link'];
-const FLUSHES: readonly CallKind[] = ['fsync', 'fdatasync', 'syncfs'];
-
-const kinds: readonly FaultKind[] = [
-  { kind: 'disk full', calls: ['write', ...NAMES], errno: 'ENOSPC', stays: true, tries: 40 },
-  { kind: 'no space once', calls: ['write', ...NAMES], errno: 'ENOSPC', stays: false, tries: 40 },
-  { kind: 'a write fails once', calls: ['write'], errno: 'EIO', stays: false, tries: 40 },
-  { kind: 'a read fails once', calls: ['read'], errno: 'EIO', stays: false, tries: 40 },
-  {
-    kind: 'a flush fails once and its bytes are gone',
-    calls: FLUSHES,
-    errno: 'EIO',
-    action: 'lose',
-    stays: false,
-    tries: 40,
-  },
-  { kind: 'flushes fail', calls: FLUSHES, errno: 'EIO', stays: true, tries: 20 },
-  {
-    kind: 'a name cannot be changed once',
-    calls: [...NAMES, 'unlink', 'truncate', 'open'],
-    errno: 'EIO',
-    stays: false,
-    tries: 40,
-  },
-  {
-    kind: 'disk read-only',
-    calls: ['write', ...NAMES, 'unlink', 'truncate'],
-    errno: 'EROFS',
-    stays: true,
-    tries: 20,
-  },
-];
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 
 const CHECK_EVERY = 20;
+const FILLED_TRIES = 10;
+const SMALL_DISK_BYTES = 48 * 1024 * 1024;
+const SMALL_DISK_INODES = 700;
+const sides: readonly Side[] = ['replica', 'agent'];
+const fills = ['bytes', 'inodes'] as const;
+
+type Tally = { -readonly [Key in keyof Outcome]: Outcome[Key] };
+
+function tallyOf(kind: string): Tally {
+  return { kind, tried: 0, survived: 0, lost: 0, wrong: 0 };
+}
 
 export const campaign: Campaign = {
   name: 'disk-faults',
   async run(options) {
-    const sides: readonly Side[] = ['replica', 'agent'];
-    const tallies = sides.flatMap((side) =>
-      kinds.map((kind) => ({ side, kind, ...empty(side, kind) })),
+    const shimmed = sides.flatMap((side) =>
+      troubleKinds.map((kind) => ({ side, kind, tally: tallyOf(`${side}: ${kind.kind}`) })),
     );
-    const skipped = compilerMissing();
-    if (skipped !== undefined) {
-      options.log(`disk faults: skipped, ${skipped}`);
-      return tallies.map(({ outcome }) => ({ ...outcome, skipped }));
-    }
-    const run = new FaultRun(options, await FaultyProduct.start(options.seed));
-    try {
-      for (const { side, kind, outcome } of tallies) await run.tryKind(side, kind, outcome);
-      return tallies.map(({ outcome }) => outcome);
-    } finally {
-      await run.close();
-    }
+    const filled = fills.map((what) => ({
+      what,
+      tally: tallyOf(`replica: no ${what} left on ext4`),
+    }));
+    const noShim = compilerMissing();
+    if (noShim === undefined) await putUnderShim(shimmed, options);
+    else for (const { tally } of shimmed) tally.skipped = noShim;
+    const noDisk = noShim ?? mountsMissing();
+    if (noDisk === undefined) await fillDisks(filled, options);
+    else for (const { tally } of filled) tally.skipped = noDisk;
+    const outcomes = [...shimmed, ...filled].map(({ tally }) => tally);
+    const skipped = new Set(outcomes.flatMap((tally) => tally.skipped ?? []));
+    for (const reason of skipped) options.log(`disk faults: skipped in part or whole, ${reason}`);
+    return outcomes;
   },
 };
 
-type Tally = { -readonly [Key in keyof Outcome]: Outcome[Key] };
-
-function empty(side: Side, { kind }: FaultKind): { readonly outcome: Tally } {
-  return { outcome: { kind: `${side}: ${kind}`, tried: 0, survived: 0, lost: 0, wrong: 0 } };
+async function putUnderShim(
+  shimmed: readonly { side: Side; kind: TroubleKind; tally: Tally }[],
+  options: CampaignOptions,
+): Promise<void> {
+  const run = new TroubleRun(options, await FaultyProduct.start(options.seed));
+  try {
+    for (const { side, kind, tally } of shimmed) await run.tryKind({ side, kind, tally });
+  } finally {
+    await run.faulty.close();
+  }
 }
 
-class FaultRun {
+async function fillDisks(
+  filled: readonly { what: (typeof fills)[number]; tally: Tally }[],
+  options: CampaignOptions,
+): Promise<void> {
+  const home = fs.mkdtempSync(path.join(os.tmpdir(), 'afterimage-small-disk-'));
+  const image = path.join(home, 'image');
+  const devices = new BlockDevices();
+  makeFileSystem('ext4', image, {
+    bytes: SMALL_DISK_BYTES,
+    options: ['-N', String(SMALL_DISK_INODES), '-m', '0'],
+  });
+  let run: TroubleRun | undefined;
+  try {
+    const faulty = await FaultyProduct.start(options.seed, {
+      prepare: (replicaData) => {
+        fs.mkdirSync(replicaData);
+        devices.mount(devices.loop(image), replicaData);
+      },
+      replica: { quotas: { free_bytes_min: 0 } },
+    });
+    run = new TroubleRun(options, faulty);
+    const tries = Math.max(1, Math.round(FILLED_TRIES * options.budget));
+    for (const { what, tally } of filled) {
+      const trouble = filledUp(what, faulty.product.replicaData);
+      for (let n = 0; n < tries; n += 1) await run.tryOne(trouble, tally);
+      await run.checkAll(tally);
+    }
+  } finally {
+    await run?.faulty.close();
+    devices.close();
+    fs.rmSync(home, { recursive: true, force: true });
+    // The harness could not remove what was mounted.
+    if (run !== undefined) fs.rmSync(run.faulty.product.folder, { recursive: true, force: true });
+  }
+}
+
+class TroubleRun {
+  readonly faulty: FaultyProduct;
   readonly #options: CampaignOptions;
-  readonly #faulty: FaultyProduct;
   readonly #random: Seeded;
 
   constructor(options: CampaignOptions, faulty: FaultyProduct) {
     this.#options = options;
-    this.#faulty = faulty;
+    this.faulty = faulty;
     this.#random = new Seeded(options.seed);
   }
 
-  async tryKind(side: Side, kind: FaultKind, outcome: Tally): Promise<void> {
+  async tryKind(of: {
+    readonly side: Side;
+    readonly kind: TroubleKind;
+    readonly tally: Tally;
+  }): Promise<void> {
+    const { side, kind, tally } = of;
     const tries = Math.max(1, Math.round(kind.tries * this.#options.budget));
-    const calls = (await this.#faulty.cleanSync())[side];
+    const calls = (await this.faulty.cleanSync())[side];
+    const shim = this.faulty.shim(side);
     for (let n = 1; n <= tries; n += 1) {
-      const call = this.#pick(kind, calls);
-      if (call === undefined) return;
-      const fault: DiskFault = {
-        ...call,
-        side,
-        action: kind.action ?? 'fail',
-        errno: kind.errno,
-        ...(kind.stays ? {} : { times: 1 }),
-      };
-      await this.#tryOne(fault, outcome);
-      if (n % CHECK_EVERY === 0 || n === tries) await this.#checkAll(outcome);
+      const trouble = kind.make({ side, shim, calls, random: this.#random });
+      if (trouble === undefined) return;
+      await this.tryOne(trouble, tally);
+      if (n % CHECK_EVERY === 0) await this.checkAll(tally);
     }
+    shim.shiftClock(0);
   }
 
-  close(): Promise<void> {
-    return this.#faulty.close();
-  }
-
-  /** One call of those that a clean sync makes, each kind as likely; what stays holds for all kinds. */
-  #pick(
-    kind: FaultKind,
-    calls: ReadonlyMap<CallKind, number>,
-  ): Pick<DiskFault, 'kinds' | 'from'> | undefined {
-    const made = kind.calls.filter((call) => (calls.get(call) ?? 0) > 0);
-    if (made.length === 0) return undefined;
-    const hit = kind.stays ? made : [this.#random.pick(made)];
-    const count = hit.reduce((sum, call) => sum + (calls.get(call) ?? 0), 0);
-    return { kinds: hit, from: 1 + this.#random.below(count) };
-  }
-
-  async #tryOne(fault: DiskFault, outcome: Tally): Promise<void> {
-    const { reached, lost, wrong, stuck } = await this.#faulty.tryFault(fault);
+  async tryOne(trouble: Trouble, tally: Tally): Promise<void> {
+    const { met, lost, wrong, stuck } = await this.faulty.sync(trouble);
     const bad = [...lost, ...wrong, ...stuck];
-    if (!reached && bad.length === 0) return;
-    outcome.tried += 1;
-    outcome.lost += lost.length > 0 ? 1 : 0;
-    outcome.wrong += wrong.length > 0 ? 1 : 0;
-    if (bad.length === 0) outcome.survived += 1;
-    else {
-      const what = `seed ${this.#options.seed}, ${outcome.kind}: ${JSON.stringify(fault)}`;
-      this.#options.log(`${what}: ${bad.slice(0, 5).join('; ')}`);
-    }
+    if (!met && bad.length === 0) return;
+    tally.tried += 1;
+    tally.lost += lost.length > 0 ? 1 : 0;
+    tally.wrong += wrong.length > 0 ? 1 : 0;
+    if (bad.length === 0) tally.survived += 1;
+    else this.#tell(tally, bad);
   }
 
-  async #checkAll(outcome: Tally): Promise<void> {
-    const wrong = await this.#faulty.checkAll();
-    if (wrong.length === 0) return;
-    outcome.wrong += 1;
-    this.#options.log(`seed ${this.#options.seed}, after ${outcome.kind}: ${wrong.join('; ')}`);
+  async checkAll(tally: Tally): Promise<void> {
+    const bad = await this.faulty.checkAll();
+    if (bad.length === 0) return;
+    tally.wrong += 1;
+    this.#tell(tally, bad);
+  }
+
+  #tell(tally: Tally, bad: readonly string[]): void {
+    const what = `seed ${this.#options.seed}, ${tally.kind}, try ${tally.tried}`;
+    this.#options.log(`${what}: ${bad.slice(0, 5).join('; ')}`);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The product with a fault layer under agent and replica: one disk fault after another is put under
- * a sync, and what became of the set is told.
+ * The product with a fault layer under agent and replica: one piece of trouble after another is put
+ * under a sync, and what became of the set is told.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -10,36 +10,44 @@ import { RandomTree } from '../../agent/support/random-tree.js';
 import { type Description, describeDisk } from '../../replica/support/disk-tree.js';
 import { Seeded } from '../../support/seeded.js';
 import { differences, PointReader, posix, straysOf } from '../../system/support/point-reader.js';
-import { type Product, startProduct } from '../../system/support/product.js';
-import {
-  type ArmedRule,
-  type CallKind,
-  callKinds,
-  DiskShim,
-  type FaultRule,
-} from '../shim/disk-shim.js';
+import { type Product, type ProductOptions, startProduct } from '../../system/support/product.js';
+import { type CallKind, callKinds, DiskShim } from '../shim/disk-shim.js';
 
 export type Side = 'replica' | 'agent';
 
-export interface DiskFault extends FaultRule {
+/** Something that is done to the product while it syncs. */
+export interface Trouble {
   readonly side: Side;
+  /** Begins right before a sync is asked for. */
+  begin(): void;
+  /** Whether it was met; trouble that a sync never meets is not counted. */
+  met(): boolean;
+  end(): void;
+  /** `lasting`: kept up until the process told of it or the sync is over; old points are read meanwhile. */
+  readonly stays: 'lasting' | 'once';
 }
 
-export interface FaultVerdict {
-  /** False when the sync made fewer such calls. */
-  readonly reached: boolean;
+export interface Verdict {
+  readonly met: boolean;
   readonly lost: readonly string[];
   readonly wrong: readonly string[];
-  /** It did not go on by itself, or said nothing. */
+  /** It said nothing, ended, or did not go on by itself. */
   readonly stuck: readonly string[];
+}
+
+type Findings = Record<'lost' | 'wrong' | 'stuck', string[]>;
+
+/** A sync that was asked for. */
+interface Asked {
+  over: boolean;
+  error: string | undefined;
+  done: Promise<void>;
 }
 
 const SET = 'app';
 const FILE_BYTES_MAX = 150_000;
 const CHANGES_MAX = 8;
 const FILES_AT_FIRST = 60;
-/** A fault that stays is taken away after it was met and this long. */
-const FAULT_MS = 1500;
 const PATIENCE_MS = 45_000;
 const POLL_MS = 20;
 const NEWEST_READ = 2;
@@ -60,28 +68,42 @@ export class FaultyProduct {
     this.#tree = new RandomTree(this.#root, seed, FILE_BYTES_MAX);
   }
 
-  /** Starts it with one point. Needs a compiler. */
-  static async start(seed: number): Promise<FaultyProduct> {
+  /** Starts it with one point. Needs a compiler. `prepare` is given the replica's data folder first. */
+  static async start(
+    seed: number,
+    options: {
+      readonly prepare?: (replicaData: string) => void;
+      readonly replica?: ProductOptions['replica'];
+    } = {},
+  ): Promise<FaultyProduct> {
     const shims: Partial<Record<Side, DiskShim>> = {};
     const shimOf = (side: Side, folder: string): DiskShim =>
       (shims[side] ??= new DiskShim(path.join(folder, side)));
     const product = await startProduct({
       sets: (folder) => {
         fs.mkdirSync(path.join(folder, SET));
+        options.prepare?.(path.join(folder, 'replica'));
         return [{ name: SET, roots: [path.join(folder, SET)] }];
       },
       env: (side, folder) => shimOf(side, folder).env,
+      ...(options.replica === undefined ? {} : { replica: options.replica }),
     });
-    const { folder } = product;
-    const both = { replica: shimOf('replica', folder), agent: shimOf('agent', folder) };
-    const faulty = new FaultyProduct(product, both, seed);
+    const both = {
+      replica: shimOf('replica', product.folder),
+      agent: shimOf('agent', product.folder),
+    };
     for (const shim of Object.values(both)) shim.remember();
+    const faulty = new FaultyProduct(product, both, seed);
     for (let n = 0; n < FILES_AT_FIRST; n += 1) faulty.#tree.step();
-    await faulty.cleanSync();
+    await faulty.#quietPoint();
     return faulty;
   }
 
-  /** Changes the tree and syncs without a fault; how many calls of each kind that took. */
+  shim(side: Side): DiskShim {
+    return this.#shims[side];
+  }
+
+  /** Changes the tree and syncs without trouble; how many calls of each kind that took. */
   async cleanSync(): Promise<Record<Side, ReadonlyMap<CallKind, number>>> {
     const before = { replica: this.#counts('replica'), agent: this.#counts('agent') };
     this.#change();
@@ -89,48 +111,40 @@ export class FaultyProduct {
     return { replica: this.#since('replica', before), agent: this.#since('agent', before) };
   }
 
-  /** Changes the tree and syncs with a fault. Never throws for what the product does. */
-  async tryFault(fault: DiskFault): Promise<FaultVerdict> {
-    const verdict = {
-      reached: false,
-      lost: [] as string[],
-      wrong: [] as string[],
-      stuck: [] as string[],
-    };
-    const { side, ...rule } = fault;
-    const logLength = this.product.log(side).length;
+  /** Changes the tree and syncs in trouble. Never throws for what the product does. */
+  async sync(trouble: Trouble): Promise<Verdict> {
+    const found: Findings = { lost: [], wrong: [], stuck: [] };
+    const logged = this.product.log(trouble.side).length;
     this.#change();
-    const armed = this.#shims[side].arm(rule);
+    trouble.begin();
     const asked = this.#ask();
+    let met = false;
     try {
-      verdict.reached = await this.#untilMet(armed, asked);
-      if (verdict.reached && fault.times === undefined) {
-        await delay(FAULT_MS);
-        verdict.stuck.push(...(await this.#saidNothing(fault, { logLength, asked })));
-        await this.#check(verdict, 1);
-      }
-      armed.lift();
-      await this.#goOn(asked, verdict);
-      await this.#check(verdict, NEWEST_READ);
+      met = await this.#until(() => trouble.met() || asked.over);
+      if (!met) found.stuck.push('the sync neither met the trouble nor ended');
+      met = trouble.met();
+      if (met && trouble.stays === 'lasting')
+        await this.#lookMeanwhile(trouble, { asked, logged, found });
+      trouble.end();
+      await this.#goOn(asked, found);
+      await this.#check(found, NEWEST_READ);
     } catch (error) {
-      verdict.stuck.push(messageOf(error));
+      found.stuck.push(messageOf(error));
     } finally {
-      armed.lift();
+      trouble.end();
     }
-    return verdict;
+    return { met, ...found };
   }
 
   /** Every point, what is left of syncs, and the replica's own check; what is wrong. */
   async checkAll(): Promise<string[]> {
-    const verdict = { lost: [] as string[], wrong: [] as string[] };
-    await this.#check(verdict, Infinity);
+    const found: Findings = { lost: [], wrong: [], stuck: [] };
+    await this.#check(found, Infinity);
     const { code, out } = await this.product.run(['verify', SET, '--data']);
-    if (code !== 0) verdict.wrong.push(`verify ended with ${code}: ${out.slice(-500)}`);
-    await this.product.until(
-      'nothing is left of syncs',
-      () => straysOf(this.product, SET).length === 0,
-    );
-    return [...verdict.lost, ...verdict.wrong];
+    if (code !== 0) found.wrong.push(`verify ended with ${code}: ${out.slice(-500)}`);
+    const clean = await this.#until(() => straysOf(this.product, SET).length === 0);
+    if (!clean) found.wrong.push(`left of syncs: ${straysOf(this.product, SET).join(', ')}`);
+    return [...found.lost, ...found.wrong];
   }
 
   async close(): Promise<void> {
@@ -161,7 +175,6 @@ export class FaultyProduct {
     this.#copies.set(point.point, describeDisk(posix, this.#root));
   }
 
-  /** A sync that was asked for; settled when it is over, well or not. */
   #ask(): Asked {
     const asked: Asked = { over: false, error: undefined, done: Promise.resolve() };
     asked.done = this.#quietPoint().then(
@@ -176,48 +189,45 @@ export class FaultyProduct {
     return asked;
   }
 
-  /** False when the sync was over without meeting it. */
-  async #untilMet(rule: ArmedRule, asked: Asked): Promise<boolean> {
+  /** False when it did not come true in time. */
+  async #until(holds: () => boolean | Promise<boolean>): Promise<boolean> {
     const endMs = performance.now() + PATIENCE_MS;
-    while (rule.hit() === 0) {
-      if (asked.over) return false;
-      if (performance.now() > endMs) throw new Error('the sync neither met the fault nor ended');
+    while (!(await holds())) {
+      if (performance.now() > endMs) return false;
       await delay(POLL_MS);
     }
     return true;
   }
 
-  /** A fault that stays must be told, by the process or about the set, unless the sync did without. */
-  async #saidNothing(
-    { side }: DiskFault,
-    { logLength, asked }: { logLength: number; asked: Asked },
-  ): Promise<string[]> {
-    if (asked.over && asked.error === undefined) return [];
-    const log = this.product.log(side).slice(logLength);
-    const told = log
-      .split('\n')
-      .some((line) => /"level":"(?:error|warn)"/.test(line) && line.includes('"hint"'));
-    if (told) return [];
-    const { sets } = await this.product.status();
-    if (sets.some(({ error }) => error !== null && error.hint !== '')) return [];
-    return [`the ${side} said nothing with a hint; its log: ${log.slice(-600)}`];
+  /** Lasting trouble is told, by the process or about the set, unless the sync did without. */
+  async #lookMeanwhile(
+    { side }: Trouble,
+    { asked, logged, found }: { asked: Asked; logged: number; found: Findings },
+  ): Promise<void> {
+    const isTold = async (): Promise<boolean> => {
+      if (asked.over || this.product.pid(side) === undefined) return true;
+      const lines = this.product.log(side).slice(logged).split('\n');
+      if (lines.some((line) => /"level":"(error|warn)".*"hint":"./.test(line))) return true;
+      const { sets } = await this.product.status();
+      return sets.some(({ error }) => error !== null && error.hint !== '');
+    };
+    if (!(await this.#until(isTold)))
+      found.stuck.push(`the ${side} said nothing: ${this.product.log(side).slice(logged, 1000)}`);
+    if (this.product.pid('replica') !== undefined) await this.#check(found, 1);
   }
 
   /** It goes on by itself; a process that ended is started again, and told of. */
-  async #goOn(asked: Asked, verdict: { stuck: string[] }): Promise<void> {
+  async #goOn(asked: Asked, found: Findings): Promise<void> {
     for (const side of ['replica', 'agent'] as const) {
       if (this.product.pid(side) !== undefined) continue;
-      verdict.stuck.push(`the ${side} ended: ${this.product.log(side).slice(-1500)}`);
-      if (side === 'replica') await this.product.startReplica();
-      else await this.product.startAgent();
+      found.stuck.push(`the ${side} ended: ${this.product.log(side).slice(-1500)}`);
+      await this.#start(side);
     }
-    const late = delay(PATIENCE_MS, 'late' as const, { ref: false });
-    if ((await Promise.race([asked.done, late])) === 'late') {
+    if (!(await this.#until(() => asked.over))) {
       const { sets } = await this.product.status();
-      verdict.stuck.push(`no point ${PATIENCE_MS} ms after the fault: ${JSON.stringify(sets)}`);
+      found.stuck.push(`no point ${PATIENCE_MS} ms after the trouble: ${JSON.stringify(sets)}`);
       for (const side of ['agent', 'replica'] as const) await this.product.kill(side, 'SIGKILL');
-      await this.product.startReplica();
-      await this.product.startAgent();
+      for (const side of ['replica', 'agent'] as const) await this.#start(side);
       await asked.done;
     }
     if (asked.error !== undefined) {
@@ -226,28 +236,24 @@ export class FaultyProduct {
     }
   }
 
-  async #check(
-    verdict: { readonly lost: string[]; readonly wrong: string[] },
-    howMany: number,
-  ): Promise<void> {
+  async #start(side: Side): Promise<void> {
+    if (side === 'replica') await this.product.startReplica();
+    else await this.product.startAgent();
+  }
+
+  async #check(found: Findings, howMany: number): Promise<void> {
     const reader = new PointReader(this.product, SET);
     try {
       const points = new Set((await reader.points()).map(({ point }) => point));
       for (const [point, copy] of [...this.#copies].slice(-howMany)) {
-        if (!points.has(point)) verdict.lost.push(`point ${point} is gone`);
+        if (!points.has(point)) found.lost.push(`point ${point} is gone`);
         else {
           const wrong = differences(await reader.describe(point, SET), copy);
-          verdict.wrong.push(...wrong.map((line) => `point ${point}: ${line}`));
+          found.wrong.push(...wrong.map((line) => `point ${point}: ${line}`));
         }
       }
     } finally {
       await reader.close();
     }
   }
-}
-
-interface Asked {
-  over: boolean;
-  error: string | undefined;
-  done: Promise<void>;
 }
