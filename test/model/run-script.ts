@@ -120,9 +120,13 @@ class ScriptRun {
     }
   }
 
-  async #reopen(): Promise<void> {
+  async #startCold(): Promise<void> {
     await this.set.stop();
     await this.set.start([]);
+  }
+
+  async #reopen(): Promise<void> {
+    await this.#startCold();
     await this.set.check('after a stop');
   }
 
@@ -135,6 +139,8 @@ class ScriptRun {
     const target = this.#working.snapshot();
     this.#rounds.push(target);
     this.set.pending = { point: this.set.newest + 1, copy: target.fullCopy() };
+    // Readers that find nothing open have to look for it while names move (R9).
+    if (troubles[0]?.how === 'full') await this.#startCold();
     let outgoing = await this.#plan(step, this.#rounds);
     let told = new Told();
     let next = 0;

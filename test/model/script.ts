@@ -87,8 +87,24 @@ function randomTrouble(random: Seeded, steps: number): Trouble {
   const step = 1 + random.below(steps);
   const roll = random.below(10);
   if (roll < 3) return { how: 'kill', step };
-  if (roll < 5) return { how: 'full', step };
+  if (roll < 5) return random.chance(0.4) ? { how: 'full', step } : fullWhileApplying(random);
   return { how: 'power', step, kept: random.pick(keeps), salt: random.below(1000) };
+}
+
+/** Steps of apply that need room: readers are served while one of them waits. */
+const applySteps = [
+  'rename base to park',
+  'rename new to base',
+  'rename park to base',
+  'link base',
+  'mkdir base',
+  'size base',
+  'write base',
+  'rename park to attic',
+];
+
+function fullWhileApplying(random: Seeded): Trouble {
+  return { how: 'full', name: random.pick(applySteps), nth: 1 + random.below(4) };
 }
 
 /** One step a line, so that it can be read, pasted and given back. */
