@@ -5,7 +5,7 @@ import type { IndexDb } from '../index/index-db.js';
 import { candidateNames } from '../index/names.js';
 import { type EntryRow, joinPath, nodeAt, type NodeRow, toVersion } from '../index/nodes.js';
 import { LIVE } from '../index/schema.js';
-import { globToRegExp, longestLiteral } from './glob.js';
+import { compileGlob, type Glob, longestLiteral } from './glob.js';
 import type { FoundVersion } from './set-reader.js';
 
 interface Interval {
@@ -29,8 +29,8 @@ export interface FindRequest {
 export function findVersions(index: IndexDb, request: FindRequest): FoundVersion[] {
   const byPath = request.glob.includes('/');
   const lastPart = byPath ? request.glob.slice(request.glob.lastIndexOf('/') + 1) : request.glob;
-  const namePattern = globToRegExp(lastPart === '**' ? '*' : lastPart);
-  const pathPattern = byPath ? globToRegExp(request.glob.replace(/^\//, '')) : undefined;
+  const namePattern = compileGlob(lastPart === '**' ? '*' : lastPart);
+  const pathPattern = byPath ? compileGlob(request.glob.replace(/^\//, '')) : undefined;
   const found: FoundVersion[] = [];
   for (const name of [...candidateNames(index, longestLiteral(lastPart))]) {
     if (!namePattern.test(toPathText(name))) continue;
@@ -53,7 +53,7 @@ function entriesNamed(index: IndexDb, name: Buffer, range: Interval): EntryRow[]
 
 function collect(
   index: IndexDb,
-  at: { entry: EntryRow; request: FindRequest; pathPattern: RegExp | undefined },
+  at: { entry: EntryRow; request: FindRequest; pathPattern: Glob | undefined },
   found: FoundVersion[],
 ): void {
   const { entry, request, pathPattern } = at;
