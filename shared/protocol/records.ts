@@ -194,10 +194,11 @@ export function decodeXattrs(bytes: Uint8Array): Xattr[] {
   while (reader.remaining > 0) {
     const nameLength = reader.u16();
     const valueLength = reader.u32();
-    xattrs.push({
-      name: Buffer.from(reader.bytes(nameLength)),
-      value: Buffer.from(reader.bytes(valueLength)),
-    });
+    const name = Buffer.from(reader.bytes(nameLength));
+    // No system has such an attribute: none could be given back.
+    if (nameLength === 0 || nameLength > NAME_BYTES_MAX || name.includes(0))
+      throw malformed('an attribute name that is empty, too long or holds NUL');
+    xattrs.push({ name, value: Buffer.from(reader.bytes(valueLength)) });
   }
   return xattrs;
 }

@@ -163,6 +163,12 @@ describe('records', () => {
   });
 
   test('attributes: they come back, and a cut one is malformed', () => {
+    for (const name of ['', 'user.\0x', `user.${'n'.repeat(300)}`]) {
+      const odd = encodeXattrs([{ name: Buffer.from(name), value: Buffer.from('v') }]);
+      expect(() => decodeXattrs(odd)).toThrow(
+        expect.objectContaining({ code: 'frame-malformed' }) as Error,
+      );
+    }
     expect(decodeXattrs(encodeXattrs(node.xattrs))).toEqual(node.xattrs);
     const bytes = encodeXattrs(node.xattrs);
     for (const length of [5, 8, bytes.length - 1]) {
