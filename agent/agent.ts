@@ -3,8 +3,7 @@
  * session, under one lock of the data folder. What it is made of comes from outside (`main.ts`
  * takes the real parts, tests others).
  */
-import { statSync } from 'node:fs';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../shared/clock.js';
 import type { AgentConfig, SetConfig } from '../shared/config/agent-config.js';
@@ -22,6 +21,7 @@ import { WantedBlocks } from './plan/wanted-blocks.js';
 import type { SetParts } from './pipeline.js';
 import type { QuiesceRecipe } from './quiesce/recipe.js';
 import { lockFolder } from '../shared/folder-lock.js';
+import { SetKeeper } from './schedule/set-keeper.js';
 import { SetRunner } from './schedule/set-runner.js';
 import {
   describeSet,
@@ -55,10 +55,13 @@ export interface RunningAgent {
 /** @throws AfterimageError `folder-in-use`, `storage-failed`, `database-version` */
 export function runAgent(config: AgentConfig, deps: AgentDeps): RunningAgent {
   const lock = lockFolder(config.dataFolder);
-  const sets: StatusSet[] = [];
+  const sets: SetKeeper[] = [];
   try {
     sayWhatIsMissing(deps);
-    for (const set of config.sets) sets.push(openSet(config, set, deps));
+    for (const set of config.sets) {
+      const log = deps.log.with({ set: set.name });
+      sets.push(new SetKeeper((state) => openSet(config, { set, state }, deps), log));
+    }
   } catch (error) {
     lock.release();
     throw error;
@@ -71,9 +74,9 @@ export function runAgent(config: AgentConfig, deps: AgentDeps): RunningAgent {
     writtenMs: deps.clock.now(),
     native: deps.posix.native,
     notCarried: deps.posix.missing,
-    sets: sets.map(describeSet),
+    sets: sets.map(({ set }) => describeSet(set)),
   });
-  for (const { runner } of sets) runner.start();
+  for (const set of sets) set.start();
   const file = writeStatusFile({
     folder: config.dataFolder,
     describe: status,
@@ -84,19 +87,25 @@ export function runAgent(config: AgentConfig, deps: AgentDeps): RunningAgent {
   return {
     status,
     async stop() {
-      await Promise.all(sets.map(({ runner }) => runner.stop()));
+      await Promise.all(sets.map((set) => set.stop()));
       file.close();
       lock.release();
     },
   };
 }
 
-function openSet(config: AgentConfig, set: SetConfig, deps: AgentDeps): StatusSet {
+function openSet(
+  config: AgentConfig,
+  { set, state: how }: { readonly set: SetConfig; readonly state: 'kept' | 'set-aside' },
+  deps: AgentDeps,
+): StatusSet {
   const folder = join(config.dataFolder, 'sets', set.name);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { clock, posix } = deps;
   const log = deps.log.with({ set: set.name });
-  const state = new AgentState(join(folder, 'state.db'));
+  const stateFile = join(folder, 'state.db');
+  if (how === 'set-aside') setAside(stateFile);
+  const state = new AgentState(stateFile);
   const filter = new PathFilter(set);
   forgetOtherFilter(state, filter);
   const own = statSync(config.dataFolder, { bigint: true });
@@ -122,6 +131,14 @@ function openSet(config: AgentConfig, set: SetConfig, deps: AgentDeps): StatusSe
   };
   const capture = deps.captureOf?.(set) ?? captureOf(config, set, log);
   return { parts, runner: new SetRunner({ config: set, parts, capture }) };
+}
+
+/** Kept for whoever wants to know; one at a time. */
+function setAside(database: string): void {
+  for (const part of ['', '-wal', '-shm']) {
+    const file = `${database}${part}`;
+    if (existsSync(file)) renameSync(file, `${database}.damaged${part}`);
+  }
 }
 
 function captureOf(config: AgentConfig, set: SetConfig, log: Log): CaptureSource {

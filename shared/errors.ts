@@ -361,7 +361,7 @@ export function errnoOf(error: unknown): string | undefined {
 }
 
 /** Whether SQLite says that a database's file contradicts itself. */
-function isBrokenDatabase(error: unknown): boolean {
+export function isBrokenDatabase(error: unknown): boolean {
   if (!(error instanceof Error && error.name === 'SqliteError' && 'code' in error)) return false;
   const code = String(error.code);
   return code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB';

@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../shared/clock.js';
 import { parseAgentConfig } from '../../shared/config/agent-config.js';
@@ -239,4 +240,43 @@ test('agent: what a hold itself does to the files does not make it hold again an
   expect(holds).toBe(1);
   writeFileSync(join(root, 'work'), 'of the application');
   await until('the next change is held for', () => holds === 2);
+});
+
+test('agent: a state that SQLite finds broken is set aside, and the replica has it (R13, R19)', async () => {
+  let broken = false;
+  start({
+    set: 'schedule: {every: 1h}',
+    deps: {
+      openSession: () => {
+        broken = false;
+        return (session = new FakeSession(createHashCore(), session.replica));
+      },
+      recipeOf: () => {
+        if (broken) {
+          throw new Database.SqliteError('database disk image is malformed', 'SQLITE_CORRUPT');
+        }
+        return { name: 'none', consistency: 'crash', hold: () => Promise.reject(new Error()) };
+      },
+    },
+  });
+  await until('the first point', () => points() === 1);
+  writeFileSync(join(root, 'file'), 'x');
+  broken = true;
+  session.emit({ type: 'sync-asked', request: 'r' });
+  await until('the set goes on', () => points() >= 2 && isTree());
+  expect(session.replica.outcome).toMatchObject({ operation: 'reconcile', reconciled: true });
+  expect(existsSync(join(folder, 'data', 'sets', 'web', 'state.db.damaged'))).toBe(true);
+  await until('nothing is wrong any more', () => status()?.error === null);
+});
+
+test('agent: it starts over a state that is no database (R13)', async () => {
+  writeFileSync(join(root, 'file'), 'x');
+  start();
+  await until('the first point', () => points() >= 1);
+  await agent?.stop();
+  writeFileSync(join(folder, 'data', 'sets', 'web', 'state.db'), 'not a database'.repeat(1000));
+  session = new FakeSession(createHashCore(), session.replica);
+  start();
+  await until('everything was compared', () => session.replica.outcome?.reconciled === true);
+  expect(isTree()).toBe(true);
 });
