@@ -131,6 +131,7 @@ export class AgentState {
 
   /** Takes the sync in flight back. */
   async dropSync(slice: TimeSlice): Promise<void> {
+    this.#unstored = undefined;
     this.#base.commit();
     while (this.#flight.dropStep()) await slice.breathe();
     this.#base.setMeta('nextNode', this.#nextNode);

@@ -124,8 +124,8 @@ export async function runReplica(
       onReplicaKeyUsed: () => {
         if (olderKeys.length === 0 || catalog.keys.behind(identity.keys.publicKey).length > 0)
           return;
-        // every agent knows the newest
-        retireReplicaKeys(config.dataFolder);
+        // Every agent knows the key of this process; the operator may have made another meanwhile.
+        retireReplicaKeys(config.dataFolder, olderKeys);
         olderKeys = [];
         log.info('every agent knows the new key of the replica; the older are refused');
       },

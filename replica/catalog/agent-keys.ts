@@ -55,6 +55,11 @@ export class AgentKeys {
     return next !== null && next.length === publicKey.length && timingSafeEqual(next, publicKey);
   }
 
+  /** Whether the agent's HELLOs are let in under this key: it is in force, or the next. */
+  isGood(agent: string, publicKey: Uint8Array): boolean {
+    return this.isInForce(agent, publicKey) || this.isNext(agent, publicKey);
+  }
+
   isInForce(agent: string, publicKey: Uint8Array): boolean {
     const row = this.#db
       .prepare<[string], { public_key: Buffer | null }>(

@@ -55,11 +55,16 @@ export function rotateReplicaKeys(
   return identityOf(writeStored(folder, { ...made, format: 1, brokerSeed, olderKeys }));
 }
 
-/** Forgets the keys before the newest: who knows only them has to be enrolled again. */
-export function retireReplicaKeys(folder: string): ReplicaIdentity {
+/**
+ * Forgets the keys before the newest, or of them those named: who knows only them has to be enrolled
+ * again.
+ */
+export function retireReplicaKeys(folder: string, only?: readonly KeyPair[]): ReplicaIdentity {
   const stored = readStored(folder);
   if (stored === null) return loadOrCreateReplicaIdentity(folder);
-  return identityOf(writeStored(folder, { ...stored, olderKeys: [] }));
+  const retired = only?.map((keys) => rawPrivate(keys).toString('base64url'));
+  const olderKeys = stored.olderKeys.filter((key) => retired?.includes(key) === false);
+  return identityOf(writeStored(folder, { ...stored, olderKeys }));
 }
 
 /** A new broker user: its seed (secret) and public key. */

@@ -13,6 +13,8 @@ import type { SetPort } from './set-port.js';
 
 /** Frames that arrived and wait to be staged; an agent that keeps to its window stays far below. */
 const QUEUE_BYTES_MAX = 32 * 1024 * 1024;
+/** What a frame costs here however little it holds: without, empty ones would be queued without end. */
+const ITEM_BYTES = 256;
 const RETRY_MS = 1000;
 const BOOT_BYTES = 16;
 
@@ -109,9 +111,10 @@ export class FrameIntake {
       return 'gap';
     }
     if (this.#arriving === undefined) return 'gap';
-    if (this.#queueBytes + body.length > QUEUE_BYTES_MAX) return 'overrun';
+    const bytes = ITEM_BYTES + body.length;
+    if (this.#queueBytes + bytes > QUEUE_BYTES_MAX) return 'overrun';
     this.#next = header.sequence + 1;
-    this.#queueBytes += body.length;
+    this.#queueBytes += bytes;
     this.#queue.push({ stream: this.#stream, header, body, numbering: this.#arriving });
     if (!this.#draining) void this.#drain();
     return 'taken';
@@ -134,7 +137,7 @@ export class FrameIntake {
     this.#draining = true;
     for (let item = this.#queue.shift(); item !== undefined; item = this.#queue.shift()) {
       await this.#stage(item);
-      this.#queueBytes -= item.body.length;
+      this.#queueBytes -= ITEM_BYTES + item.body.length;
       if (this.#isClosed()) return;
       if (item.stream !== this.#stream) continue;
       this.#received = item.header.sequence;

@@ -198,6 +198,7 @@ class WireReceiver implements Receiver {
     const ask = setInterval(() => {
       this.#guard(() => {
         this.#askForKeys();
+        this.#fence();
       });
     }, LOOK_MS).unref();
     this.#stop.push(() => {
@@ -285,8 +286,8 @@ class WireReceiver implements Receiver {
       },
       catalog: this.#options.catalog,
       counters: this.counters,
-      onKeys: (session, news) => {
-        this.#onKeys(address, session, news);
+      onKeys: (news) => {
+        this.#onKeys(address, news);
       },
       log: this.#log.with({ agent, set }),
       monotonic: () => this.#clock.monotonic(),
@@ -296,15 +297,17 @@ class WireReceiver implements Receiver {
     return opened;
   }
 
-  #onKeys(address: SetAddress, session: AgentSession, news: { readonly isChange: boolean }): void {
-    const { agent } = address;
+  #onKeys({ agent }: SetAddress, news: { readonly isChange: boolean }): void {
     this.#options.onReplicaKeyUsed?.();
     if (!news.isChange) return;
     this.#log.info('an agent changed its key; the old one is refused', { agent });
+    this.#fence();
+  }
+
+  /** Ends sessions under keys that are refused by now, whoever replaced them: an agent or the operator. */
+  #fence(): void {
     for (const { inbox } of this.#sets.values()) {
-      if (inbox.address.agent !== agent) continue;
-      inbox.fenceAllBut(session.keys.agent);
-      if (inbox.session === undefined) this.#sayStale(inbox.address);
+      if (inbox.fence()) this.#sayStale(inbox.address);
     }
   }
 

@@ -50,6 +50,8 @@ export interface SessionCatalog {
   readonly keys: {
     asked(agent: string): 'agent' | 'agent-and-broker' | undefined;
     allAsked(): readonly string[];
+    /** Whether the agent's HELLOs are let in under this key at present. */
+    isGood(agent: string, publicKey: Uint8Array): boolean;
   };
   /**
    * The agent has sealed something in a session under `publicKey`, said to the replica's key

@@ -33,7 +33,7 @@ export interface SetInboxOptions {
   readonly publish: (subject: string, bytes: Uint8Array) => void;
   readonly catalog: SessionCatalog;
   /** A session has come into force; with `isChange`, its key has, and those before it are refused. */
-  readonly onKeys: (session: AgentSession, news: { readonly isChange: boolean }) => void;
+  readonly onKeys: (news: { readonly isChange: boolean }) => void;
   readonly counters: ReceiveCounters;
   readonly log: Log;
   /** Milliseconds that never jump. */
@@ -91,11 +91,15 @@ export class SetInbox {
     if (this.#pending.length > PENDING_MAX) this.#pending.shift();
   }
 
-  /** Ends sessions that were begun under another key of the agent than this one (R23). */
-  fenceAllBut(agentKey: Uint8Array): void {
-    const isGood = (session: AgentSession): boolean => session.keys.agent.equals(agentKey);
-    this.#pending = this.#pending.filter(isGood);
-    if (this.#current !== undefined && !isGood(this.#current)) this.#current = undefined;
+  /**
+   * Ends the session and the offers that were begun under a key of the agent that is refused by now
+   * (R23). Returns whether there was such a session.
+   */
+  fence(): boolean {
+    this.#pending = this.#pending.filter((session) => this.#isGood(session));
+    if (this.#current === undefined || this.#isGood(this.#current)) return false;
+    this.#current = undefined;
+    return true;
   }
 
   /**
@@ -111,7 +115,12 @@ export class SetInbox {
     if (session === undefined) return undefined;
     const body = session.open.open(message);
     session.heardMs = this.#options.monotonic();
-    if (session !== this.#current) this.#confirm(session);
+    if (session !== this.#current) {
+      // Its key may have been replaced since its HELLO was answered.
+      this.fence();
+      if (!this.#pending.includes(session)) return undefined;
+      this.#confirm(session);
+    }
     return { session, body };
   }
 
@@ -198,6 +207,10 @@ export class SetInbox {
     this.#pending = [];
   }
 
+  #isGood({ keys }: AgentSession): boolean {
+    return this.#options.catalog.keys.isGood(this.address.agent, keys.agent);
+  }
+
   #confirm(session: AgentSession): void {
     const { agent, set } = this.address;
     const { hello, keys } = session;
@@ -217,7 +230,7 @@ export class SetInbox {
     this.#current = session;
     this.#pending = [];
     this.#intake.adopt(session.hello, session.decision);
-    this.#options.onKeys(session, { isChange });
+    this.#options.onKeys({ isChange });
     const open = session.hello.frames.open?.sync;
     this.events.settle(
       session.serial,

@@ -100,6 +100,39 @@ describe('key rotation', () => {
     expect(rig.receiver.counters.forged).toBe(0);
   });
 
+  test('keys: a session under a key that the operator takes away ends, whatever its agent does', async () => {
+    const { rig } = memoryRig();
+    const identity = rig.enrol('web');
+    const calm = { watchdogMs: 1e6, pingMs: 1e6 };
+    const session = rig.session(identity, { timing: calm });
+    await session.start(() => firstPosition);
+    await until(() => rig.receiver.counters.sessions >= 1);
+    rig.catalog.adoptAgent('web', { forgetKey: true });
+    await until(() => rig.receiver.sessions().every(({ silentMs }) => silentMs === Infinity));
+    expect(rig.receiver.counters.sessions).toBe(1);
+  });
+
+  test('keys: a session whose key is replaced between its HELLO and its first use never begins', async () => {
+    const { rig, broker } = memoryRig();
+    const identity = rig.enrol('web');
+    const transport = broker.connect();
+    const publish = transport.publish.bind(transport);
+    const held: (() => void)[] = [];
+    transport.publish = (subject, data, reply) => {
+      if (subject.endsWith('.up')) held.push(() => { publish(subject, data, reply); });
+      else publish(subject, data, reply);
+    };
+    const timing = { watchdogMs: 1e6, pingMs: 1e6 };
+    const session = rig.session(identity, { transport, timing });
+    await session.start(() => firstPosition);
+    const next = generateKeyPair().publicKey;
+    rig.catalog.keys.take('web', { publicKey: base64(next), brokerKey: null });
+    rig.catalog.keys.confirm('web', next);
+    for (const send of held) send();
+    await until(() => rig.receiver.counters.stale > 0);
+    expect(rig.receiver.counters.sessions).toBe(0);
+  });
+
   test('keys: an agent that dies at any step of the change comes in again', async () => {
     const { rig } = memoryRig();
     for (const [step, action] of ['ask-keys', 'next-key', 'change-key'].entries()) {
