@@ -304,8 +304,10 @@ class SqliteCatalog implements Catalog {
   judgeTokens(request: Parameters<SessionCatalog['judgeTokens']>[0]): TokenVerdict {
     const stored = this.#tokensOf(request);
     const { tokens } = request;
-    const good = matchToken(tokens, stored) !== -1 || !isStale(tokens, stored);
-    return { shown: good ? 'good' : 'stale', adopting: this.#isAdopting(stored) };
+    const adopting = this.#isAdopting(stored);
+    if (matchToken(tokens, stored) !== -1) return { shown: 'good', adopting };
+    if (isStale(tokens, stored)) return { shown: 'stale', adopting };
+    return { shown: stored?.current_hash == null ? 'good' : 'newer', adopting };
   }
 
   confirmToken(request: Parameters<SessionCatalog['confirmToken']>[0]): void {

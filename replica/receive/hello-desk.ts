@@ -183,6 +183,7 @@ export class HelloDesk {
     const holder = inbox.session;
     if (holder === undefined || holder.hello.frames.stream === hello.frames.stream) return false;
     if (shown === 'stale' || adopting) return adopting;
+    if (shown === 'newer') return false;
     // Found silent once, it is not waited for again.
     if (this.#silent.get(holder) === holder.heardMs) return false;
     if (!(await isAlive(inbox, holder, this.#options.monotonic))) {

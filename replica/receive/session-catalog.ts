@@ -1,8 +1,11 @@
 import type { NextKeys } from '../../shared/protocol/hello.js';
 
 export interface TokenVerdict {
-  /** `stale`: an older one than the set's newest; only an adopted agent is let in with it. */
-  readonly shown: 'good' | 'stale';
+  /**
+   * `stale`: an older one than the set's newest; only an adopted agent is let in with it. `newer`: this
+   * catalog is an older copy, and who shows it is the agent, whoever came in first.
+   */
+  readonly shown: 'good' | 'newer' | 'stale';
   /** An operator lets the machine in that was refused. */
   readonly adopting: boolean;
 }

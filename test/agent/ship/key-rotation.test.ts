@@ -119,7 +119,10 @@ describe('key rotation', () => {
     const publish = transport.publish.bind(transport);
     const held: (() => void)[] = [];
     transport.publish = (subject, data, reply) => {
-      if (subject.endsWith('.up')) held.push(() => { publish(subject, data, reply); });
+      if (subject.endsWith('.up'))
+        held.push(() => {
+          publish(subject, data, reply);
+        });
       else publish(subject, data, reply);
     };
     const timing = { watchdogMs: 1e6, pingMs: 1e6 };

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { loadIdentity } from '../../../agent/ship/identity.js';
 import { encodeHeader, messageTypes } from '../../../shared/protocol/frame.js';
 import { generateKeyPair } from '../../../shared/seal/key-pair.js';
+import { numberedToken } from '../../../shared/seal/token.js';
 import { createMemoryBroker, seededRandom } from '../../../shared/transport/memory.js';
 import type { Transport, TransportMessage } from '../../../shared/transport/transport.js';
 import {
@@ -214,6 +215,28 @@ describe('receiver', () => {
     );
     expect(out.error.message).toContain('web');
     expect(clone.live).toBe(true);
+  });
+
+  test('receiver: a catalog out of an older copy takes the newest token, also from a copy that came first (R14)', async () => {
+    const { rig } = memoryRig();
+    const identity = rig.enrol('web');
+    const first = rig.session(identity);
+    await first.start(() => firstPosition);
+    await until(() => rig.receiver.counters.sessions >= 1);
+    await first.close();
+    cpSync(join(rig.folder, 'web'), join(rig.folder, 'clone'), { recursive: true });
+    const clone = rig.session(loadIdentity(join(rig.folder, 'clone')));
+    const seenByClone = watchEvents(clone);
+    await clone.start(() => firstPosition);
+    await until(() => rig.receiver.counters.sessions >= 2);
+    // given since the copy of the catalog was made
+    identity.writeTokens('files', { newest: numberedToken(1000), confirmed: null });
+    const original = rig.session(identity);
+    const seenByOriginal = watchEvents(original);
+    expect(await original.start(() => firstPosition)).toEqual({ type: 'go-on', resumed: false });
+    await seenByClone.next('away', ({ error }) => error.code === 'identity-in-use');
+    expect(original.live).toBe(true);
+    expect(seenByOriginal.events.some(({ type }) => type === 'away')).toBe(false);
   });
 
   test('receiver: an agent that was killed is let in again at once (R14)', async () => {
