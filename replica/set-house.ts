@@ -24,7 +24,7 @@ import { SetWriter } from './set-writer.js';
 import type { Admit } from './space-guard.js';
 import type { ByteRate } from './verify/byte-rate.js';
 import { repairClosedIndex } from './verify/index-twin.js';
-import { SetScrub } from './verify/scrub-set.js';
+import { SetScrub, type SetScrubDeps } from './verify/scrub-set.js';
 
 export interface OpenedSet {
   readonly name: string;
@@ -146,6 +146,8 @@ export class SetHouse {
       });
     } catch (error) {
       this.#deps.certifier?.close(name);
+      // The reader last, which cannot empty the log: the index's file stays the one its twin is of.
+      store.writer.close();
       store.close();
       throw error;
     }
@@ -170,7 +172,7 @@ export class SetHouse {
   #scrub(store: SetStore, writer: SetWriter): SetScrub | undefined {
     const { scrub: options, posix, clock, log } = this.#deps;
     if (options === undefined) return undefined;
-    const scrub = new SetScrub({
+    const scrub = this.#tryScrub({
       ...options,
       store,
       writer,
@@ -184,8 +186,20 @@ export class SetHouse {
         );
       },
     });
-    scrub.start();
+    scrub?.start();
     return scrub;
+  }
+
+  /** What scrubbing lacks, as room on a full disk, must not keep a set from being read. */
+  #tryScrub(deps: SetScrubDeps): SetScrub | undefined {
+    try {
+      return new SetScrub(deps);
+    } catch (error) {
+      this.#deps.log.error('a set is not scrubbed until the replica restarts', error, {
+        set: deps.store.set,
+      });
+      return undefined;
+    }
   }
 
   /** Before the writer runs: what a crash or an older version left without digest or certificate. */

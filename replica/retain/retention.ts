@@ -149,9 +149,9 @@ export class Retention {
   async runDue(signal: AbortSignal): Promise<void> {
     for (const opened of this.#deps.sets()) {
       if (signal.aborted) return;
-      if (this.#deps.clock.now() < this.#dueMs(opened.name)) continue;
-      this.#lastRunMs.set(opened.name, this.#deps.clock.now());
       try {
+        if (this.#deps.clock.now() < this.#dueMs(opened.name)) continue;
+        this.#lastRunMs.set(opened.name, this.#deps.clock.now());
         await this.#run(opened, signal);
       } catch (error) {
         const { code } = asAfterimageError(error);
@@ -211,6 +211,7 @@ export class Retention {
       const done = await writer.exclusively(() =>
         prunePoints(store, { points: batch, reason, mayGo, signal }),
       );
+      await opened.scrub?.wrote();
       result.removed += done.removed.length;
       result.deferred += done.deferred.length;
       result.rows += done.rows;
@@ -222,7 +223,7 @@ export class Retention {
   }
 
   async #rewrite(
-    { store, writer }: OpenedSet,
+    { store, writer, scrub }: OpenedSet,
     result: PruneResultJson,
     signal: AbortSignal,
   ): Promise<void> {
@@ -234,6 +235,7 @@ export class Retention {
       bytesPerSecond: REWRITE_BYTES_PER_SECOND,
       signal,
     });
+    await scrub?.wrote();
     result.packBytes += rewritten.freedBytes;
   }
 

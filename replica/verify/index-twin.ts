@@ -15,7 +15,7 @@ import type { TimeSlice } from '../../shared/time-slice.js';
 import { readFully } from '../history/read-block.js';
 import { writeFully } from '../history/packs.js';
 import type { IndexDb } from '../index/index-db.js';
-import { openAnew } from './open-anew.js';
+import { type ExpendableFile, isForeign, openAnew, removeDatabase } from './open-anew.js';
 
 const SUM_BYTES = 16;
 const LOG_HEAD_BYTES = 32;
@@ -24,11 +24,15 @@ const FRAME_HEAD_BYTES = 24;
 const STEP_PAGES = 64;
 const TWIN_PAGE_BYTES = 65_536;
 const TWIN_VERSION = 1;
+/** A twin is made anew when there is room for it and for its own log, and some for others. */
+const ROOM_FACTOR = 3;
 
 const schema = `
 CREATE TABLE IF NOT EXISTS page (number INTEGER PRIMARY KEY, sum BLOB NOT NULL, bytes BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 `;
+
+const twinFile: ExpendableFile = { schema, version: TWIN_VERSION, pageBytes: TWIN_PAGE_BYTES };
 
 interface TwinPage {
   readonly number: number;
@@ -41,8 +45,9 @@ export type PageLook = 'sound' | 'repaired' | 'lost';
 
 export class IndexTwin {
   readonly #file: string;
+  readonly #twinFile: string;
   readonly #core: HashCore;
-  readonly #db: IndexDb;
+  #db: IndexDb;
   /** Held open: closing any descriptor of the file would drop SQLite's locks on it. */
   readonly #fd: number;
 
@@ -51,11 +56,8 @@ export class IndexTwin {
     this.#file = path.join(setFolder, 'index.db');
     this.#core = core;
     this.#fd = fs.openSync(this.#file, fs.constants.O_RDWR | fs.constants.O_NOFOLLOW);
-    this.#db = openAnew(path.join(setFolder, 'index-twin.db'), {
-      schema,
-      version: TWIN_VERSION,
-      pageBytes: TWIN_PAGE_BYTES,
-    });
+    this.#twinFile = path.join(setFolder, 'index-twin.db');
+    this.#db = openAnew(this.#twinFile, twinFile);
   }
 
   /** Whether the twin is of the index as its file is: nobody else wrote to it. */
@@ -65,18 +67,25 @@ export class IndexTwin {
 
   /**
    * Takes over what the log has, and empties it. Under the set's lock, outside transactions. A
-   * twin that is not current is made anew.
+   * twin that is not current, or cannot be read, is made anew.
    */
   async settle(writer: IndexDb, slice: TimeSlice): Promise<void> {
     writer.db.pragma('wal_autocheckpoint = 0');
-    if (!this.isCurrent) {
-      await this.#makeAnew(writer, slice);
-      return;
+    try {
+      await this.#settle(writer, slice);
+    } catch (error) {
+      if (!this.renewIfBroken(error)) throw error;
+      await this.#settle(writer, slice);
     }
-    const frames = checkpoint(writer, 'PASSIVE');
-    if (frames > 0) await this.#takeFrames(frames, slice);
-    checkpoint(writer, 'TRUNCATE');
-    this.#noteState();
+  }
+
+  /** Begins the twin anew when `error` came of its own file being broken; false when it did not. */
+  renewIfBroken(error: unknown): boolean {
+    if (!isForeign(error) || !isBroken(this.#db)) return false;
+    this.#db.close();
+    removeDatabase(this.#twinFile);
+    this.#db = openAnew(this.#twinFile, twinFile);
+    return true;
   }
 
   /** Bytes of the log that are to be settled. */
@@ -135,7 +144,28 @@ export class IndexTwin {
     return [bytes, stored].filter((copy) => this.#sum(copy).equals(sum));
   }
 
-  async #takeFrames(frames: number, slice: TimeSlice): Promise<void> {
+  async #settle(writer: IndexDb, slice: TimeSlice): Promise<void> {
+    if (!this.isCurrent) {
+      await this.#makeAnew(writer, slice);
+      return;
+    }
+    if (this.logBytes === 0) return;
+    // On disk before the index's file changes: a power cut may take the file's new time and not its
+    // new pages, and older pages must never be taken for a twin of them.
+    this.#db.durably(() => this.#db.run("DELETE FROM meta WHERE key = 'state'"));
+    const { frames, moved } = checkpoint(writer, 'PASSIVE');
+    // A reader may keep some in the log: the twin has what the index's file has, no more.
+    const source = moved === frames ? 'log' : 'index';
+    if (moved > 0) await this.#takeFrames({ frames, source }, slice);
+    if (source === 'log') checkpoint(writer, 'TRUNCATE');
+    this.#noteState();
+  }
+
+  /** Pages that the log has: as they are in it, or as the index's file has them. */
+  async #takeFrames(
+    { frames, source }: { readonly frames: number; readonly source: 'log' | 'index' },
+    slice: TimeSlice,
+  ): Promise<void> {
     const log = fs.openSync(`${this.#file}-wal`, fs.constants.O_RDONLY);
     try {
       const head = Buffer.alloc(LOG_HEAD_BYTES);
@@ -144,9 +174,11 @@ export class IndexTwin {
       this.#db.db.exec('BEGIN');
       for (let at = 0; at < frames; at += 1) {
         readFully(log, frame, LOG_HEAD_BYTES + at * frame.length);
-        this.#put(frame.readUInt32BE(0), frame.subarray(FRAME_HEAD_BYTES));
+        const number = frame.readUInt32BE(0);
         const pages = frame.readUInt32BE(4);
-        if (pages > 0) this.#db.run('DELETE FROM page WHERE number > ?', pages);
+        const page = frame.subarray(FRAME_HEAD_BYTES);
+        if (source === 'log' || this.#isStored(number, page)) this.#put(number, page);
+        if (source === 'log' && pages > 0) this.#db.run('DELETE FROM page WHERE number > ?', pages);
         await slice.breathe();
       }
       this.#db.db.exec('COMMIT');
@@ -156,17 +188,22 @@ export class IndexTwin {
     }
   }
 
+  /** Reads a page of the index's file; false when it does not go that far. */
+  #isStored(number: number, page: Buffer): boolean {
+    return readFully(this.#fd, page, (number - 1) * page.length) === page.length;
+  }
+
   async #makeAnew(writer: IndexDb, slice: TimeSlice): Promise<void> {
     checkpoint(writer, 'TRUNCATE');
     // What readers kept from the index is still in the log: another time.
-    if (this.logBytes > 0) return;
+    if (this.logBytes > 0 || !this.#hasRoom()) return;
     const pageBytes = writer.db.pragma('page_size', { simple: true }) as number;
     const page = Buffer.alloc(pageBytes);
     this.#db.db.exec('BEGIN');
     try {
       this.#db.run('DELETE FROM page');
       for (let number = 1; ; number += 1) {
-        if (readFully(this.#fd, page, (number - 1) * pageBytes) < pageBytes) break;
+        if (!this.#isStored(number, page)) break;
         this.#put(number, page);
         await slice.breathe();
       }
@@ -174,7 +211,15 @@ export class IndexTwin {
       this.#db.db.exec('COMMIT');
     } finally {
       if (this.#db.db.inTransaction) this.#db.db.exec('ROLLBACK');
+      // Its log has grown to the twin's size, and would keep the room.
+      checkpoint(this.#db, 'TRUNCATE');
     }
+  }
+
+  /** A second copy of the index must not be what fills the disk. */
+  #hasRoom(): boolean {
+    const { bavail, bsize } = fs.statfsSync(path.dirname(this.#file));
+    return bavail * bsize >= ROOM_FACTOR * fs.fstatSync(this.#fd).size;
   }
 
   #put(number: number, bytes: Uint8Array): void {
@@ -201,13 +246,28 @@ export class IndexTwin {
   }
 }
 
-/** Frames that the log has. Waits for nobody: a reader of this thread would never come to its end. */
-function checkpoint({ db }: IndexDb, how: 'PASSIVE' | 'TRUNCATE'): number {
+/**
+ * Frames that the log has, and those of them, from its beginning, that the database's file has too.
+ * Waits for nobody: a reader of this thread would never come to its end.
+ */
+function checkpoint(
+  { db }: IndexDb,
+  how: 'PASSIVE' | 'TRUNCATE',
+): { readonly frames: number; readonly moved: number } {
   const waitMs = db.pragma('busy_timeout', { simple: true }) as number;
   db.pragma('busy_timeout = 0');
-  const [row] = db.pragma(`wal_checkpoint(${how})`) as { log: number }[];
+  const [row] = db.pragma(`wal_checkpoint(${how})`) as { log: number; checkpointed: number }[];
   db.pragma(`busy_timeout = ${waitMs}`);
-  return row?.log ?? 0;
+  return { frames: row?.log ?? 0, moved: row?.checkpointed ?? 0 };
+}
+
+/** Asked of the twin itself, because the index may be what is broken. */
+function isBroken({ db }: IndexDb): boolean {
+  try {
+    return db.pragma('quick_check(1)', { simple: true }) !== 'ok';
+  } catch (error) {
+    return isForeign(error);
+  }
 }
 
 /**

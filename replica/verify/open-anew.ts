@@ -17,14 +17,20 @@ export function openAnew(file: string, as: ExpendableFile): IndexDb {
     return open(file, as);
   } catch (error) {
     if (!isForeign(error)) throw error;
-    for (const suffix of ['', '-wal', '-shm']) fs.rmSync(`${file}${suffix}`, { force: true });
+    removeDatabase(file);
     return open(file, as);
   }
 }
 
+/** Removes a database that nobody has open. */
+export function removeDatabase(file: string): void {
+  for (const suffix of ['', '-wal', '-shm']) fs.rmSync(`${file}${suffix}`, { force: true });
+}
+
 class ForeignFile extends Error {}
 
-function isForeign(error: unknown): boolean {
+/** Whether an error says that a file is no database, a broken one, or of another version. */
+export function isForeign(error: unknown): boolean {
   if (error instanceof ForeignFile) return true;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   return code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT');
@@ -39,7 +45,8 @@ function open(file: string, { schema, version, pageBytes }: ExpendableFile): Ind
     const found = db.pragma('user_version', { simple: true });
     if (found !== 0 && found !== version) throw new ForeignFile();
     db.exec(schema);
-    db.pragma(`user_version = ${version}`);
+    // Nothing is written to one that is there: it opens on a full disk, too.
+    if (found !== version) db.pragma(`user_version = ${version}`);
   } catch (error) {
     db.close();
     throw error;

@@ -52,21 +52,31 @@ async function comparePages({ store, twin, db, log, took, find, exclusively }: I
   const slice = new TimeSlice();
   await exclusively(() => twin.settle(store.writer, slice));
   const seen = { found: 0, repaired: 0 };
-  for (const { bytes, pages } of twin.suspects()) {
-    for (const page of pages) {
-      await exclusively(() => {
-        const look = twin.repair(page, () => {
-          forgetPages(store);
+  const lookAt = (page: number): void => {
+    const look = twin.repair(page, () => {
+      forgetPages(store);
+    });
+    if (look === 'sound') return;
+    seen.found += 1;
+    if (look === 'repaired') seen.repaired += 1;
+    const message = `page ${page} of the index, or its twin, was not as it was written: ${look}`;
+    log.warn(message, { set: store.set });
+    if (look === 'lost') find({ kind: 'index', point: null, path: null, message });
+  };
+  try {
+    for (const { bytes, pages } of twin.suspects()) {
+      for (const page of pages) {
+        await exclusively(() => {
+          lookAt(page);
         });
-        if (look === 'sound') return;
-        seen.found += 1;
-        if (look === 'repaired') seen.repaired += 1;
-        const message = `page ${page} of the index, or its twin, was not as it was written: ${look}`;
-        log.warn(message, { set: store.set });
-        if (look === 'lost') find({ kind: 'index', point: null, path: null, message });
-      });
+      }
+      await took(bytes);
     }
-    await took(bytes);
+  } catch (error) {
+    // Rot in the twin's own file ends neither this round nor all that come.
+    if (!twin.renewIfBroken(error)) throw error;
+    log.warn("the index's twin was broken; it is made anew", { set: store.set });
+    await exclusively(() => twin.settle(store.writer, slice));
   }
   db.count(seen);
 }

@@ -82,6 +82,8 @@ export class SetScrub {
     this.#deps = deps;
     this.#db = new ScrubDb(deps.store.folder);
     this.#twin = new IndexTwin(deps.store.folder, deps.core);
+    // From now on only settling moves pages to the index: else a twin would be outdated by SQLite.
+    deps.store.writer.db.pragma('wal_autocheckpoint = 0');
     this.#startedMs = deps.clock.now();
     for (const { kind, point } of this.#db.findings()) {
       if (kind === 'point' && point !== null) deps.store.distrusted.add(point);
@@ -120,9 +122,16 @@ export class SetScrub {
   committed(): void {
     this.#committed = true;
     this.#wakeUp();
+    void this.wrote();
+  }
+
+  /** The index was written to: its log is settled when it is long. Never rejects. */
+  async wrote(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
     this.#settling ??= this.#settle(LOG_BYTES_MAX).finally(() => {
       this.#settling = undefined;
     });
+    await this.#settling;
   }
 
   async close(): Promise<void> {
@@ -200,8 +209,8 @@ export class SetScrub {
   /** Gives the index's twin what the log of the index has, once it is more than `bytesMin`. */
   async #settle(bytesMin: number): Promise<void> {
     const { store, writer, log } = this.#deps;
-    if (this.#twin.logBytes <= bytesMin) return;
     try {
+      if (this.#twin.logBytes <= bytesMin) return;
       await betweenSyncs(writer, () => this.#twin.settle(store.writer, new TimeSlice()));
     } catch (error) {
       // SQLite empties the log by itself then; the twin is made anew once it can be.
