@@ -53,17 +53,24 @@ export class Packs {
   #tail: PackTail;
   readonly #readers = new Map<number, number>();
 
-  /** Opens the packs of a set; what lies beyond `tail` is cut off, packs without a row go. */
+  /**
+   * Opens the packs of a set; what lies beyond `tail` is cut off, packs without a row go. Everything
+   * stays when the tail is not known.
+   */
   constructor(
     folder: string,
     core: HashCore,
-    known: { readonly tail: PackTail; readonly isNamed: (pack: number) => boolean },
+    known: { readonly tail: PackTail | undefined; readonly isNamed: (pack: number) => boolean },
   ) {
     this.#folder = folder;
     this.#core = core;
-    this.#tail = known.tail;
-    this.#pack = Math.max(1, known.tail.newest);
-    this.#sweep(known);
+    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    this.#pack = 1;
+    const tail = known.tail ?? this.#tailOnDisk();
+    this.#tail = tail;
+    this.#pack = Math.max(1, tail.newest);
+    if (known.tail === undefined) this.#end = tail.end;
+    else this.#sweep({ tail, isNamed: known.isNamed });
   }
 
   /** Appends one record. It is durable after `flush`. */
@@ -227,10 +234,14 @@ export class Packs {
     this.#end = 0;
   }
 
+  #tailOnDisk(): PackTail {
+    const last = this.files().at(-1);
+    return { newest: last?.pack ?? 0, end: last?.bytes ?? 0 };
+  }
+
   /** Cuts what no row names: the tail of the newest pack, packs after it, and emptied ones (R4). */
   #sweep(known: { readonly tail: PackTail; readonly isNamed: (pack: number) => boolean }): void {
     const { newest, end } = known.tail;
-    fs.mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     for (const { pack } of this.files()) {
       if (pack > newest || (pack < newest && !known.isNamed(pack))) fs.unlinkSync(this.#file(pack));
     }

@@ -9,11 +9,22 @@ export interface NamedRecord extends PackPlace {
   readonly hi: number;
 }
 
-/** The newest pack and its end, as the last transaction that named records noted it. */
-export function packTail(index: IndexDb): PackTail {
+/**
+ * The newest pack and its end, as the last transaction that named records noted it. Undefined when
+ * rows name a record beyond it: one of the two rotted, and nothing may be cut off by it.
+ */
+export function packTail(index: IndexDb): PackTail | undefined {
   const row = index.get<{ value: string }>("SELECT value FROM meta WHERE key = 'pack_tail'");
-  if (row === undefined) return { newest: 0, end: 0 };
-  return JSON.parse(row.value) as PackTail;
+  const tail = row === undefined ? { newest: 0, end: 0 } : (JSON.parse(row.value) as PackTail);
+  const named = index.get<PackTail>(
+    `SELECT pack AS newest, offset + length AS end FROM before
+     WHERE pack IS NOT NULL ORDER BY pack DESC, offset DESC LIMIT 1`,
+  );
+  const isWhole =
+    named === undefined ||
+    tail.newest > named.newest ||
+    (tail.newest === named.newest && tail.end >= named.end);
+  return isWhole ? tail : undefined;
 }
 
 /** Part of the transaction that names what was appended. */

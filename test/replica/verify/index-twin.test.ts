@@ -96,6 +96,85 @@ describe('index twin', () => {
     expect(await small.wrongPoints()).toEqual([]);
   });
 
+  test('index twin: what a reader keeps in the log is not taken before the index has it', async () => {
+    await scrubOnce(small.open);
+    const { writer } = small.open.store;
+    writer.db.pragma('wal_autocheckpoint = 0');
+    await small.goodSync();
+    // A reader of this moment: what is written later cannot be moved over what it reads.
+    const reader = new Database(small.at('index.db'), { readonly: true });
+    reader.exec('BEGIN');
+    reader.prepare('SELECT count(*) FROM point').get();
+    await small.goodSync();
+    const twin = new IndexTwin(small.folder, core);
+    await twin.settle(writer, new TimeSlice());
+    expect(twin.logBytes).toBeGreaterThan(0);
+    expect(twin.isCurrent).toBe(true);
+    expect([...twin.suspects()].flatMap(({ pages }) => pages)).toEqual([]);
+    reader.close();
+    await twin.settle(writer, new TimeSlice());
+    expect(twin.logBytes).toBe(0);
+    expect([...twin.suspects()].flatMap(({ pages }) => pages)).toEqual([]);
+    twin.close();
+  });
+
+  test('index twin: a settling that fails leaves a twin that is not believed', async () => {
+    await scrubOnce(small.open);
+    const { writer } = small.open.store;
+    const twin = new IndexTwin(small.folder, core);
+    fs.utimesSync(small.at('index.db'), 1000, 1000);
+    await twin.settle(writer, new TimeSlice());
+    expect(twin.isCurrent).toBe(true);
+    writer.run("INSERT INTO meta (key, value) VALUES ('any', 1)");
+    const failing = new TimeSlice();
+    failing.breathe = () => Promise.reject(new Error('cut off'));
+    await expect(twin.settle(writer, failing)).rejects.toThrow('cut off');
+    // As after a power cut that took the file's new time back: lazy file systems write it last.
+    fs.utimesSync(small.at('index.db'), 1000, 1000);
+    expect(twin.isCurrent).toBe(false);
+    expect([...twin.suspects()]).toEqual([]);
+    await twin.settle(writer, new TimeSlice());
+    expect([...twin.suspects()].flatMap(({ pages }) => pages)).toEqual([]);
+    expect(twin.isCurrent).toBe(true);
+    twin.close();
+    expect(await small.wrongPoints()).toEqual([]);
+  });
+
+  test('index twin: one whose own file broke is made anew, and the round goes on', async () => {
+    await scrubOnce(small.open);
+    const file = small.at('index-twin.db');
+    const fd = fs.openSync(file, 'r+');
+    for (let at = 65_536; at < fs.statSync(file).size; at += 65_536) {
+      fs.writeSync(fd, Buffer.alloc(4096, 0xff), 0, 4096, at);
+    }
+    fs.closeSync(fd);
+    expect((await scrubOnce(small.open)).findings).toEqual([]);
+    const index = small.at('index.db');
+    flipBit(index, { byte: fs.statSync(index).size - 1000, bit: 1 });
+    expect(await scrubOnce(small.open)).toMatchObject({ found: 1, repaired: 1 });
+    expect(await small.wrongPoints()).toEqual([]);
+  });
+
+  test('packs: a tail that rotted in the index cuts nothing off that a row names (R4)', async () => {
+    for (const salt of [2, 3, 4]) {
+      const content = pattern(5000, salt);
+      await small.commit([
+        nodeRecord({ node: Nodes.other, size: content.length, body: 'keep' }),
+        ...blockRecords(Nodes.other, content),
+      ]);
+    }
+    for (const rotted of [{ newest: 1, end: 40 }, undefined]) {
+      const { writer } = small.open.store;
+      if (rotted === undefined) writer.run("DELETE FROM meta WHERE key = 'pack_tail'");
+      else {
+        writer.run("UPDATE meta SET value = ? WHERE key = 'pack_tail'", JSON.stringify(rotted));
+      }
+      await small.reopen();
+      expect(await small.wrongPoints()).toEqual([]);
+    }
+    expect(await small.goodSync()).toEqual([]);
+  });
+
   test('scrub: a point whose rows changed is an error from then on, the others read (promise 2)', async () => {
     const { writer } = small.open.store;
     const content = pattern(5000, 8);
