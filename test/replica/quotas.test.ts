@@ -170,6 +170,8 @@ describe('quotas', () => {
       ...blockRecords(2, pattern(150_000, 9)),
     ];
     expect(await send(patched)).toBe('quota-exceeded');
+    const names = Array.from({ length: 600 }, (_, n) => link(SET_NODE, `${n}`.padEnd(200, 'x'), 2));
+    expect(await send(names)).toBe('quota-exceeded');
     expect(writer.position().point).toBe(1);
     expect(await contentOf(1)).toEqual(before);
     expect(await send(fileRecords({ node: 61, ...at, content: pattern(50_000, 5) }))).toBe(
