@@ -71,6 +71,8 @@ export class Staging {
   readonly #parentPoint: number;
   #node: StagedNode | undefined;
   #allowance: Allowance | undefined;
+  /** Of records without their content: names and attributes are stored too. */
+  #recordBytes = 0;
   #ended = false;
   /** Rows were written that are not handed to the file yet. */
   #uncommitted = false;
@@ -135,6 +137,7 @@ export class Staging {
       'SELECT records FROM manifest_record ORDER BY frame',
     )) {
       staging.#manifest.addEncoded(records, { begins });
+      staging.#recordBytes += records.length;
       begins = false;
     }
     return staging;
@@ -142,7 +145,7 @@ export class Staging {
 
   /** Throws `quota-exceeded` when what came, and what was copied for it, is more than it may store. */
   checkAllowance(): void {
-    const storedBytes = this.newFiles.writtenBytes + this.pages.end;
+    const storedBytes = this.newFiles.writtenBytes + this.pages.end + this.#recordBytes;
     if (this.#allowance !== undefined && storedBytes > this.#allowance.bytes)
       throw this.#allowance.error;
   }
@@ -211,14 +214,16 @@ export class Staging {
       first = false;
     }
     this.checkAllowance();
+    const records = this.#stripped.copy();
     this.intent.run('UPDATE sync SET received_bytes = received_bytes + ?', frame.body.length);
     // Last of all that can fail: a frame that is taken again is in the manifest once.
     this.intent.run(
       'INSERT INTO manifest_record (frame, records) VALUES (?, ?)',
       frame.sequence,
-      this.#stripped.copy(),
+      records,
     );
-    this.#manifest.addEncoded(this.#stripped.view(), { begins });
+    this.#manifest.addEncoded(records, { begins });
+    this.#recordBytes += records.length;
     this.#ended = ends;
   }
 
