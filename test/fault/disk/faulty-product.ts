@@ -40,6 +40,8 @@ type Findings = Record<'lost' | 'wrong' | 'stuck', string[]>;
 /** A sync that was asked for. */
 interface Asked {
   over: boolean;
+  /** Nobody waits for its point any more. */
+  given: 'awaited' | 'up';
   error: string | undefined;
   done: Promise<void>;
 }
@@ -50,6 +52,7 @@ const CHANGES_MAX = 8;
 const FILES_AT_FIRST = 60;
 const PATIENCE_MS = 45_000;
 const POLL_MS = 20;
+const ANSWER_MS = 3_000;
 const NEWEST_READ = 2;
 
 export class FaultyProduct {
@@ -169,15 +172,21 @@ export class FaultyProduct {
   }
 
   /** Nobody writes: a point that is the tree as it is. */
-  async #quietPoint(): Promise<void> {
+  async #quietPoint(isAwaited = (): boolean => true): Promise<void> {
     const { point } = await this.product.syncAnswer(SET);
     if (point === null) throw new Error('the sync has no point');
+    if (!isAwaited()) return;
     this.#copies.set(point.point, describeDisk(posix, this.#root));
   }
 
   #ask(): Asked {
-    const asked: Asked = { over: false, error: undefined, done: Promise.resolve() };
-    asked.done = this.#quietPoint().then(
+    const asked: Asked = {
+      over: false,
+      given: 'awaited',
+      error: undefined,
+      done: Promise.resolve(),
+    };
+    asked.done = this.#quietPoint(() => asked.given === 'awaited').then(
       () => {
         asked.over = true;
       },
@@ -223,7 +232,16 @@ export class FaultyProduct {
       found.stuck.push(`the ${side} ended: ${this.product.log(side).slice(-1500)}`);
       await this.#start(side);
     }
-    if (!(await this.#until(() => asked.over))) {
+    const askedAt = Math.max(...this.#copies.keys());
+    // An agent that opened its set anew does not know who asked; its point is there all the same.
+    const over = async (): Promise<boolean> =>
+      asked.over || ((await this.#newest()) > askedAt && !(await this.#answered(asked)));
+    if ((await this.#until(over)) && !asked.over) {
+      asked.given = 'up';
+      await this.#quietPoint();
+      return;
+    }
+    if (!asked.over) {
       const { sets } = await this.product.status();
       found.stuck.push(`no point ${PATIENCE_MS} ms after the trouble: ${JSON.stringify(sets)}`);
       for (const side of ['agent', 'replica'] as const) await this.product.kill(side, 'SIGKILL');
@@ -234,6 +252,17 @@ export class FaultyProduct {
       await this.product.until('the agent is back', () => this.product.connected());
       await this.#quietPoint();
     }
+  }
+
+  async #newest(): Promise<number> {
+    const { sets } = await this.product.status();
+    return sets[0]?.newest?.point ?? 0;
+  }
+
+  /** Within the time that a point's answer takes. */
+  async #answered(asked: Asked): Promise<boolean> {
+    await Promise.race([asked.done, delay(ANSWER_MS)]);
+    return asked.over;
   }
 
   async #start(side: Side): Promise<void> {

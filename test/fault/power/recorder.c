@@ -1,6 +1,6 @@
 /* A block device's memory of what it was told: shows one file over FUSE that a loop device lies on,
  * keeps its bytes in an image, and appends every write, flush and mark to a log in the order in which
- * they came (docs/design/power-cuts.md). One thread answers one request after the other, so what was
+ * they came (docs/design/disk-faults.md). One thread answers one request after the other, so what was
  * answered before a flush came is before it in the log.
  *
  *   recorder MOUNT IMAGE LOG MARKS
