@@ -71,7 +71,6 @@ export class Staging {
   readonly #parentPoint: number;
   #node: StagedNode | undefined;
   #allowance: Allowance | undefined;
-  /** Of records without their content: names and attributes are stored too. */
   #recordBytes = 0;
   #ended = false;
   /** Rows were written that are not handed to the file yet. */
@@ -143,7 +142,7 @@ export class Staging {
     return staging;
   }
 
-  /** Throws `quota-exceeded` when what came, and what was copied for it, is more than it may store. */
+  /** Throws `quota-exceeded` when what came, records too, and what was copied is more than it may store. */
   checkAllowance(): void {
     const storedBytes = this.newFiles.writtenBytes + this.pages.end + this.#recordBytes;
     if (this.#allowance !== undefined && storedBytes > this.#allowance.bytes)
@@ -214,16 +213,15 @@ export class Staging {
       first = false;
     }
     this.checkAllowance();
-    const records = this.#stripped.copy();
     this.intent.run('UPDATE sync SET received_bytes = received_bytes + ?', frame.body.length);
     // Last of all that can fail: a frame that is taken again is in the manifest once.
     this.intent.run(
       'INSERT INTO manifest_record (frame, records) VALUES (?, ?)',
       frame.sequence,
-      records,
+      this.#stripped.copy(),
     );
-    this.#manifest.addEncoded(records, { begins });
-    this.#recordBytes += records.length;
+    this.#manifest.addEncoded(this.#stripped.view(), { begins });
+    this.#recordBytes += this.#stripped.view().length;
     this.#ended = ends;
   }
 
