@@ -6,6 +6,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { AfterimageError, errnoOf } from '../../shared/errors.js';
+import { isEntryName } from '../../shared/protocol/records.js';
 import { below, FolderTree, type NameOf } from '../apply/folders.js';
 import type { IndexDb } from '../index/index-db.js';
 import { namesAt, newestPoint } from '../index/nodes.js';
@@ -142,6 +143,8 @@ export class BodyFiles {
 }
 
 function openIn(folders: FolderTree, entry: { parent: number; name: Buffer }): number | undefined {
+  // What rot made of a name must not lead out of its folder: repairs write through what is opened.
+  if (!isEntryName(entry.name)) return undefined;
   try {
     return openPlain(below(folders.open(entry.parent), entry.name));
   } catch (error) {

@@ -7,7 +7,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { invariant } from '../../shared/errors.js';
-import { type NodeKind, SET_NODE } from '../../shared/protocol/records.js';
+import { isEntryName, type NodeKind, SET_NODE } from '../../shared/protocol/records.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import { BLOCK_BYTES, blockCount, blockLength } from '../../shared/limits.js';
 import { syncFolder } from '../../shared/posix/sync-folder.js';
@@ -68,7 +68,8 @@ export class BodyPlaces {
   /** Whether the base has at this name what the newest point says. */
   isRight(entry: EntryRow): boolean {
     const node = this.#nodeOf(entry.node);
-    if (node === undefined) return true;
+    // What rot made of a name must not lead out of its folder: it is told of, and left alone.
+    if (node === undefined || !isEntryName(entry.name)) return true;
     const { kind, target } = node;
     if (kind !== 'file' && kind !== 'folder' && kind !== 'symlink') return true;
     const folder = this.#tryFolder(entry.parent);
@@ -110,7 +111,7 @@ export class BodyPlaces {
    * this name and the first one; an empty one is made when there is none.
    */
   #ensureName(entry: EntryRow, file: { readonly at: Buffer; readonly size: number }): void {
-    const names = namesAt(this.#deps.index, entry.node, this.#point);
+    const names = this.#names(entry.node);
     const paths = names.flatMap(({ parent, name }) => {
       const folder = this.#tryFolder(parent);
       return folder === undefined ? [] : [below(folder, name)];
@@ -155,7 +156,7 @@ export class BodyPlaces {
 
   /** All names of a file must lead to the inode that its first name has, which is the one read. */
   #isFirstInode(entry: EntryRow, inode: number): boolean {
-    for (const other of namesAt(this.#deps.index, entry.node, this.#point)) {
+    for (const other of this.#names(entry.node)) {
       if (other.parent === entry.parent && other.name.equals(entry.name)) return true;
       const folder = this.#tryFolder(other.parent);
       if (folder === undefined) continue;
@@ -222,7 +223,12 @@ export class BodyPlaces {
   }
 
   #firstName(node: number): EntryRow | undefined {
-    return namesAt(this.#deps.index, node, this.#point)[0];
+    return this.#names(node)[0];
+  }
+
+  #names(node: number): EntryRow[] {
+    const names = namesAt(this.#deps.index, node, this.#point);
+    return names.filter(({ name }) => isEntryName(name));
   }
 
   /** Undefined for a node that the newest point does not have, as in an index gone wrong. */

@@ -260,9 +260,11 @@ export class ScrubDb {
     );
   }
 
+  /** Of the newest round that has any, and points that are not read, whenever that was found. */
   findings(): FindingRow[] {
     return this.#db.all<FindingRow>(
-      `SELECT kind, point, path, message FROM finding WHERE round = (SELECT max(round) FROM finding)`,
+      `SELECT kind, point, path, message FROM finding
+       WHERE kind = 'point' OR round = (SELECT max(round) FROM finding)`,
     );
   }
 
@@ -272,7 +274,7 @@ export class ScrubDb {
       'SELECT count(*) AS n FROM finding WHERE round = ?',
       round,
     );
-    if ((known?.n ?? 0) >= FINDINGS_MAX) return;
+    if (finding.kind !== 'point' && (known?.n ?? 0) >= FINDINGS_MAX) return;
     this.#db.run(
       'INSERT INTO finding (round, kind, point, path, message) VALUES (?, ?, ?, ?, ?)',
       round,
@@ -283,9 +285,15 @@ export class ScrubDb {
     );
   }
 
-  /** Forgets the findings of the round under way, which looks again. */
+  /** Forgets the findings of the round under way, which looks again; of points, see below. */
   clearFindings(): void {
-    this.#db.run('DELETE FROM finding WHERE round = ?', this.current?.number ?? 0);
+    const sql = "DELETE FROM finding WHERE round = ? AND kind <> 'point'";
+    this.#db.run(sql, this.current?.number ?? 0);
+  }
+
+  /** Points were looked at again: only then, so that a crash meanwhile lets none of them be read. */
+  clearPoints(): void {
+    this.#db.run("DELETE FROM finding WHERE kind = 'point'");
   }
 
   close(): void {

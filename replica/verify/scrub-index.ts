@@ -105,7 +105,7 @@ async function lookAtRows({ store, find, took }: IndexScrubDeps): Promise<void> 
 }
 
 async function comparePoints(deps: IndexScrubDeps): Promise<void> {
-  const { store, find, unlessBroken } = deps;
+  const { store, db, find, unlessBroken } = deps;
   let points: number[] = [];
   let bad: readonly number[] = [];
   const isWhole = await unlessBroken(async () => {
@@ -120,6 +120,7 @@ async function comparePoints(deps: IndexScrubDeps): Promise<void> {
     ? 'its rows do not come out as its digest'
     : 'its rows cannot be compared with its digest';
   store.distrusted.clear();
+  db.clearPoints();
   for (const point of isWhole ? bad : points) {
     store.distrusted.add(point);
     find({ kind: 'point', point, path: null, message: `${why}: it is not read any more` });

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { StoredSetReader } from '../../../replica/history/stored-set-reader.js';
 import { openIndex } from '../../../replica/index/index-db.js';
 import { IndexTwin, repairClosedIndex } from '../../../replica/verify/index-twin.js';
+import { ScrubDb } from '../../../replica/verify/scrub-db.js';
 import { TimeSlice } from '../../../shared/time-slice.js';
 import { Seeded } from '../../support/seeded.js';
 import { filesBelow, flipBit, flipRandomBit, scrubOnce } from '../support/scrubbed-set.js';
@@ -192,6 +193,23 @@ describe('index twin', () => {
     const reader = new StoredSetReader(small.open.store);
     expect(() => reader.open(small.point)).toThrow(/does not say any more/);
     reader.open(small.point - 1).close();
+  });
+
+  test('scrub: a point that is not read stays so while the next round looks, whatever crashes', () => {
+    const db = new ScrubDb(small.folder);
+    db.begin(1);
+    db.addFinding({ kind: 'point', point: 2, path: null, message: 'its rows changed' });
+    db.end(2);
+    db.begin(3);
+    db.clearFindings();
+    db.addFinding({ kind: 'index', point: null, path: null, message: 'something else' });
+    db.close();
+    const again = new ScrubDb(small.folder);
+    expect(again.findings()).toContainEqual(expect.objectContaining({ kind: 'point', point: 2 }));
+    again.clearPoints();
+    again.end(4);
+    expect(again.findings()).toMatchObject([{ kind: 'index' }]);
+    again.close();
   });
 
   test('scrub: a repair that a crash cuts off leaves what was there, and is done by the next', async () => {

@@ -1,5 +1,6 @@
 /** A scrub finds what rotted, repairs it from what is whole, and names what it cannot (R3, R21). */
 import fs from 'node:fs';
+import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { AfterimageError } from '../../../shared/errors.js';
 import { BLOCK_BYTES } from '../../../shared/limits.js';
@@ -12,6 +13,7 @@ import {
   blockRecords,
   FILE_BYTES,
   fileRecords,
+  link,
   nodeRecord,
   Nodes,
   pattern,
@@ -267,6 +269,26 @@ describe('scrub', () => {
     });
     expect(found).toBe(1);
     expect(rest).toBeLessThan(bytes);
+  });
+
+  test('scrub: a name that rot made a way out of its folder is told of, and nothing follows it', async () => {
+    const outside = small.at('outside');
+    fs.mkdirSync(outside);
+    const content = pattern(5000, 3);
+    await small.commit([
+      nodeRecord({ node: 90, kind: 'symlink', target: Buffer.from(outside) }),
+      link(SET_NODE, 'to', 90),
+      ...fileRecords({ node: 91, parent: SET_NODE, name: 'to.x', content }),
+      ...fileRecords({ node: 92, parent: SET_NODE, name: 'its twin', content }),
+    ]);
+    const { writer } = small.open.store;
+    writer.run('UPDATE entry SET name = ? WHERE node = 91', Buffer.from('to/x'));
+    const { findings } = await scrubOnce(small.open);
+    expect(findings.some(({ message }) => message.includes('no name'))).toBe(true);
+    expect(fs.readdirSync(outside)).toEqual([]);
+    fs.writeFileSync(path.join(outside, 'x'), 'mine');
+    await scrubOnce(small.open);
+    expect(fs.readFileSync(path.join(outside, 'x'), 'utf8')).toBe('mine');
   });
 
   test('scrub: waits while the set is past the point where it may be changed', async () => {
