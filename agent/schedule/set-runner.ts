@@ -383,10 +383,11 @@ export class SetRunner {
         this.#wake.now();
         return;
       case 'stalled':
-        this.#stalled = event.error;
-        return;
       case 'resumed':
-        this.#stalled = undefined;
+        this.#stalled = event.type === 'stalled' ? event.error : undefined;
+        return;
+      case 'wanted':
+        this.#changed();
         return;
       case 'sync-asked':
         this.#asked.add(event.request);
@@ -394,7 +395,6 @@ export class SetRunner {
         this.#wake.now();
         return;
       default:
-        return;
     }
   }
 }
