@@ -8,6 +8,7 @@ import path from 'node:path';
 import { AfterimageError, errnoOf, invariant } from '../../shared/errors.js';
 import { syncFolder } from '../../shared/posix/sync-folder.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
+import { unlessAbsent } from '../apply/folders.js';
 import { compressBytes, decompressBytes } from './pack-compression.js';
 
 const MAGIC = 0x4b50_4641; // "AFPK"
@@ -245,10 +246,13 @@ export class Packs {
     for (const { pack } of this.files()) {
       if (pack > newest || (pack < newest && !known.isNamed(pack))) fs.unlinkSync(this.#file(pack));
     }
-    if (newest > 0) {
+    if (newest === 0) return;
+    const isThere = unlessAbsent(() => {
       fs.truncateSync(this.#file(newest), end);
-      this.#end = end;
-    }
+    });
+    if (isThere) this.#end = end;
+    // Emptied and removed: its number is not given out again.
+    else this.#pack = newest + 1;
   }
 }
 

@@ -1,6 +1,8 @@
 /** A set on a simulated disk with full copies of its points: opens it, kills it, and looks for what is wrong. */
 import { type AfterimageError, asAfterimageError } from '../../shared/errors.js';
+import { silentLog } from '../../shared/log.js';
 import { StoredSetReader } from '../../replica/history/stored-set-reader.js';
+import { rewritePacks } from '../../replica/history/packs-rewrite.js';
 import { prunePoints } from '../../replica/retain/prune-points.js';
 import { verifySet } from '../../replica/verify/verify-set.js';
 import { Seeded } from '../support/seeded.js';
@@ -189,11 +191,28 @@ export class CheckedSet {
     return this.disk.steps.killed === undefined ? 'dropped' : 'killed';
   }
 
-  /** Removes points as retention does. */
-  async prune(points: readonly number[]): Promise<void> {
-    await prunePoints(this.open.store, {
-      points,
-      reason: { policy: 'model', by: 'model', timeMs: 1 },
+  /** Removes points as retention does, and rewrites packs; a full disk ends it until the next time. */
+  async prune(points: readonly number[]): Promise<'killed' | 'ended'> {
+    try {
+      await this.#prune(points);
+    } catch (error) {
+      if (this.disk.steps.killed === undefined && !this.#noteFull()) throw error;
+    }
+    return this.disk.steps.killed === undefined ? 'ended' : 'killed';
+  }
+
+  async #prune(points: readonly number[]): Promise<void> {
+    const { writer, store } = this.open;
+    const reason = { policy: 'model', by: 'model', timeMs: 1 };
+    await writer.exclusively(() => prunePoints(store, { points, reason }));
+    await rewritePacks({
+      store,
+      log: silentLog,
+      exclusively: (work) => writer.exclusively(work),
+      mayMove: () => true,
+      bytesPerSecond: 1e9,
+      signal: new AbortController().signal,
+      rollBytesMin: 1,
     });
   }
 

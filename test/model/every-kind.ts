@@ -57,3 +57,16 @@ export const everyKind: Script = [
   { do: 'touch', node: 6, mode: 0o600, mtimeNs },
   sync(3),
 ];
+
+/** Then points go, and with them packs of which little is needed. */
+export const everyKindOfRemoval: Script = [
+  ...everyKind,
+  { do: 'write', node: 4, at: 0, bytes: 100_000, salt: 80, mtimeNs },
+  { do: 'remove', at: at('fresh') },
+  sync(4),
+  { do: 'write', node: 4, at: 0, bytes: 100_000, salt: 81, mtimeNs },
+  sync(5),
+  { do: 'write', node: 4, at: 0, bytes: 100_000, salt: 82, mtimeNs },
+  sync(6),
+  { do: 'prune', keep: [0], troubles: [] },
+];

@@ -1,4 +1,4 @@
-/** Strikes the last sync of a script at every step of it, once each. */
+/** Strikes the last sync, or removal of points, of a script at every step of it, once each. */
 import type { Kept } from './disk/journal.js';
 import { keeps } from './disk/journal.js';
 import { runScript } from './run-script.js';
@@ -37,9 +37,9 @@ export async function strikeEveryStep(
   }
 }
 
-/** The script with one trouble, in the last sync. */
+/** The script with one trouble, in the last step that can have one. */
 function withTrouble(script: Script, trouble: Trouble): Script {
-  const last = script.findLastIndex((step) => step.do === 'sync');
+  const last = script.findLastIndex((step) => 'troubles' in step);
   return script.map((step, at) =>
     'troubles' in step ? { ...step, troubles: at === last ? [trouble] : [] } : step,
   );

@@ -7,7 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { campaign } from '../fault/campaigns/model.js';
-import { everyKind } from './every-kind.js';
+import { everyKind, everyKindOfRemoval } from './every-kind.js';
 import { killOrPowerAt, strikeEveryStep } from './every-step.js';
 import { foundScripts } from './found-scripts.js';
 import { runScript } from './run-script.js';
@@ -60,6 +60,14 @@ describe('model: every point reads back, the base is the newest, and nothing lie
       expect(kindsOf(struck)).toEqual(expect.arrayContaining(applySteps));
     },
   );
+
+  test('after a kill or a power cut at each step of the removal of points', async () => {
+    const { failure, struck } = await strikeEveryStep(everyKindOfRemoval, killOrPowerAt);
+    expect(failure?.wrong).toBeUndefined();
+    expect(kindsOf(struck)).toEqual(
+      expect.arrayContaining(['commit index.db', 'unlink attic', 'write packs', 'unlink packs']),
+    );
+  });
 
   test('in a taste of the fault campaign', async () => {
     const outcomes = await campaign.run({ seed: 9000, budget: 0.002, log: () => undefined });

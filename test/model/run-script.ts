@@ -267,10 +267,7 @@ class ScriptRun {
     const troubles = [...step.troubles];
     this.set.mayBeGone = new Set(points);
     this.set.arm(troubles.shift());
-    await this.set.prune(points).catch((error: unknown) => {
-      if (this.set.disk.steps.killed === undefined) throw error;
-    });
-    if (this.set.disk.steps.killed !== undefined) {
+    if ((await this.set.prune(points)) === 'killed') {
       await this.set.die(troubles);
       await this.set.start(troubles);
     }
