@@ -70,7 +70,8 @@ export function transportContract(name: string, make: MakeFixture): void {
         receiver.subscribe('afterimage.room.a', ({ data }) => seen.push(Buffer.from(data)));
         await receiver.flush();
         const sent = Array.from({ length: 60 }, (_, index) => {
-          const data = (index % 2 === 0 ? roomyBuffer : Buffer.alloc)(1 + index * 4000);
+          const length = 1 + index * 4000;
+        const data = index % 2 === 0 ? roomyBuffer(length) : Buffer.alloc(length);
           return data.fill(index);
         });
         for (const data of sent) sender.publish('afterimage.room.a', data);
