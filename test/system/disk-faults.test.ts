@@ -1,9 +1,9 @@
 /** A taste of the disk faults campaign (R19, promises 1 to 3); `npm run test:fault` tries all calls. */
 import { expect, test } from 'vitest';
-import { FaultyProduct, type Side } from '../fault/disk/faulty-product.js';
+import { putUnderShim, troubleTally } from '../fault/campaigns/disk-faults.js';
+import type { Side } from '../fault/disk/faulty-product.js';
 import { troubleKinds } from '../fault/disk/troubles.js';
 import { compilerMissing } from '../fault/native-program.js';
-import { Seeded } from '../support/seeded.js';
 
 const seed = Number(process.env['SEED'] ?? 4);
 const missing = compilerMissing();
@@ -21,27 +21,19 @@ test.skipIf(missing !== undefined)(
   `disk faults: the set says so and goes on by itself, and every point reads back equal (seed ${seed})`,
   { timeout: 180_000 },
   async () => {
-    const random = new Seeded(seed);
-    const faulty = await FaultyProduct.start(seed);
-    try {
-      const calls = await faulty.cleanSync();
-      for (const [side, name] of tasted) {
-        const kind = troubleKinds.find((known) => known.kind === name);
-        const shim = faulty.shim(side);
-        const trouble = kind?.make({ side, shim, calls: calls[side], random });
-        if (trouble === undefined) throw new Error(`a sync cannot meet: ${side}, ${name}`);
-        const { lost, wrong, stuck } = await faulty.sync(trouble);
-        expect({ side, name, lost, wrong, stuck }).toEqual({
-          side,
-          name,
-          lost: [],
-          wrong: [],
-          stuck: [],
-        });
-      }
-      expect(await faulty.checkAll()).toEqual([]);
-    } finally {
-      await faulty.close();
+    const said: string[] = [];
+    const tallies = tasted.flatMap(([side, name]) =>
+      troubleKinds.filter(({ kind }) => kind === name).map((kind) => troubleTally(side, kind)),
+    );
+    const log = (line: string): void => {
+      said.push(line);
+    };
+    await putUnderShim(tallies, { seed, budget: 0, log });
+    for (const { tally } of tallies) {
+      const { kind } = tally;
+      const good = { kind, tried: 1, survived: 1, lost: 0, wrong: 0 };
+      expect(tally, said.join('\n')).toEqual(good);
     }
+    expect(tallies.length).toBe(tasted.length);
   },
 );

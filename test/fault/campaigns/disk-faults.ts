@@ -23,6 +23,17 @@ const fills = ['bytes', 'inodes'] as const;
 
 type Tally = { -readonly [Key in keyof Outcome]: Outcome[Key] };
 
+/** One kind of trouble on one side, and what became of it. */
+export interface TroubleTally {
+  readonly side: Side;
+  readonly kind: TroubleKind;
+  readonly tally: Tally;
+}
+
+export function troubleTally(side: Side, kind: TroubleKind): TroubleTally {
+  return { side, kind, tally: tallyOf(`${side}: ${kind.kind}`) };
+}
+
 function tallyOf(kind: string): Tally {
   return { kind, tried: 0, survived: 0, lost: 0, wrong: 0 };
 }
@@ -30,9 +41,7 @@ function tallyOf(kind: string): Tally {
 export const campaign: Campaign = {
   name: 'disk-faults',
   async run(options) {
-    const shimmed = sides.flatMap((side) =>
-      troubleKinds.map((kind) => ({ side, kind, tally: tallyOf(`${side}: ${kind.kind}`) })),
-    );
+    const shimmed = sides.flatMap((side) => troubleKinds.map((kind) => troubleTally(side, kind)));
     const filled = fills.map((what) => ({
       what,
       tally: tallyOf(`replica: no ${what} left on ext4`),
@@ -50,13 +59,16 @@ export const campaign: Campaign = {
   },
 };
 
-async function putUnderShim(
-  shimmed: readonly { side: Side; kind: TroubleKind; tally: Tally }[],
+/** At least one try a kind. Needs a compiler. */
+export async function putUnderShim(
+  shimmed: readonly TroubleTally[],
   options: CampaignOptions,
 ): Promise<void> {
   const run = new TroubleRun(options, await FaultyProduct.start(options.seed));
   try {
-    for (const { side, kind, tally } of shimmed) await run.tryKind({ side, kind, tally });
+    for (const trouble of shimmed) await run.tryKind(trouble);
+    const last = shimmed.at(-1);
+    if (last !== undefined) await run.checkAll(last.tally);
   } finally {
     await run.faulty.close();
   }
@@ -109,12 +121,7 @@ class TroubleRun {
     this.#random = new Seeded(options.seed);
   }
 
-  async tryKind(of: {
-    readonly side: Side;
-    readonly kind: TroubleKind;
-    readonly tally: Tally;
-  }): Promise<void> {
-    const { side, kind, tally } = of;
+  async tryKind({ side, kind, tally }: TroubleTally): Promise<void> {
     const tries = Math.max(1, Math.round(kind.tries * this.#options.budget));
     const calls = (await this.faulty.cleanSync())[side];
     const shim = this.faulty.shim(side);
