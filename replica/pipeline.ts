@@ -11,7 +11,7 @@
  * Every step may be entered again after a failure or a crash; `SetWriter` decides when.
  */
 import type { Clock } from '../shared/clock.js';
-import { AfterimageError, messageOf } from '../shared/errors.js';
+import { AfterimageError, asAfterimageError, messageOf } from '../shared/errors.js';
 import type { HashCore } from '../shared/hash/hash-core.js';
 import type { Log } from '../shared/log.js';
 import type { Posix } from '../shared/posix/posix.js';
@@ -78,6 +78,15 @@ async function flushIntent(deps: PipelineDeps, staging: Staging): Promise<void> 
     if (!staging.flushIfSmall()) await deps.flushAll();
   } catch (cause) {
     throw flushFailed(cause);
+  }
+}
+
+/** Notes on disk that the sync is sealed. Rows of the intent before it are as lost as any bytes (R19). */
+export function markSealed(staging: Staging): ReturnType<Staging['markSealed']> {
+  try {
+    return staging.markSealed();
+  } catch (cause) {
+    throw asAfterimageError(cause).code === 'storage-failed' ? flushFailed(cause) : cause;
   }
 }
 

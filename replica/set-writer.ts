@@ -3,13 +3,14 @@
  * what a crash cut off. Everything here happens one after the other, under one lock.
  */
 import fs from 'node:fs';
-import { AfterimageError, asAfterimageError } from '../shared/errors.js';
+import { AfterimageError, asAfterimageError, isBrokenDatabase } from '../shared/errors.js';
 import { Mutex } from '../shared/mutex.js';
 import type { SetStore } from './history/set-store.js';
 import {
   applyToPoint,
   makeSearchable,
   flushFailed,
+  markSealed,
   type PipelineDeps,
   sealSync,
   startApplying,
@@ -237,15 +238,15 @@ export class SetWriter implements SetPort {
       code: error.code,
       error: error.message,
     });
-    if (this.#staging !== undefined) await this.#drop();
+    if (this.#staging !== undefined) await this.#drop(error);
     this.#events.tell({ type: 'refused', sync: at.sync, error, wants: at.wants });
   }
 
-  /** Drops the sync; its blocks stay for the next one (R12). */
-  async #drop(): Promise<void> {
+  /** Drops the sync; its blocks stay for the next one (R12), unless its intent is what is broken. */
+  async #drop(because?: AfterimageError): Promise<void> {
     this.#staging?.close();
     this.#staging = undefined;
-    this.#leftovers.keep();
+    if (!isBrokenDatabase(because?.cause)) this.#leftovers.keep();
     this.#store.promised.clear();
     await emptyFolders(this.#folders.intent, this.#folders.new);
     this.#machine.to('idle');
@@ -296,23 +297,22 @@ export class SetWriter implements SetPort {
   }
 
   async #seal(staging: Staging): Promise<boolean> {
+    let sealed: ReturnType<Staging['markSealed']>;
     try {
       const wants = await sealSync(this.#pipeline, staging);
       if (wants.length > 0) {
-        const error = new AfterimageError(
-          'digest-mismatch',
-          `${wants.length} blocks do not come out as the agent says`,
-        );
+        const message = `${wants.length} blocks do not come out as the agent says`;
+        const error = new AfterimageError('digest-mismatch', message);
         await this.#refuse(error, { sync: staging.status().sync, wants });
         return false;
       }
+      sealed = markSealed(staging);
     } catch (error) {
       const refusal = asAfterimageError(error);
       if (isStorageTrouble(refusal)) throw refusal;
       await this.#refuse(refusal, { sync: staging.status().sync, wants: [] });
       return false;
     }
-    const sealed = staging.markSealed();
     this.#machine.to('sealed');
     this.#events.tell({ type: 'durable', ...this.#received });
     this.#events.tell({ type: 'sealed', ...sealed });

@@ -73,6 +73,6 @@ export class Stall {
 }
 
 /** Trouble that may pass: the step is tried again. Anything else drops the sync. */
-export function isStorageTrouble(error: AfterimageError): boolean {
+export function isStorageTrouble(error: Pick<AfterimageError, 'code'>): boolean {
   return error.code === 'storage-full' || error.code === 'storage-failed';
 }

@@ -6,8 +6,10 @@
 import path from 'node:path';
 import fs from 'node:fs';
 import Database from 'better-sqlite3';
+import { asAfterimageError } from '../../shared/errors.js';
 import { IndexDb } from '../index/index-db.js';
 import { beforeTable } from '../index/schema.js';
+import { isStorageTrouble } from '../stall.js';
 
 const schema = `
 CREATE TABLE IF NOT EXISTS sync (
@@ -134,4 +136,19 @@ export function openIntent(folder: string): IndexDb {
   db.pragma('cache_size = -32768');
   db.exec(schema);
   return new IndexDb(db);
+}
+
+/**
+ * Closes an intent. Rows that the disk does not take any more are lost: their frames are not durable,
+ * and come again.
+ */
+export function closeIntent(intent: IndexDb): void {
+  try {
+    if (intent.db.inTransaction) intent.db.exec('COMMIT');
+  } catch (error) {
+    const { code } = asAfterimageError(error);
+    if (code !== 'damaged' && !isStorageTrouble({ code })) throw error;
+  } finally {
+    intent.close();
+  }
 }

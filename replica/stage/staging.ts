@@ -24,7 +24,7 @@ import type { IndexDb } from '../index/index-db.js';
 import { newestPoint, nodeAt, nodeEver, splitMtime } from '../index/nodes.js';
 import type { Allowance } from '../space-guard.js';
 import { flushFile } from './flush-file.js';
-import { type IntentFolders, intentFile, openIntent } from './intent-db.js';
+import { type IntentFolders, closeIntent, intentFile, openIntent } from './intent-db.js';
 import type { IntentStore, KnownBlocks } from './known-blocks.js';
 import { NewFiles } from './new-files.js';
 import { outcomeOf } from './outcome-of.js';
@@ -76,8 +76,12 @@ export class Staging {
   /** Rows were written that are not handed to the file yet. */
   #uncommitted = false;
 
-  private constructor(deps: StagingDeps, intent: IndexDb) {
+  /** As stored; told without the file, which may be what fails. */
+  #row: SyncRow;
+
+  private constructor(deps: StagingDeps, { intent, row }: { intent: IndexDb; row: SyncRow }) {
     this.#deps = deps;
+    this.#row = row;
     this.#parentPoint = newestPoint(deps.source.index);
     this.intent = intent;
     this.newFiles = new NewFiles(deps.folders.new);
@@ -102,9 +106,10 @@ export class Staging {
       readonly allowance?: Allowance | undefined;
     },
   ): Staging {
-    const staging = new Staging(deps, openIntent(deps.folders.intent));
-    staging.#allowance = start.allowance;
     const { sync, incarnation } = start.record;
+    const row = { boot: start.boot, sync, durable: 0, sealed: 0 };
+    const staging = new Staging(deps, { intent: openIntent(deps.folders.intent), row });
+    staging.#allowance = start.allowance;
     staging.intent.run(
       'INSERT INTO sync (one, boot, sync, incarnation, durable, sealed, received_bytes) VALUES (1, ?, ?, ?, 0, 0, 0)',
       start.boot,
@@ -123,7 +128,7 @@ export class Staging {
       intent.close();
       return undefined;
     }
-    const staging = new Staging(deps, intent);
+    const staging = new Staging(deps, { intent, row });
     if (row.sealed === 0) {
       intent.run('DELETE FROM manifest_record WHERE frame > ?', row.durable);
       intent.run('UPDATE sync SET outcome = NULL, ended_frame = 0 WHERE ended_frame > durable');
@@ -157,15 +162,8 @@ export class Staging {
 
   /** What is known of the sync, as stored. */
   status(): StagedSync {
-    const row = this.intent.get<SyncRow>('SELECT boot, sync, durable, sealed FROM sync');
-    if (row === undefined) throw refused('the intent names no sync');
-    return {
-      boot: row.boot,
-      sync: row.sync,
-      sealed: row.sealed === 1,
-      ended: this.#ended,
-      durable: row.durable,
-    };
+    const { boot, sync, sealed, durable } = this.#row;
+    return { boot, sync, sealed: sealed === 1, ended: this.#ended, durable };
   }
 
   /** Whether this sync is the newest point already: a crash came between its cut and its clean-up. */
@@ -241,6 +239,7 @@ export class Staging {
     this.intent.db.pragma('synchronous = FULL');
     this.intent.run('UPDATE sync SET durable = max(durable, ?)', sequence);
     this.intent.db.pragma('synchronous = NORMAL');
+    this.#row = { ...this.#row, durable: Math.max(this.#row.durable, sequence) };
   }
 
   /** Notes, on disk, that the sync is sealed with this manifest and outcome. */
@@ -250,7 +249,8 @@ export class Staging {
     this.intent.db.pragma('synchronous = FULL');
     this.intent.run('UPDATE sync SET sealed = 1, manifest = ?', manifest);
     this.intent.db.pragma('synchronous = NORMAL');
-    return { manifest, sync: this.status().sync };
+    this.#row = { ...this.#row, sealed: 1 };
+    return { manifest, sync: this.#row.sync };
   }
 
   /**
@@ -270,10 +270,9 @@ export class Staging {
   }
 
   close(): void {
-    if (this.intent.db.inTransaction) this.intent.db.exec('COMMIT');
     this.newFiles.close();
     this.pages.close();
-    this.intent.close();
+    closeIntent(this.intent);
   }
 
   #beginRows(): void {
