@@ -71,7 +71,7 @@ export function transportContract(name: string, make: MakeFixture): void {
         await receiver.flush();
         const sent = Array.from({ length: 60 }, (_, index) => {
           const length = 1 + index * 4000;
-        const data = index % 2 === 0 ? roomyBuffer(length) : Buffer.alloc(length);
+          const data = index % 2 === 0 ? roomyBuffer(length) : Buffer.alloc(length);
           return data.fill(index);
         });
         for (const data of sent) sender.publish('afterimage.room.a', data);
