@@ -23,6 +23,7 @@ import { SetChores } from './set-chores.js';
 import { emptyFolders, sweepAttic } from './set-folders.js';
 import { beginOf, checkParent, syncBegunBy } from './stage/begin-of.js';
 import { type IntentFolders, intentFolders } from './stage/intent-db.js';
+import { CleanUp } from './stage/clean-up.js';
 import { answerHas, KnownBlocks } from './stage/known-blocks.js';
 import { Leftovers } from './stage/leftovers.js';
 import { ParentState } from './stage/parent-state.js';
@@ -53,6 +54,7 @@ export class SetWriter implements SetPort {
   readonly #machine = new SetStateMachine();
   readonly #events = new SetEvents();
   readonly #leftovers: Leftovers;
+  readonly #cleanUp: CleanUp;
   readonly #parent: ParentState;
   readonly #known: KnownBlocks;
   readonly #anchor: number;
@@ -62,7 +64,6 @@ export class SetWriter implements SetPort {
   readonly #stall: Stall;
   #staging: Staging | undefined;
   #received = { boot: '', sequence: 0 };
-  #unclean = false;
 
   private constructor(deps: SetWriterDeps) {
     this.#deps = deps;
@@ -70,17 +71,16 @@ export class SetWriter implements SetPort {
     this.set = deps.store.set;
     this.#folders = intentFolders(deps.store.folder);
     this.#leftovers = new Leftovers(this.#folders);
+    this.#cleanUp = new CleanUp(this.#folders, this.#leftovers);
     this.#parent = new ParentState(deps.store.source);
     this.#known = new KnownBlocks(deps.store, () => [
       ...(this.#staging === undefined ? [] : [this.#staging.store]),
       ...this.#leftovers.stores,
     ]);
     this.#anchor = fs.openSync(deps.store.folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
-    this.#flush = new BackgroundFlush({
-      flushAll: () => deps.posix.syncfs(this.#anchor),
-      log: deps.log,
-      flushBytes: deps.flushBytes,
-    });
+    const flushAll = (): Promise<void> => deps.posix.syncfs(this.#anchor);
+    const { log, flushBytes } = deps;
+    this.#flush = new BackgroundFlush({ flushAll, log, flushBytes });
     this.#stall = new Stall({
       log: deps.log.with({ set: this.set }),
       signal: this.#closing.signal,
@@ -91,18 +91,22 @@ export class SetWriter implements SetPort {
         if (db?.inTransaction === true && this.#machine.state !== 'receiving') db.exec('ROLLBACK');
       },
     });
-    this.#pipeline = {
-      ...deps,
-      known: this.#known,
-      flushAll: () => deps.posix.syncfs(this.#anchor),
-    };
+    this.#pipeline = { ...deps, known: this.#known, flushAll };
   }
 
   /** Opens the set's writer and brings an interrupted sync to its end, forward or back. */
   static async open(deps: SetWriterDeps): Promise<SetWriter> {
     const writer = new SetWriter(deps);
-    await writer.#lock.run(() => writer.#recover());
+    await writer.#lock.run(() => writer.#recover()).catch((error: unknown) => writer.#fail(error));
     return writer;
+  }
+
+  /** What recovery left to be tried again must not go on beside the next writer of the set. */
+  async #fail(error: unknown): Promise<never> {
+    await this.close().catch((closing: unknown) => {
+      this.#deps.log.error('a set that did not open could not be closed', closing);
+    });
+    throw error;
   }
 
   /** What the set is doing, and what keeps it from going on. */
@@ -283,7 +287,7 @@ export class SetWriter implements SetPort {
   /** From the last frame to the new point; may be entered again after a failure at any step. */
   async #finish(): Promise<void> {
     const staging = this.#staging;
-    if (staging === undefined) return this.#unclean ? this.#clean() : undefined;
+    if (staging === undefined) return this.#cleanUp.again();
     const state = this.#machine.state;
     if (state === 'receiving' || state === 'sealing') {
       this.#machine.to('sealing');
@@ -329,13 +333,6 @@ export class SetWriter implements SetPort {
     await makeSearchable(this.#pipeline, cut.point, staging);
     await this.#dropCut(staging);
     this.#store.certify();
-  }
-
-  async #clean(): Promise<void> {
-    this.#unclean = true;
-    await emptyFolders(this.#folders.intent, this.#folders.new, this.#folders.park);
-    await this.#leftovers.clear();
-    this.#unclean = false;
   }
 
   // ——— start ———
@@ -384,7 +381,7 @@ export class SetWriter implements SetPort {
     this.#staging = undefined;
     this.#store.promised.clear();
     this.#parent.forget();
-    await this.#clean();
+    await this.#cleanUp.run();
   }
 
   #stagingDeps(): StagingDeps {

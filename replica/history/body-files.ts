@@ -52,7 +52,7 @@ export class BodyFiles {
 
   /** Tells of a sync being applied, or that it is over. */
   setPending(names: PendingNames | undefined): void {
-    this.#pending?.folders.close();
+    this.#forgetFolders();
     this.#turns.clear();
     this.#pending =
       names === undefined
@@ -84,6 +84,7 @@ export class BodyFiles {
    * while a sync is applied at the next of the places where it can be.
    */
   forget(body: number): void {
+    this.#forgetFolders();
     if (this.#pending !== undefined) this.#turns.set(body, (this.#turns.get(body) ?? 0) + 1);
     const fd = this.#open.get(body);
     if (fd === undefined) return;
@@ -96,6 +97,12 @@ export class BodyFiles {
     for (const fd of this.#open.values()) fs.closeSync(fd);
     this.#open.clear();
     this.#folders.close();
+  }
+
+  /** While names move a path can lead to another folder, which must not be taken for this one later. */
+  #forgetFolders(): void {
+    this.#folders.close();
+    this.#pending?.folders.close();
   }
 
   close(): void {

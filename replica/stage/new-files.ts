@@ -40,6 +40,12 @@ export class NewFiles {
     });
   }
 
+  /** Makes a block zero, with what it held past its end when it was longer: the file may grow again. */
+  zero(node: number, block: number): void {
+    const length = Math.min(BLOCK_BYTES, (this.size(node) ?? 0) - block * BLOCK_BYTES);
+    if (length > 0) this.write(node, block, Buffer.alloc(length));
+  }
+
   read(node: number, at: { readonly block: number; readonly length: number }): Buffer {
     const bytes = Buffer.alloc(at.length);
     readFully(this.#descriptor(node), bytes, at.block * BLOCK_BYTES);

@@ -190,13 +190,13 @@ export class StagedContent {
 
   #zeroNew(node: StagedNode, first: number, count: number): void {
     const { intent, newFiles } = this.#deps;
-    const overwritten = intent.all<{ block: number; bytes: number }>(
-      'SELECT block, bytes FROM block WHERE node = ? AND block >= ? AND block < ?',
+    const overwritten = intent.all<{ block: number }>(
+      'SELECT block FROM block WHERE node = ? AND block >= ? AND block < ?',
       node.id,
       first,
       first + count,
     );
-    for (const { block, bytes } of overwritten) newFiles.write(node.id, block, Buffer.alloc(bytes));
+    for (const { block } of overwritten) newFiles.zero(node.id, block);
     intent.run(
       'DELETE FROM block WHERE node = ? AND block >= ? AND block < ?',
       node.id,

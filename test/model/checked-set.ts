@@ -99,8 +99,9 @@ export class CheckedSet {
       });
       const { stalled } = opened.writer.status;
       if (stalled !== undefined) this.#whileStalled(stalled);
-      if ((await this.live(this.#settled(opened))) !== 'killed') return;
-      await this.die(troubles);
+      const settled = await this.live(this.#settled(opened));
+      if (settled === 'killed') await this.die(troubles);
+      else return;
     }
   }
 
@@ -174,6 +175,7 @@ export class CheckedSet {
   async #settled({ writer }: OpenSet): Promise<void> {
     while (writer.status.stalled !== undefined)
       await new Promise((resolve) => setImmediate(resolve));
+    await this.#stalls;
     if (writer.status.state !== 'receiving') await writer.abandon('nothing is under way');
   }
 

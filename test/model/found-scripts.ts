@@ -29,4 +29,34 @@ export const foundScripts: Readonly<Record<string, Script>> = {
     {"do":"create","at":{"folder":1,"name":"b"},"node":2,"kind":"file","mode":3186,"mtimeNs":"1779450451743260792","bytes":5000,"salt":453338}
     {"do":"sync","salt":632141,"frameBytes":200000,"troubles":[{"how":"power","kept":"bytes","salt":146,"name":"create new","nth":1},{"how":"full","name":"rename new to leftover","nth":1}],"then":"other"}
     {"do":"sync","salt":868864,"frameBytes":200000,"troubles":[],"then":"same"}`),
+  'a block that was longer in an earlier round, then zero, is zero when its file grows again':
+    parseScript(`
+    {"do":"create","at":{"folder":1,"name":"e"},"node":8,"kind":"file","mode":791,"mtimeNs":"167787873440799878","bytes":5000,"salt":812813}
+    {"do":"round"}
+    {"do":"resize","node":8,"bytes":4868,"mtimeNs":"434210694385063988"}
+    {"do":"round"}
+    {"do":"write","node":8,"at":0,"bytes":65536,"salt":0,"mtimeNs":"668693149294339858"}
+    {"do":"resize","node":8,"bytes":182212,"mtimeNs":"1437371816063144718"}
+    {"do":"sync","salt":52726,"frameBytes":200000,"troubles":[],"then":"same"}`),
+  'a folder that a reader found at a path while names moved is not taken for another afterwards':
+    parseScript(`
+    {"do":"create","at":{"folder":1,"name":"e"},"node":3,"kind":"folder","mode":3412,"mtimeNs":"393315510815025588","bytes":0,"salt":61932}
+    {"do":"create","at":{"folder":3,"name":"d"},"node":4,"kind":"folder","mode":3882,"mtimeNs":"1870712437779842089","bytes":0,"salt":970381}
+    {"do":"create","at":{"folder":1,"name":"a"},"node":5,"kind":"file","mode":1385,"mtimeNs":"503469637544901921","bytes":5000,"salt":546856}
+    {"do":"swap","a":{"folder":3,"name":"d"},"b":{"folder":1,"name":"a"}}
+    {"do":"move","from":{"folder":1,"name":"a"},"to":{"folder":3,"name":"a"}}
+    {"do":"create","at":{"folder":1,"name":"b"},"node":9,"kind":"file","mode":3133,"mtimeNs":"1906482210364016101","bytes":5000,"salt":441099}
+    {"do":"swap","a":{"folder":1,"name":"b"},"b":{"folder":3,"name":"a"}}
+    {"do":"create","at":{"folder":4,"name":"b"},"node":13,"kind":"file","mode":503,"mtimeNs":"1777172659201356065","bytes":5000,"salt":682324}
+    {"do":"sync","salt":257223,"frameBytes":200000,"troubles":[],"then":"other"}
+    {"do":"swap","a":{"folder":1,"name":"b"},"b":{"folder":1,"name":"e"}}
+    {"do":"write","node":13,"at":0,"bytes":9000,"salt":928976,"mtimeNs":"-1815238898995240019"}
+    {"do":"sync","salt":879862,"frameBytes":200000,"troubles":[{"how":"full","name":"rename new to base","nth":1}],"then":"same"}`),
+  'a writer whose opening failed does nothing any more beside the next one': parseScript(`
+    {"do":"create","at":{"folder":1,"name":"a"},"node":4,"kind":"folder","mode":167,"mtimeNs":"1557243065092712113","bytes":0,"salt":762080}
+    {"do":"create","at":{"folder":1,"name":"f"},"node":8,"kind":"folder","mode":1782,"mtimeNs":"409757429773054743","bytes":0,"salt":43842}
+    {"do":"create","at":{"folder":8,"name":"b"},"node":11,"kind":"file","mode":2809,"mtimeNs":"455850548098316529","bytes":5000,"salt":415170}
+    {"do":"sync","salt":595495,"frameBytes":200000,"troubles":[{"how":"power","kept":"names","salt":559,"name":"times base","nth":3},{"how":"power","kept":"all","salt":449,"name":"commit index.db","nth":5}],"then":"same"}
+    {"do":"remove","at":{"folder":1,"name":"f"}}
+    {"do":"sync","salt":953086,"frameBytes":200000,"troubles":[{"how":"full","name":"rename base to park","nth":1}],"then":"other"}`),
 };

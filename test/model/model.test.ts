@@ -24,7 +24,9 @@ async function expectRight(script: Script, name: string): Promise<void> {
   const { wrong } = await runScript(script);
   if (wrong === undefined) return;
   const small = await shrink(script);
-  expect.fail(`${name}: ${small.wrong}\nSCRIPT, a step a line:\n${printScript(small.script)}\n`);
+  expect.fail(
+    `${name}: ${wrong}\nCUT DOWN: ${small.wrong}\nSCRIPT, a step a line:\n${printScript(small.script)}\n`,
+  );
 }
 
 function kindsOf(struck: readonly string[]): string[] {

@@ -68,6 +68,7 @@ async function runSeed(seed: number, options: CampaignOptions, tally: Tally): Pr
   if (counts.strikes.length === 0) tally.struck(last, 1);
   tally.failed(last, wrong);
   if (tally.failures > FAILURES_SHOWN) return;
+  options.log(`model: seed ${seed}: ${wrong}`);
   const small = await shrink(script);
   show(options, `model: seed ${seed}: ${small.wrong}`, small.script);
 }
