@@ -21,8 +21,10 @@ export async function* restoreLines(
   // Its failure is thrown below, when it is awaited.
   running.catch(() => undefined);
   try {
-    while (!lines.ended) {
+    for (let ended = false; !ended;) {
       await lines.ready();
+      // Asked before: while lines are handed over, more may come, and the end.
+      ended = lines.ended;
       yield* lines.take();
     }
     yield presentReport(await running);

@@ -62,4 +62,5 @@ test.skipIf(missing !== undefined)(
       expect(lost + wrong, `flushes of ${match} lie`).toBeGreaterThan(0);
     }
   },
+  240_000,
 );

@@ -12,6 +12,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type RestoreLine, restoreLineSchema } from '../../../shared/api/actions.js';
 import { AfterimageError } from '../../../shared/errors.js';
 import { loadPosix } from '../../../shared/posix/load-posix.js';
+import { createHashCore } from '../../../shared/hash/create-hash-core.js';
+import { restoreLines } from '../../../replica/serve/restore-lines.js';
+import { ViewSource } from '../../../replica/restore/view-source.js';
 import { TestReplica } from '../../cli/support/served-memory.js';
 import { describeDisk, describeTree, removeFolder } from '../support/disk-tree.js';
 
@@ -69,6 +72,30 @@ describe('restore by the replica (R22)', () => {
       'create app/b',
     ]);
     expect(existsSync(join(root, 'new'))).toBe(false);
+  });
+
+  it('a reader who is slow: is told every action all the same', async () => {
+    const view = replica.set.open(1);
+    const hash = createHashCore();
+    const lines = restoreLines(
+      new ViewSource(view, hash),
+      {
+        target: { type: 'folder', folder: Buffer.from(join(root, 'new')) },
+        paths: [],
+        mode: 'fresh',
+        extra: 'leave',
+        effect: 'plan',
+      },
+      { posix, hash, signal: new AbortController().signal },
+    );
+    const actions: string[] = [];
+    for await (const line of lines) {
+      if (line.type === 'action') actions.push(line.path);
+      // What is planned meanwhile, to its end, is what was lost once.
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+    view.close();
+    expect(actions).toEqual(['app', 'app/a', 'app/b']);
   });
 
   it.each(['elsewhere', 'root-beside/x', 'root/../elsewhere', 'root/x/../../elsewhere'])(
