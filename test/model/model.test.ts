@@ -2,7 +2,8 @@
  * The product's own index, apply, redo, reading and removal of points against full copies held in
  * memory, with the process killed, the power cut and the disk full at any step (R1–R10, promises 1–3).
  *
- * SEED=n runs one seed, SEEDS=n that many from there on, SCRIPT=file a script as a failure prints it.
+ * SEED=n runs one seed, SEEDS=n that many from there on, SCRIPT=file a script as a failure prints it,
+ * SHRINK=0 tells a failure as it is.
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
@@ -23,6 +24,7 @@ const last = first + seeds - 1;
 async function expectRight(script: Script, name: string): Promise<void> {
   const { wrong } = await runScript(script);
   if (wrong === undefined) return;
+  if (process.env['SHRINK'] === '0') expect.fail(`${name}: ${wrong}`);
   const small = await shrink(script);
   expect.fail(
     `${name}: ${wrong}\nCUT DOWN: ${small.wrong}\nSCRIPT, a step a line:\n${printScript(small.script)}\n`,
