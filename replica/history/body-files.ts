@@ -1,13 +1,13 @@
 /**
  * Where a body's bytes are, as an open file. While a sync is applied a body can be under its old
- * name, parked, new, under its new name or in the attic (R9): every place is tried. A descriptor
- * once opened stays right whatever is renamed; digests decide whether the bytes are.
+ * name, parked, in a folder that is parked, new, under its new name or in the attic (R9): every place
+ * is tried. A descriptor once opened stays right whatever is renamed; digests decide whether the bytes are.
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import { AfterimageError, errnoOf } from '../../shared/errors.js';
-import { isEntryName } from '../../shared/protocol/records.js';
-import { below, FolderTree, type NameOf } from '../apply/folders.js';
+import { isEntryName, SET_NODE } from '../../shared/protocol/records.js';
+import { below, existsAt, FolderTree, type NameOf } from '../apply/folders.js';
 import type { IndexDb } from '../index/index-db.js';
 import { namesAt, newestPoint } from '../index/nodes.js';
 import { Place } from '../index/schema.js';
@@ -27,6 +27,15 @@ export interface PendingNames {
   readonly nameOf: NameOf;
 }
 
+interface Pending {
+  readonly names: PendingNames;
+  /** Folders under their new names. */
+  readonly folders: FolderTree;
+  readonly park: number;
+  /** Folders that are in the park, or in one that is. */
+  readonly parked: FolderTree;
+}
+
 export class BodyFiles {
   readonly #setFolder: string;
   readonly #index: IndexDb;
@@ -35,7 +44,7 @@ export class BodyFiles {
   readonly #folders: FolderTree;
   /** How often a body's file was found to be another, while the present sync is applied. */
   readonly #turns = new Map<number, number>();
-  #pending: { readonly names: PendingNames; readonly folders: FolderTree } | undefined;
+  #pending: Pending | undefined;
 
   constructor(setFolder: string, index: IndexDb) {
     this.#setFolder = setFolder;
@@ -44,20 +53,31 @@ export class BodyFiles {
       path.join(setFolder, 'base'),
       fs.constants.O_RDONLY | fs.constants.O_DIRECTORY,
     );
-    this.#folders = new FolderTree(
-      this.#base,
-      (node) => namesAt(index, node, newestPoint(index))[0],
-    );
+    this.#folders = new FolderTree(this.#base, this.#nameOf);
   }
 
   /** Tells of a sync being applied, or that it is over. */
   setPending(names: PendingNames | undefined): void {
     this.#forgetFolders();
     this.#turns.clear();
-    this.#pending =
-      names === undefined
-        ? undefined
-        : { names, folders: new FolderTree(this.#base, names.nameOf) };
+    if (this.#pending !== undefined) fs.closeSync(this.#pending.park);
+    this.#pending = names === undefined ? undefined : this.#toPending(names);
+  }
+
+  #toPending(names: PendingNames): Pending {
+    const folder = path.join(this.#setFolder, 'park');
+    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const park = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+    const inPark: NameOf = (node) =>
+      existsAt(path.join(folder, `${node}.0`))
+        ? { parent: SET_NODE, name: Buffer.from(`${node}.0`) }
+        : this.#nameOf(node);
+    return {
+      names,
+      folders: new FolderTree(this.#base, names.nameOf),
+      park,
+      parked: new FolderTree(park, inPark),
+    };
   }
 
   /** A descriptor of the body's file, owned by this object. Throws `damaged` when it is nowhere. */
@@ -103,6 +123,7 @@ export class BodyFiles {
   #forgetFolders(): void {
     this.#folders.close();
     this.#pending?.folders.close();
+    this.#pending?.parked.close();
   }
 
   close(): void {
@@ -111,9 +132,11 @@ export class BodyFiles {
     fs.closeSync(this.#base);
   }
 
-  #openNamed(node: number): number | undefined {
+  readonly #nameOf: NameOf = (node) => namesAt(this.#index, node, newestPoint(this.#index))[0];
+
+  #openNamed(node: number, folders = this.#folders): number | undefined {
     for (const entry of namesAt(this.#index, node, newestPoint(this.#index))) {
-      const fd = openIn(this.#folders, entry);
+      const fd = openIn(folders, entry);
       if (fd !== undefined) return fd;
     }
     return undefined;
@@ -129,6 +152,7 @@ export class BodyFiles {
     if (pending !== undefined) {
       places.push(
         () => openPlain(path.join(this.#setFolder, 'park', `${node}.0`)),
+        () => this.#openNamed(node, pending.parked),
         ...pending.names.namesOf(node).map((entry) => () => openIn(pending.folders, entry)),
       );
     }

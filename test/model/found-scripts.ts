@@ -59,4 +59,11 @@ export const foundScripts: Readonly<Record<string, Script>> = {
     {"do":"sync","salt":595495,"frameBytes":200000,"troubles":[{"how":"power","kept":"names","salt":559,"name":"times base","nth":3},{"how":"power","kept":"all","salt":449,"name":"commit index.db","nth":5}],"then":"same"}
     {"do":"remove","at":{"folder":1,"name":"f"}}
     {"do":"sync","salt":953086,"frameBytes":200000,"troubles":[{"how":"full","name":"rename base to park","nth":1}],"then":"other"}`),
+  'a file in a folder that is parked is read while the disk is full': parseScript(`
+    {"do":"create","at":{"folder":1,"name":"b"},"node":18,"kind":"folder","mode":1394,"mtimeNs":"224646026044608321","bytes":0,"salt":936964}
+    {"do":"create","at":{"folder":18,"name":"b"},"node":19,"kind":"file","mode":3789,"mtimeNs":"1614726325219148928","bytes":5000,"salt":372065}
+    {"do":"sync","salt":919359,"frameBytes":200000,"troubles":[],"then":"same"}
+    {"do":"move","from":{"folder":1,"name":"b"},"to":{"folder":1,"name":"f"}}
+    {"do":"create","at":{"folder":1,"name":"c"},"node":24,"kind":"file","mode":535,"mtimeNs":"-1274316711847090785","bytes":0,"salt":288662}
+    {"do":"sync","salt":165413,"frameBytes":200000,"troubles":[{"how":"full","name":"rename new to base","nth":1}],"then":"same"}`),
 };
