@@ -41,16 +41,16 @@ function digestContradiction(view: PointView, { node, size }: NodeVersion): stri
   return undefined;
 }
 
-/** What is wrong with a point's place in the chain of points, or undefined (R13). */
+/**
+ * What is wrong with a point's place in the chain of points, or undefined (R13). Dates may go back:
+ * they are the clock's, which may be set (R20); the order is that of the numbers.
+ */
 export function chainContradiction(
   previous: PointSummary | undefined,
   point: PointSummary,
 ): string | undefined {
   if (point.chain.length !== 32 || point.manifest.length !== 32) {
     return 'its chain or manifest digest is not 32 bytes';
-  }
-  if (previous !== undefined && point.timeMs < previous.timeMs) {
-    return `it is dated before point ${previous.point}`;
   }
   if (point.incarnation === undefined || previous?.point !== point.point - 1) return undefined;
   return nextChain(previous.chain, point.manifest, point.incarnation).equals(point.chain)
