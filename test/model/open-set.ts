@@ -63,8 +63,12 @@ export async function sendSync(
       resolve(event);
     });
   });
-  for (const [index, body] of sync.frames.entries()) {
-    await writer.stage({ boot: sync.boot.padStart(32, '0'), sequence: sync.from + index, body });
-  }
+  const sending = (async () => {
+    for (const [index, body] of sync.frames.entries())
+      await writer.stage({ boot: sync.boot.padStart(32, '0'), sequence: sync.from + index, body });
+  })();
+  // A set that stalls takes no frame until it closes.
+  sending.catch(() => undefined);
+  await Promise.race([sending, done]);
   return done;
 }

@@ -2,6 +2,7 @@
  * Power came back: opens the set on what its disk holds, and compares with what had been told to the
  * agent before the cut (promises 1 to 3, R11, R12).
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { createHashCore } from '../../../shared/hash/create-hash-core.js';
 import { verifySet } from '../../../replica/verify/verify-set.js';
 import { StoredSetReader } from '../../../replica/history/stored-set-reader.js';
@@ -10,6 +11,8 @@ import { differences, readPoint } from '../../model/full-copy.js';
 import { openModelSet, type OpenSet, sendSync } from '../../model/open-set.js';
 import { BOOT, type PlannedSync } from './power-history.js';
 import type { LogEntry } from './write-log.js';
+
+const PATIENCE_MS = 20_000;
 
 /** What the agent had been told. */
 export interface Told {
@@ -57,12 +60,12 @@ export async function checkCut(
   }
   try {
     lost.push(...lostOf(set, expected));
-    await checkPoints(set, expected.syncs, wrong);
-    await goOn(set, expected.syncs, wrong);
+    await within('reading points back', checkPoints(set, expected.syncs, wrong));
+    await within('the next sync', goOn(set, expected.syncs, wrong));
   } catch (error) {
     wrong.push(messageOf(error));
   } finally {
-    await set.close().catch((error: unknown) => wrong.push(messageOf(error)));
+    await within('closing', set.close()).catch((error: unknown) => wrong.push(messageOf(error)));
   }
   return { lost, wrong };
 }
@@ -119,4 +122,10 @@ async function goOn(set: OpenSet, syncs: readonly PlannedSync[], wrong: string[]
   }
   const found = differences(await readPoint(set.store, point + 1), next.copy);
   wrong.push(...found.map((line) => `next point ${point + 1}: ${line}`));
+}
+
+/** A set that its disk made wait for ever is one that does not go on. */
+async function within(what: string, work: Promise<void>): Promise<void> {
+  const late = delay(PATIENCE_MS, 'late' as const, { ref: false });
+  if ((await Promise.race([work, late])) === 'late') throw new Error(`${what} does not end`);
 }
