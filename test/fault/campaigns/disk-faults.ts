@@ -8,7 +8,12 @@ import type { Campaign, CampaignOptions, Outcome } from '../campaign.js';
 import { FaultyProduct, type Side, type Trouble } from '../disk/faulty-product.js';
 import { filledUp, type TroubleKind, troubleKinds } from '../disk/troubles.js';
 import { compilerMissing } from '../native-program.js';
-import { BlockDevices, makeFileSystem, mountsMissing } from '../power/block-devices.js';
+import {
+  BlockDevices,
+  homeOfDevices,
+  makeFileSystem,
+  mountsMissing,
+} from '../power/block-devices.js';
 import { Seeded } from '../../support/seeded.js';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -78,7 +83,7 @@ async function fillDisks(
   filled: readonly { what: (typeof fills)[number]; tally: Tally }[],
   options: CampaignOptions,
 ): Promise<void> {
-  const home = fs.mkdtempSync(path.join(os.tmpdir(), 'afterimage-small-disk-'));
+  const home = homeOfDevices(os.tmpdir());
   const image = path.join(home, 'image');
   const devices = new BlockDevices();
   makeFileSystem('ext4', image, {

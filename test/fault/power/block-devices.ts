@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import path from 'node:path';
 
 export type FileSystemType = 'ext4' | 'xfs' | 'btrfs';
 
@@ -82,6 +83,28 @@ export class BlockDevices {
     }
     if (failures.length > 0) throw failures[0];
   }
+}
+
+/**
+ * A folder in `parent` for images and mounts. Those of processes that were killed are taken down
+ * first: nobody else would.
+ */
+export function homeOfDevices(parent: string): string {
+  for (const name of fs.readdirSync(parent)) {
+    const pid = /^afterimage-devices-(\d+)-/.exec(name)?.[1];
+    if (pid !== undefined && !fs.existsSync(`/proc/${pid}`)) takeDown(path.join(parent, name));
+  }
+  return fs.mkdtempSync(path.join(parent, `afterimage-devices-${process.pid}-`));
+}
+
+function takeDown(home: string): void {
+  const tables = fs.readFileSync('/proc/self/mounts', 'utf8').split('\n').reverse();
+  for (const [device = '', folder = ''] of tables.map((line) => line.split(' '))) {
+    if (!folder.startsWith(`${home}/`)) continue;
+    spawnSync('umount', ['--lazy', folder]);
+    if (device.startsWith('/dev/loop')) spawnSync('losetup', ['--detach', device]);
+  }
+  fs.rmSync(home, { recursive: true, force: true });
 }
 
 /** Somebody may still hold a file open: then it is taken out of sight and ends with them. */

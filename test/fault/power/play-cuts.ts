@@ -6,7 +6,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createHashCore } from '../../../shared/hash/create-hash-core.js';
 import { Seeded } from '../../support/seeded.js';
-import { BlockDevices, type FileSystemType } from './block-devices.js';
+import { BlockDevices, type FileSystemType, homeOfDevices } from './block-devices.js';
 import { checkCut, toldBefore } from './check-cut.js';
 import { chooseCuts, CutImages } from './cut-image.js';
 import { planSyncs, type PlannedSync } from './power-history.js';
@@ -39,7 +39,7 @@ export interface PowerResult {
 /** Needs what `recorderMissing` asks for, and the test room built. */
 export async function playCuts(run: PowerRun): Promise<PowerResult> {
   const parent = fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir();
-  const home = fs.mkdtempSync(path.join(parent, 'afterimage-power-'));
+  const home = homeOfDevices(parent);
   const devices = new BlockDevices();
   try {
     const recording = await startRecording(devices, { home, type: run.type, bytes: DEVICE_BYTES });
