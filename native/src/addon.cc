@@ -1,11 +1,13 @@
 // The addon's door: every exported function, and the layout version that the loader checks.
 #include <napi.h>
 
+#include "clone.h"
 #include "file.h"
 #include "metadata.h"
 #include "scan.h"
 #include "seal.h"
 #include "status.h"
+#include "tree-scan.h"
 
 namespace afterimage {
 
@@ -17,6 +19,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("lstat", Lstat);
   add("fstat", Fstat);
   add("scanFolder", ScanFolder);
+  exports.Set("TreeScan", TreeScanClass(env));
   add("getXattrs", GetXattrs);
   add("setXattr", SetXattr);
   add("removeXattr", RemoveXattr);
@@ -28,6 +31,10 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("handleOf", HandleOf);
   add("openTemporary", OpenTemporary);
   add("linkTemporary", LinkTemporary);
+  add("clone", Clone);
+  add("cloneSync", CloneSync);
+  add("createSnapshot", CreateSnapshot);
+  add("destroySnapshot", DestroySnapshot);
   if (HasSeal()) {
     add("sealGcm", SealGcm);
     add("openGcm", OpenGcm);
