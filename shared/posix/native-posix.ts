@@ -24,6 +24,10 @@ export interface NativeBinding {
   handleOf(path: Buffer): Buffer | undefined;
   openTemporary(folder: Buffer, mode: number): number | undefined;
   linkTemporary(fd: number, path: Buffer): void;
+  clone(from: number, to: number): Promise<undefined>;
+  cloneSync(from: number, to: number): void;
+  createSnapshot(subvolume: number, folder: number, name: Buffer): Promise<undefined>;
+  destroySnapshot(folder: number, name: Buffer): Promise<undefined>;
 }
 
 export function createNativePosix(binding: NativeBinding): Posix {
@@ -54,6 +58,7 @@ export function createNativePosix(binding: NativeBinding): Posix {
     setMode,
     ...metadataCalls(binding),
     ...fileCalls(binding),
+    ...cloneCalls(binding),
   };
 }
 
@@ -121,6 +126,34 @@ function fileCalls(
       checkDescriptor(fd, 'linkat');
       checkBytes(path, 'linkat');
       binding.linkTemporary(fd, path);
+    },
+  };
+}
+
+function cloneCalls(
+  binding: NativeBinding,
+): Pick<Posix, 'clone' | 'cloneSync' | 'createSnapshot' | 'destroySnapshot'> {
+  return {
+    async clone(from, to) {
+      checkDescriptor(from, 'ficlone');
+      checkDescriptor(to, 'ficlone');
+      await binding.clone(from, to);
+    },
+    cloneSync(from, to) {
+      checkDescriptor(from, 'ficlone');
+      checkDescriptor(to, 'ficlone');
+      binding.cloneSync(from, to);
+    },
+    async createSnapshot(subvolume, { folder, name }) {
+      checkDescriptor(subvolume, 'snapshot');
+      checkDescriptor(folder, 'snapshot');
+      checkBytes(name, 'snapshot');
+      await binding.createSnapshot(subvolume, folder, name);
+    },
+    async destroySnapshot({ folder, name }) {
+      checkDescriptor(folder, 'snapshot');
+      checkBytes(name, 'snapshot');
+      await binding.destroySnapshot(folder, name);
     },
   };
 }

@@ -77,6 +77,12 @@ export function createPortablePosix(): Posix {
     linkTemporary(_fd, path) {
       throw systemError('ENOTSUP', 'linkat', path);
     },
+    clone: () => Promise.reject(systemError('ENOTSUP', 'ficlone')),
+    cloneSync() {
+      throw systemError('ENOTSUP', 'ficlone');
+    },
+    createSnapshot: () => Promise.reject(systemError('ENOTSUP', 'snapshot')),
+    destroySnapshot: () => Promise.reject(systemError('ENOTSUP', 'snapshot')),
   };
 }
 

@@ -39,6 +39,12 @@ export interface DataRange {
   readonly end: number;
 }
 
+/** A name of one component in an open folder. */
+export interface SnapshotPlace {
+  readonly folder: number;
+  readonly name: Buffer;
+}
+
 export interface Posix {
   /** True when the native addon serves. */
   readonly native: boolean;
@@ -83,4 +89,14 @@ export interface Posix {
   openTemporary(folder: Buffer, mode: number): number | undefined;
   /** Gives an unnamed file a name (linkat). */
   linkTemporary(fd: number, path: Buffer): void;
+  /**
+   * Makes `to` a copy of `from` that shares its blocks (FICLONE), as it is at one instant; what is
+   * dirty of `from` is flushed first. Both may be closed at once. EOPNOTSUPP, EXDEV or EINVAL where
+   * that cannot be, ENOSPC or EDQUOT when there is no room for the bookkeeping.
+   */
+  clone(from: number, to: number): Promise<void>;
+  cloneSync(from: number, to: number): void;
+  /** Makes a read-only snapshot of an open btrfs subvolume: `name` in the open folder. */
+  createSnapshot(subvolume: number, at: SnapshotPlace): Promise<void>;
+  destroySnapshot(at: SnapshotPlace): Promise<void>;
 }
