@@ -5,6 +5,7 @@
  * word (R13).
  */
 import type { AgentPosition } from './ship/session.js';
+import { BasisTable } from './state/basis-table.js';
 import { BlockRow, ROW_BLOCKS } from './state/block-row.js';
 import { DigestTable } from './state/digest-table.js';
 import { Flight, type FlightRow } from './state/flight.js';
@@ -23,6 +24,8 @@ export interface CommittedPoint {
 export class AgentState {
   readonly nodes: NodeTable;
   readonly digests: DigestTable;
+  /** Which look the digest rows of a node are of. */
+  readonly bases: BasisTable;
   readonly #base: StateDatabase;
   readonly #flight: Flight;
   readonly #sql: ReturnType<typeof prepare>;
@@ -38,6 +41,7 @@ export class AgentState {
     this.#base = new StateDatabase(path);
     this.nodes = new NodeTable(this.#base);
     this.digests = new DigestTable(this.#base);
+    this.bases = new BasisTable(this.#base);
     this.#flight = new Flight(this.#base);
     this.#sql = prepare(this.#base);
     for (const { id, dev } of this.#sql.devices.all()) this.#devices.set(dev, id);
@@ -225,6 +229,7 @@ export class AgentState {
     blocks.load(this.digests.read(node, block - index));
     blocks.forget(index);
     this.digests.write(node, block - index, blocks.encode());
+    this.bases.remove(node);
     this.nodes.update({ ...row, dirty: true });
     for (const { parent } of this.nodes.placesOf(node)) this.dropFingerprint(parent);
   }
@@ -274,7 +279,15 @@ export class AgentState {
     }
     this.#setPosition({ point: 0, chain: Buffer.alloc(32) });
     this.#base.commit();
-    for (const table of ['node', 'entry', 'digest', 'fingerprint', 'provisional', 'orphan']) {
+    for (const table of [
+      'node',
+      'entry',
+      'digest',
+      'fingerprint',
+      'provisional',
+      'orphan',
+      'basis',
+    ]) {
       this.#base.writing();
       this.#base.db.exec(`DELETE FROM ${table}`);
     }

@@ -1,7 +1,7 @@
 /** What both ways of reading a file share: the request, its outcome, and filling a row. */
 import { blockCount, BLOCK_BYTES } from '../../shared/limits.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
-import type { FileStatus, Posix } from '../../shared/posix/posix.js';
+import type { DataRange, FileStatus, Posix } from '../../shared/posix/posix.js';
 import type { SetSession } from '../ship/session.js';
 import { ROW_BLOCKS, type BlockRow } from '../state/block-row.js';
 import type { NodeRow } from '../state/node-table.js';
@@ -25,8 +25,15 @@ export interface ContentParts extends ContentSink {
 
 export interface ContentRequest {
   readonly fd: number;
-  /** As `fstat` said before reading. */
+  /** As `fstat` said of the live file before reading. */
   readonly status: FileStatus;
+  /** `clone`: what `fd` reads cannot move; `status.size` is its size. Usually the live file. */
+  readonly holds?: 'live' | 'clone';
+  /**
+   * Sorted, disjoint byte ranges outside of which the file is what the state's rows of it say (R27).
+   * Undefined: it is hashed whole.
+   */
+  readonly ranges?: readonly DataRange[] | undefined;
   readonly node: number;
   /** What the state says of the node; undefined when it is new. */
   readonly before: NodeRow | undefined;
@@ -61,9 +68,19 @@ export function sameMoment(a: FileStatus, b: FileStatus): boolean {
   return a.size === b.size && a.ctimeNs === b.ctimeNs && a.mtimeNs === b.mtimeNs;
 }
 
-/** Writes what a run holds into a row, from place `at` on; the row is cleared first at place 0. */
-export function fillRow(row: BlockRow, run: BlockRun, at: number): void {
-  if (at === 0) row.clear();
+/** True when what was read since `request.status` is of one moment. */
+export function stayed(request: ContentRequest, posix: Posix): boolean {
+  return request.holds === 'clone' || sameMoment(request.status, posix.fstat(request.fd));
+}
+
+/** Makes a row of what a run holds. */
+export function fillRow(row: BlockRow, run: BlockRun): void {
+  row.clear();
+  putRun(row, run, 0);
+}
+
+/** Writes what a run holds into a row, from place `at` on. */
+export function putRun(row: BlockRow, run: BlockRun, at: number): void {
   for (let index = 0; index < blockCount(run.length); index += 1) {
     if (run.isZero(index)) row.setZero(at + index);
     else {
@@ -81,7 +98,7 @@ export function dataRanges(
   posix: Posix,
   fd: number,
   status: FileStatus,
-): ReturnType<Posix['dataRanges']> | undefined {
+): readonly DataRange[] | undefined {
   const sparse = status.size >= BLOCK_BYTES && posix.fstat(fd).blocks * 512 < status.size;
   return sparse ? posix.dataRanges(fd, status.size) : undefined;
 }

@@ -1,7 +1,7 @@
 /**
  * Reads a file and says what its blocks are now. Small and new files are read once; larger files
  * the replica has already are hashed first, so that what is said of them follows from how much
- * changed (see rewrite.ts).
+ * changed (see rewrite.ts), or, where it is known which ranges may have changed, read only there.
  */
 import { blockCount, BLOCK_BYTES } from '../../shared/limits.js';
 import { BlockRow, ROW_BLOCKS } from '../state/block-row.js';
@@ -12,7 +12,7 @@ import {
   dataRanges,
   fillRow,
   ROW_BYTES,
-  sameMoment,
+  stayed,
   type ContentOutcome,
   type ContentParts,
   type ContentRequest,
@@ -82,7 +82,7 @@ export class ContentPlanner {
       const wanted = Math.min(ROW_BYTES, size - first * BLOCK_BYTES);
       reader.read(this.#run, first, wanted);
       if (this.#run.length < wanted) size = first * BLOCK_BYTES + this.#run.length;
-      if (once) steady = size === sizeAtOpen && sameMoment(status, posix.fstat(fd));
+      if (once) steady = size === sizeAtOpen && stayed(request, posix);
       const row = this.#compareRow({ node, first, before, size });
       if (!announced && (before === undefined || row.changed)) {
         announced = true;
@@ -104,7 +104,7 @@ export class ContentPlanner {
     if (before !== undefined && before.size > size) {
       state.digests.removeFrom(node, Math.ceil(blockCount(size) / ROW_BLOCKS) * ROW_BLOCKS);
     }
-    if (!once) steady = size === sizeAtOpen && sameMoment(status, posix.fstat(fd));
+    if (!once) steady = size === sizeAtOpen && stayed(request, posix);
     return { size, body, changed, steady, bytesRead: reader.bytesRead };
   }
 
@@ -116,7 +116,7 @@ export class ContentPlanner {
     const { node, first, before, size } = at;
     const oldBytes = before === undefined ? undefined : this.#parts.state.digests.read(node, first);
     this.#before.load(oldBytes);
-    fillRow(this.#after, this.#run, 0);
+    fillRow(this.#after, this.#run);
     const pair = { first, before: this.#before, after: this.#after, newSize: size };
     const changes: BlockChange[] = [];
     let changed = false;

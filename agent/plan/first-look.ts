@@ -1,11 +1,13 @@
 /**
  * The first of two looks at a file: hashes it, or takes the hashes of a lost sync (R12), and finds
- * the rows that differ from the state.
+ * the rows that differ from the state. Where it is known which ranges may have changed, only rows
+ * that these touch are looked at, and only their touched blocks read (R27).
  */
 import { blockCount, BLOCK_BYTES } from '../../shared/limits.js';
+import { SpanCursor, touchedBlocks } from '../ranges/touched-blocks.js';
 import { BlockRow, ROW_BLOCKS } from '../state/block-row.js';
 import { BlockRun, type BlockReader } from './block-reader.js';
-import { fillRow, ROW_BYTES, type ContentParts, type ContentRequest } from './content-request.js';
+import { fillRow, putRun, type ContentParts, type ContentRequest } from './content-request.js';
 import { compareBlock } from './row-compare.js';
 
 /** Digests that a question to the replica names at most: 128 KiB. */
@@ -30,6 +32,8 @@ export class FirstLook {
   readonly #run = new BlockRun();
   readonly #before = new BlockRow();
   readonly #after = new BlockRow();
+  /** Blocks that may differ from the state; undefined when any may. */
+  readonly #touched: SpanCursor | undefined;
   /** Blocks of which more than some pages changed. */
   wholeBlocks = 0;
   /** Bytes of content that the index does not know. */
@@ -45,6 +49,11 @@ export class FirstLook {
     this.#request = request;
     this.#reader = of.reader;
     this.#file = of.file;
+    const { before, ranges } = request;
+    if (before !== undefined && ranges !== undefined) {
+      const sizes = { oldSize: before.size, newSize: of.file.size };
+      this.#touched = new SpanCursor(touchedBlocks(ranges, sizes));
+    }
   }
 
   /** The replica said that it has a block of this digest. */
@@ -60,10 +69,12 @@ export class FirstLook {
     const rows = new Map<number, Buffer | undefined>();
     const asked: Buffer[] = [];
     this.#had = new Set();
-    for (let row = first; row < until && row * BLOCK_BYTES < this.#file.size; row += ROW_BLOCKS) {
-      this.#before.load(before === undefined ? undefined : state.digests.read(node, row));
+    for (const row of this.#rows(first, until)) {
+      const old = before === undefined ? undefined : state.digests.read(node, row);
+      this.#before.load(old);
       if (remembered) this.#after.load(state.digests.provisional(provisional, row));
-      else this.#read(row);
+      else if (this.#touched === undefined) this.#read(row);
+      else this.#readTouched(this.#touched, row, old);
       if (this.#findChanges(row, remembered ? asked : undefined)) {
         rows.set(row, this.#after.encode());
       }
@@ -74,15 +85,46 @@ export class FirstLook {
     return rows;
   }
 
+  /** Rows of blocks [first, until) to look at. */
+  *#rows(first: number, until: number): Generator<number> {
+    for (let at = first; at < until && at * BLOCK_BYTES < this.#file.size; at += ROW_BLOCKS) {
+      const next = this.#touched === undefined ? at : this.#touched.next(at, until);
+      if (next === undefined) return;
+      at = next - (next % ROW_BLOCKS);
+      if (at * BLOCK_BYTES < this.#file.size) yield at;
+    }
+  }
+
   /** Into `#after`. */
   #read(row: number): void {
-    const wanted = Math.min(ROW_BYTES, this.#file.size - row * BLOCK_BYTES);
-    this.#reader.read(this.#run, row, wanted);
-    if (this.#run.length < wanted) {
-      this.#file.size = row * BLOCK_BYTES + this.#run.length;
-      this.#file.steady = false;
+    this.#readRun(row, ROW_BLOCKS);
+    fillRow(this.#after, this.#run);
+  }
+
+  /** Into `#after`: blocks that no range touches keep what the state says of them. */
+  #readTouched(touched: SpanCursor, row: number, old: Buffer | undefined): void {
+    this.#after.load(old);
+    const mustRead = (index: number): boolean =>
+      touched.has(row + index) || this.#before.state(index) === 'forgotten';
+    const count = (): number => Math.min(ROW_BLOCKS, blockCount(this.#file.size) - row);
+    for (let index = 0; index < count(); index += 1) {
+      if (!mustRead(index)) continue;
+      let end = index + 1;
+      while (end < count() && mustRead(end)) end += 1;
+      this.#readRun(row + index, end - index);
+      putRun(this.#after, this.#run, index);
+      index = end;
     }
-    fillRow(this.#after, this.#run, 0);
+    for (let past = Math.max(0, count()); past < ROW_BLOCKS; past += 1) this.#after.setZero(past);
+  }
+
+  /** Into `#run`; a file that ends early is as long as it was read. */
+  #readRun(first: number, blocks: number): void {
+    const wanted = Math.min(blocks * BLOCK_BYTES, this.#file.size - first * BLOCK_BYTES);
+    this.#reader.read(this.#run, first, wanted);
+    if (this.#run.length === wanted) return;
+    this.#file.size = first * BLOCK_BYTES + this.#run.length;
+    this.#file.steady = false;
   }
 
   /** Counts, and collects into `asked`, what is unknown; true when anything changed. */

@@ -14,7 +14,7 @@ import { ContentEmitter } from './content-emitter.js';
 import {
   dataRanges,
   ROW_BYTES,
-  sameMoment,
+  stayed,
   type ContentOutcome,
   type ContentParts,
   type ContentRequest,
@@ -62,7 +62,7 @@ export class Rewrite {
   }
 
   async run(): Promise<ContentOutcome> {
-    const { before, node, status, fd } = this.#request;
+    const { before, node } = this.#request;
     let changed = before === undefined || before.size !== this.#file.size;
     const span = SPAN_ROWS * ROW_BLOCKS;
     for (let first = 0; first * BLOCK_BYTES < this.#file.size; first += span) {
@@ -81,7 +81,7 @@ export class Rewrite {
       size: this.#file.size,
       body: this.#body ?? 'keep',
       changed: changed || before?.size !== this.#file.size,
-      steady: this.#file.steady && sameMoment(status, this.#parts.posix.fstat(fd)),
+      steady: this.#file.steady && stayed(this.#request, this.#parts.posix),
       bytesRead: this.#reader.bytesRead,
     };
   }
@@ -121,17 +121,24 @@ export class Rewrite {
     if (rows.size > 0 || mentionsAll) await this.#announce();
     const matcher = this.#matcher;
     const had = (digest: Buffer): boolean => this.#look.had(digest);
-    for (let row = first; row < until && row * BLOCK_BYTES < this.#file.size; row += ROW_BLOCKS) {
-      if (rows.has(row)) {
-        await this.#sender.send(row, rows.get(row), { mentionsAll, matcher, had });
-      } else if (mentionsAll) {
-        const count = Math.min(ROW_BLOCKS, blockCount(this.#file.size) - row);
-        const wait = this.#emitter.run('same', row, count);
-        if (wait !== undefined) await wait;
-      }
+    let said = first;
+    for (const [row, found] of rows) {
+      if (row * BLOCK_BYTES >= this.#file.size) break;
+      if (mentionsAll) await this.#sayUnchanged(said, row);
+      await this.#sender.send(row, found, { mentionsAll, matcher, had });
+      said = row + ROW_BLOCKS;
       const rest = this.#parts.pause.breathe();
       if (rest !== undefined) await rest;
     }
+    if (mentionsAll) await this.#sayUnchanged(said, until);
+  }
+
+  /** Blocks [first, until), of rows that did not change. */
+  async #sayUnchanged(first: number, until: number): Promise<void> {
+    const count = Math.min(until, blockCount(this.#file.size)) - first;
+    if (count <= 0) return;
+    const wait = this.#emitter.run('same', first, count);
+    if (wait !== undefined) await wait;
   }
 
   async #announce(): Promise<void> {

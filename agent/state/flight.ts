@@ -59,6 +59,7 @@ export class Flight {
   /** Makes the sync's changes final, together with `also` (the new position). */
   settle(also: () => void): void {
     this.#base.alone(() => {
+      this.#sql.dropBasisOfDead.run(this.#base.undoBelow);
       this.#sql.clear();
       this.#base.db.exec('DELETE FROM provisional; DELETE FROM orphan');
       also();
@@ -108,6 +109,7 @@ export class Flight {
         this.#sql.keepHashed.run(provisionalKey(identity, status), id);
       }
       this.#sql.dropDigests.run(id);
+      this.#sql.dropBasis.run(id);
       this.#sql.dropEntriesOf.run(id);
       this.#sql.dropEntriesUnder.run(id);
       this.#sql.dropFingerprint.run(id);
@@ -137,12 +139,14 @@ const restoreSql = `
   DELETE FROM digest WHERE (node, first) IN (SELECT node, first FROM undo_digest);
   INSERT INTO digest (node, first, bytes)
     SELECT node, first, bytes FROM undo_digest WHERE bytes IS NOT NULL;
+  DELETE FROM basis WHERE node IN (SELECT node FROM undo_basis);
+  INSERT INTO basis SELECT * FROM undo_basis WHERE basis IS NOT NULL;
   DELETE FROM orphan;
 `;
 
 function prepare(db: Database) {
   const file = nodeKinds.indexOf('file');
-  const clear = ['flight', 'undo_node', 'undo_entry', 'undo_digest'].map((table) =>
+  const clear = ['flight', 'undo_node', 'undo_entry', 'undo_digest', 'undo_basis'].map((table) =>
     db.prepare(`DELETE FROM ${table}`),
   );
   return {
@@ -163,6 +167,11 @@ function prepare(db: Database) {
       `INSERT OR REPLACE INTO provisional SELECT ?, first, bytes FROM digest WHERE node = ?`,
     ),
     dropDigests: db.prepare('DELETE FROM digest WHERE node = ?'),
+    dropBasis: db.prepare('DELETE FROM basis WHERE node = ?'),
+    dropBasisOfDead: db.prepare(
+      `DELETE FROM basis WHERE (node IN (SELECT id FROM undo_node) OR node >= ?)
+         AND node NOT IN (SELECT id FROM node)`,
+    ),
     dropEntriesOf: db.prepare('DELETE FROM entry WHERE node = ?'),
     dropEntriesUnder: db.prepare('DELETE FROM entry WHERE parent = ?'),
     dropFingerprint: db.prepare('DELETE FROM fingerprint WHERE node = ?'),

@@ -5,6 +5,7 @@
 import Database from 'better-sqlite3';
 import { randomBytes } from 'node:crypto';
 import { AfterimageError } from '../../shared/errors.js';
+import { basisSchema } from './basis-table.js';
 import { STATE_VERSION, stateSchema } from './schema.js';
 
 /** Writes gathered in one transaction before `breathe` commits it. */
@@ -45,9 +46,13 @@ export class StateDatabase {
       .prepare("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'meta'")
       .pluck()
       .get();
-    if (there === 1) return;
+    if (there === 1) {
+      this.db.exec(basisSchema);
+      return;
+    }
     this.db.transaction(() => {
       this.db.exec(stateSchema);
+      this.db.exec(basisSchema);
       const set = this.db.prepare('INSERT INTO meta VALUES (?, ?)');
       set.run('version', STATE_VERSION);
       set.run('incarnation', randomBytes(16));
