@@ -8,6 +8,7 @@
         'src/addon.cc',
         'src/arguments.cc',
         'src/clone.cc',
+        'src/extents.cc',
         'src/file.cc',
         'src/metadata.cc',
         'src/scan.cc',

@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "clone.h"
+#include "extents.h"
 #include "file.h"
 #include "metadata.h"
 #include "scan.h"
@@ -35,6 +36,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("cloneSync", CloneSync);
   add("createSnapshot", CreateSnapshot);
   add("destroySnapshot", DestroySnapshot);
+  add("differences", Differences);
+  add("countExtents", CountExtents);
   if (HasSeal()) {
     add("sealGcm", SealGcm);
     add("openGcm", OpenGcm);
