@@ -20,6 +20,7 @@ import { BlockOutlet } from './dedup/block-outlet.js';
 import type { DedupIndex } from './dedup/dedup-index.js';
 import type { ImageEngine, ImageTaken, RoundFound } from './image/image-engine.js';
 import type { Journal } from './journal/journal.js';
+import type { Target } from './journal/target.js';
 import { Findings } from './plan/findings.js';
 import type { RootPath } from './plan/open-roots.js';
 import { Pause } from './plan/pause.js';
@@ -69,14 +70,25 @@ export interface SyncRequest {
   readonly releasedMs?: number | undefined;
   /** Why everything is compared; undefined when it is not. */
   readonly healed?: Divergence | undefined;
+  /**
+   * Given where changes are reported completely and in order (R17). Resolves once all that happened
+   * before the call is in the journal; false when that does not hold any more: then everything is
+   * looked at, as without it.
+   */
+  readonly drain?: (() => Promise<boolean>) | undefined;
+  /** Since the start of the last look at everything, ms; undefined when there was none. */
+  readonly scanAgeMs?: number | undefined;
 }
+
+/** More than this is not looked at one by one: a walk of everything costs less. */
+const TARGETS_MAX = 20_000;
 
 /** What a hold does to files is done by then: a database closed, a hook's traces. */
 const ECHO_MS = 100;
 
 export type SyncResult =
-  | { readonly type: 'unchanged'; readonly unsettled: number }
-  | {
+  | ({ readonly type: 'unchanged'; readonly unsettled: number } & Looked)
+  | ({
       readonly type: 'committed';
       readonly sync: number;
       readonly point: number;
@@ -85,9 +97,15 @@ export type SyncResult =
       readonly nodesChanged: number;
       /** When the application was released; undefined when it was not held. */
       readonly releasedMs: number | undefined;
-    }
+    } & Looked)
   /** The replica's newest state is not ours: it must be fetched before the next sync. */
   | Extract<SyncVerdict, { type: 'diverged' }>;
+
+export interface Looked {
+  readonly looked: 'everything' | 'targets';
+  /** What is not settled; undefined when it is too much to be named. */
+  readonly again: readonly Buffer[] | undefined;
+}
 
 /**
  * Stopped by `signal` after `end` was sent, the sync stays in flight: HELLO tells what became of it.
@@ -98,12 +116,15 @@ export async function syncSet(set: SetParts, request: SyncRequest): Promise<Sync
   await set.state.endFlight(new TimeSlice());
   sendWanted(set);
   const recipe = set.recipe();
+  const ordered = (await request.drain?.()) === true;
   const { continuityMs } = set.journal;
   const journalTo = set.journal.mark();
+  const targets = ordered ? set.journal.targets(0, TARGETS_MAX) : undefined;
   const sync = set.state.openSync();
   const listener = new VerdictListener(set.session, sync);
   const { refusal } = listener;
-  const plan = openPlan(set, { sync, request, recipe, journalTo, continuityMs, refusal });
+  const told = { request, recipe, journalTo, continuityMs, refusal, targets };
+  const plan = openPlan(set, { sync, ...told });
   let releasedMs: number | undefined;
   try {
     const image = await takeImage(set, plan, request);
@@ -130,7 +151,11 @@ export async function syncSet(set: SetParts, request: SyncRequest): Promise<Sync
 function unchanged(set: SetParts, plan: Plan): SyncResult {
   set.state.keepUnsent();
   set.journal.reconciled(plan.journalTo);
-  return { type: 'unchanged', unsettled: plan.findings.unsettled };
+  return { type: 'unchanged', unsettled: plan.findings.unsettled, ...lookedOf(plan) };
+}
+
+function lookedOf({ targets, findings }: Plan): Looked {
+  return { looked: targets === undefined ? 'everything' : 'targets', again: findings.again };
 }
 
 async function obey(
@@ -147,7 +172,7 @@ async function obey(
       set.index.trustAll();
       set.journal.reconciled(plan.journalTo);
       const told = { sync: plan.sync, point, timeMs, unsettled, nodesChanged, releasedMs };
-      return { type: 'committed', ...told };
+      return { type: 'committed', ...told, ...lookedOf(plan) };
     }
     case 'refused': {
       const digests = digestsOf(set, verdict.wants);
@@ -177,6 +202,8 @@ interface Plan extends PlanParts {
   /** Aborted when the agent stops, or when the replica refused the sync already. */
   readonly signal: AbortSignal;
   readonly sentBefore: number;
+  /** All that need be looked at; undefined for everything. */
+  readonly targets: readonly Target[] | undefined;
 }
 
 function openPlan(
@@ -188,6 +215,7 @@ function openPlan(
     readonly journalTo: number;
     readonly continuityMs: number;
     readonly refusal: AbortSignal;
+    readonly targets: readonly Target[] | undefined;
   },
 ): Plan {
   const signal = AbortSignal.any([sync.request.signal, sync.refusal]);
@@ -220,18 +248,23 @@ function openPlan(
     continuityMs: sync.continuityMs,
     recipe: sync.recipe,
     sentBefore: set.session.sentBytes,
+    targets: sync.targets,
   };
 }
 
-/** Every round is a walk of its own: events are never trusted to be complete (R17). */
+/** Every round looks for itself: at all that was reported where nothing else can have changed (R17), else at everything. */
 async function takeImage(set: SetParts, plan: Plan, request: SyncRequest): Promise<ImageTaken> {
   const { engine, clock, log, session, roundsMax } = set;
-  const { outlet, blocks, findings } = plan;
+  const { outlet, blocks, findings, targets } = plan;
   const walk = new TreeWalk(plan);
+  const since = async (): Promise<readonly Target[] | undefined> =>
+    (await request.drain?.()) === true
+      ? set.journal.targets(plan.journalTo, TARGETS_MAX)
+      : undefined;
   const look = async (options: { readonly held: boolean }): Promise<RoundFound> => {
     const before = { records: outlet.records, bytes: outlet.literalBytes };
     findings.unsettled = 0;
-    await walk.run(options);
+    await walk.run({ ...options, targets, ...(targets === undefined ? {} : { since }) });
     return {
       records: outlet.records - before.records,
       bytes: outlet.literalBytes - before.bytes,
@@ -286,6 +319,7 @@ async function endSync(
     operation: request.operation,
     healed: request.healed,
     continuityMs: plan.continuityMs,
+    scanAgeMs: plan.targets === undefined ? 0 : (request.scanAgeMs ?? 0),
     requests: request.requests ?? [],
     roots: set.roots,
     notCarried: set.posix.missing,

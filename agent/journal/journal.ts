@@ -10,7 +10,8 @@ import Database from 'better-sqlite3';
 import { AfterimageError } from '../../shared/errors.js';
 import type { Clock } from '../../shared/clock.js';
 import { chooseCollapse } from './collapse.js';
-import { JOURNAL_VERSION, journalSchema } from './schema.js';
+import { JOURNAL_VERSION, journalSchema, journalUpgrade } from './schema.js';
+import { looks, type Look, type Target } from './target.js';
 
 export type GapReason =
   /** The agent was not running, or its capture was not. */
@@ -58,7 +59,7 @@ export class Journal {
   #paths: number;
   #openGaps: number;
   /** Recorded, and not yet written: kept until a transaction has them. */
-  readonly #waiting = new Map<string, Buffer>();
+  readonly #waiting = new Map<string, Target>();
   readonly #waitingGaps = new Map<string, OpenedGap>();
 
   /** Opens or makes it; the time since it was last open is a gap. */
@@ -84,8 +85,10 @@ export class Journal {
   }
 
   /** A path that may have changed, `<root>/<path>`. Durable with the next `flush`. */
-  record(path: Buffer): void {
-    this.#waiting.set(path.toString('latin1'), path);
+  record(path: Buffer, look: Look = 'entry'): void {
+    const key = path.toString('latin1');
+    const known = this.#waiting.get(key)?.look ?? look;
+    this.#waiting.set(key, { path, look: widerLook(known, look) });
   }
 
   /**
@@ -98,7 +101,7 @@ export class Journal {
     try {
       this.#db.transaction(() => {
         for (const gap of this.#waitingGaps.values()) this.#writeGap(gap);
-        for (const path of this.#waiting.values()) this.#writePath(path);
+        for (const target of this.#waiting.values()) this.#writePath(target);
         this.#saveSequence();
       })();
     } catch (error) {
@@ -166,6 +169,22 @@ export class Journal {
     return this.#sql.since.all(sequence, limit);
   }
 
+  /**
+   * What must be looked at, recorded or left by gaps after a sequence, in the order of the paths'
+   * bytes: what lies below one folder stands together. Undefined when it is more than `max`, or when
+   * a gap covers the whole set: then everything must be.
+   */
+  targets(after: number, max: number): Target[] | undefined {
+    this.flush();
+    const gaps = this.gaps().filter(({ sequence }) => sequence > after);
+    if (gaps.some(({ covers }) => covers.length === 0)) return undefined;
+    const rows = this.#sql.targets.all(after, max + 1);
+    if (rows.length + gaps.length > max) return undefined;
+    const targets = rows.map(({ path, look }): Target => ({ path, look: looks[look] ?? 'deep' }));
+    for (const { covers } of gaps) targets.push({ path: covers, look: 'deep' });
+    return gaps.length === 0 ? targets : targets.sort((a, b) => a.path.compare(b.path));
+  }
+
   close(): void {
     try {
       this.flush();
@@ -189,21 +208,23 @@ export class Journal {
     this.#sql.setMeta.run('gapMs', openedMs);
   }
 
-  #writePath(path: Buffer): void {
+  #writePath({ path, look }: Target): void {
     this.#sequence += 1;
     if (this.#joinGap(path)) return;
-    const { changes } = this.#sql.bump.run(this.#sequence, path);
+    const width = looks.indexOf(look);
+    const { changes } = this.#sql.bump.run(this.#sequence, width, path);
     if (changes > 0) return;
-    this.#sql.add.run(path, this.#sequence);
+    this.#sql.add.run(path, this.#sequence, width);
     this.#paths += 1;
   }
 
   /** A journal that cannot be written for long must not grow in memory instead. */
   #boundWaiting(): void {
     if (this.#waiting.size <= this.#pathsMax) return;
-    for (const covers of chooseCollapse(this.#waiting.values(), this.#pathsMax / 2)) {
+    const paths = [...this.#waiting.values()].map(({ path }) => path);
+    for (const covers of chooseCollapse(paths, this.#pathsMax / 2)) {
       this.#keepGap({ reason: 'overflow', covers });
-      for (const [key, path] of this.#waiting) {
+      for (const [key, { path }] of this.#waiting) {
         if (isBelow(path, covers)) this.#waiting.delete(key);
       }
     }
@@ -242,6 +263,10 @@ export class Journal {
   }
 }
 
+function widerLook(a: Look, b: Look): Look {
+  return looks.indexOf(a) > looks.indexOf(b) ? a : b;
+}
+
 function keyOf({ reason, covers }: Pick<Gap, 'reason' | 'covers'>): string {
   return `${reason} ${covers.toString('latin1')}`;
 }
@@ -271,6 +296,11 @@ function openFile(path: string): Database.Database {
     if (version === 0) {
       db.exec(journalSchema);
       db.pragma(`user_version = ${JOURNAL_VERSION}`);
+    } else if (version === 1) {
+      db.transaction(() => {
+        db.exec(journalUpgrade);
+        db.pragma(`user_version = ${JOURNAL_VERSION}`);
+      })();
     } else if (version !== JOURNAL_VERSION) {
       db.close();
       throw new AfterimageError('database-version', `${path} has version ${String(version)}`, {
@@ -293,8 +323,11 @@ function prepare(db: Database.Database) {
     setMeta: db.prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)'),
     countPaths: db.prepare<[], number>('SELECT count(*) FROM change').pluck(),
     countGaps: db.prepare<[], number>('SELECT count(*) FROM gap').pluck(),
-    bump: db.prepare('UPDATE change SET sequence = ? WHERE path = ?'),
-    add: db.prepare('INSERT INTO change VALUES (?, ?)'),
+    bump: db.prepare('UPDATE change SET sequence = ?, look = max(look, ?) WHERE path = ?'),
+    add: db.prepare('INSERT INTO change VALUES (?, ?, ?)'),
+    targets: db.prepare<[number, number], { path: Buffer; look: number }>(
+      'SELECT path, look FROM change WHERE sequence > ? ORDER BY path LIMIT ?',
+    ),
     allPaths: db.prepare<[], Buffer>('SELECT path FROM change').pluck(),
     since: db
       .prepare<[number, number], Buffer>(

@@ -2,6 +2,7 @@
 import { toPathText } from '../../shared/path-text.js';
 
 const NAMES_MAX = 1_000;
+const AGAIN_MAX = 10_000;
 
 export class Findings {
   /** Nodes made, changed or gone. */
@@ -11,6 +12,7 @@ export class Findings {
   unsettled = 0;
   /** Newest ctime of what was found changed, ns since the epoch. */
   newestChangeNs = 0n;
+  #again: Map<string, Buffer> | undefined = new Map();
   readonly #unreadable = new Set<string>();
   readonly #moved = new Set<string>();
 
@@ -18,6 +20,17 @@ export class Findings {
   changed(ctimeNs: bigint): void {
     this.nodesChanged += 1;
     if (ctimeNs > this.newestChangeNs) this.newestChangeNs = ctimeNs;
+  }
+
+  /** What is at this path is not settled: it may have changed without a trace, or was gone under way. */
+  lookAgain(path: Buffer): void {
+    this.#again?.set(path.toString('latin1'), path);
+    if ((this.#again?.size ?? 0) > AGAIN_MAX) this.#again = undefined;
+  }
+
+  /** What to look at again; undefined when it is too much to be named. */
+  get again(): readonly Buffer[] | undefined {
+    return this.#again === undefined ? undefined : [...this.#again.values()];
   }
 
   /** A file that may not be read; the point keeps its previous state or lacks it. */

@@ -35,6 +35,11 @@ export class OpenFolder {
     return new OpenFolder(at);
   }
 
+  /** Undefined for a root. */
+  get parent(): OpenFolder | undefined {
+    return this.#parent;
+  }
+
   folder(node: number, name: Buffer): OpenFolder {
     return new OpenFolder({ node, name, parent: this });
   }
@@ -42,6 +47,11 @@ export class OpenFolder {
   /** Path of the folder for a system call that does not follow links. */
   self(): Buffer {
     return this.#parent === undefined ? this.child(here) : this.#parent.child(this.name);
+  }
+
+  /** False until its own path has been opened. */
+  get isOpen(): boolean {
+    return this.#fd !== undefined;
   }
 
   /** Path of an entry for a system call. Opens the folder: throws the system's error. */

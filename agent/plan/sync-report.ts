@@ -20,6 +20,8 @@ export interface ReportedSync {
   /** Why everything was compared; undefined when it was not. */
   readonly healed: Divergence | undefined;
   readonly continuityMs: number;
+  /** Since the last look at everything, ms; 0 when this sync looked at everything. */
+  readonly scanAgeMs: number;
   /** Requests for a sync that this one answers. */
   readonly requests: readonly string[];
   readonly roots: readonly RootPath[];
@@ -42,7 +44,7 @@ export function describeOutcome(sync: ReportedSync): Buffer {
     imageMs: image.imageMs,
     rounds: image.rounds,
     engine: sync.engine.name,
-    scanAgeMs: 0,
+    scanAgeMs: sync.scanAgeMs,
     journal: sync.journal,
     operation: sync.operation,
     ...(sync.requests.length === 0 ? {} : { requests: [...sync.requests] }),

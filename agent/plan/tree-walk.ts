@@ -14,6 +14,10 @@ import { NodePlanner, type FolderAt, type Found, type Planned } from './node-pla
 import { OpenFolder } from './open-folder.js';
 import { closeRoots, openRoots, type OpenRoot } from './open-roots.js';
 import { isYoung, type PlanParts } from './plan-parts.js';
+import { ScanAhead } from './scan-ahead.js';
+import { RowCursor } from './row-cursor.js';
+import { walkTargets } from './walk-targets.js';
+import type { Target } from '../journal/target.js';
 
 interface Frame {
   readonly folder: OpenFolder;
@@ -28,10 +32,26 @@ interface Looked {
 }
 
 const skipped: Looked = { folder: undefined, settled: true };
+const nothing: TargetFound = { folder: undefined, arrived: false };
 
 export interface WalkOptions {
   /** Nothing changes meanwhile: what is not met is gone at first sight. */
   readonly held: boolean;
+  /** All that need be looked at, in the order of the paths' bytes; everything when left out. */
+  readonly targets?: readonly Target[] | undefined;
+  /**
+   * What became a target since: where something may have gone that was not met. Undefined asks for a
+   * look at everything.
+   */
+  readonly since?: () => Promise<readonly Target[] | undefined>;
+}
+
+/** What is found where a target is. */
+export interface TargetFound {
+  /** Its folder; undefined when it is none, or not there. */
+  readonly folder: number | undefined;
+  /** The folder has not been at this place before. */
+  readonly arrived: boolean;
 }
 
 export class TreeWalk {
@@ -39,6 +59,7 @@ export class TreeWalk {
   readonly #roots: readonly OpenRoot[];
   readonly #names: NamePlanner;
   readonly #nodes: NodePlanner;
+  readonly #ahead: ScanAhead;
   readonly #identity = Buffer.alloc(20);
   readonly #status = Buffer.alloc(48);
   readonly #rootByName: ReadonlyMap<string, OpenRoot>;
@@ -51,19 +72,66 @@ export class TreeWalk {
     this.#roots = openRoots(parts.roots, parts);
     this.#names = new NamePlanner(parts, this.#roots);
     this.#nodes = new NodePlanner(parts);
+    this.#ahead = new ScanAhead(parts);
     this.#rootByName = new Map(this.#roots.map((root) => [root.name.toString('latin1'), root]));
   }
 
   async run(options: WalkOptions): Promise<void> {
-    await this.#walkRoots();
+    await this.#walkTargets(options.targets);
     if (!options.held && this.#parts.state.anyOrphan() !== undefined) {
       // What is missing may have moved to where the walk had been: look twice (R16).
       this.#again = true;
-      await this.#walkRoots();
+      await this.#walkTargets(await options.since?.());
       this.#again = false;
     }
     await this.#names.buryOrphans();
     await this.#parts.blocks.drain();
+  }
+
+  /** A folder's own entry for one of its names; nothing below it is looked at. */
+  async lookAt(folder: OpenFolder, name: Buffer): Promise<TargetFound> {
+    const { state, posix, findings } = this.#parts;
+    const row = state.nodes.named(folder.node, name);
+    let status: ScanEntry['status'];
+    try {
+      status = posix.lstat(folder.child(name));
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === undefined) throw error;
+      if (errno === 'ENOENT' && folder.isOpen) await this.#goneFrom(folder, row);
+      else findings.unsettled += 1;
+      findings.lookAgain(folder.pathOf(name));
+      return nothing;
+    }
+    const entry = { name, status };
+    const kind = kindOf(status.mode);
+    let looked = this.#glance(entry, row);
+    if (looked === undefined) {
+      if (kind === undefined) {
+        await this.#goneFrom(folder, row);
+        return nothing;
+      }
+      state.dropFingerprint(folder.node);
+      looked = await this.#look({ folder, entry, kind }, row);
+      if (!looked.settled) findings.lookAgain(folder.pathOf(name));
+    }
+    const arrived = looked.folder !== undefined && looked.folder !== row?.node.id;
+    return { folder: looked.folder, arrived };
+  }
+
+  /** All entries of a folder, and all that lies below those that have not been in it before. */
+  async lookInto(folder: OpenFolder): Promise<void> {
+    const { state } = this.#parts;
+    const before = new Set(state.nodes.childFolders(folder.node).map(({ node }) => node));
+    for (const { node, name } of await this.#visit(folder)) {
+      if (!before.has(node)) await this.walkBelow(folder.folder(node, name));
+    }
+  }
+
+  async #goneFrom(folder: OpenFolder, row: NamedNode | undefined): Promise<void> {
+    if (row === undefined) return;
+    this.#parts.state.dropFingerprint(folder.node);
+    await this.#names.gone(folder.node, row);
   }
 
   /** Names the files read in a held walk that did not stay as they were read. */
@@ -74,6 +142,7 @@ export class TreeWalk {
   }
 
   close(): void {
+    this.#ahead.close();
     closeRoots(this.#roots);
   }
 
@@ -91,12 +160,15 @@ export class TreeWalk {
     }
   }
 
-  async #walkRoots(): Promise<void> {
+  async #walkTargets(targets: readonly Target[] | undefined): Promise<void> {
+    const roots: OpenFolder[] = [];
     for (const { name, node } of await this.#mergeRoots()) {
       const root = this.#rootByName.get(name.toString('latin1'));
-      if (root === undefined) continue;
-      await this.#walkBelow(OpenFolder.root({ node, name, fd: root.fd }));
+      if (root !== undefined) roots.push(OpenFolder.root({ node, name, fd: root.fd }));
     }
+    if (targets !== undefined)
+      await walkTargets(this, { roots, targets, pause: this.#parts.pause });
+    else for (const root of roots) await this.walkBelow(root);
   }
 
   /** The set's own entries: one for each root. */
@@ -119,7 +191,9 @@ export class TreeWalk {
     return children;
   }
 
-  async #walkBelow(root: OpenFolder): Promise<void> {
+  /** A folder with all that lies below it. */
+  async walkBelow(root: OpenFolder): Promise<void> {
+    if (root.parent === undefined && !this.#again) this.#ahead.begin(this.#rootOf(root));
     const stack: Frame[] = [{ folder: root, children: await this.#visit(root), next: 0 }];
     try {
       for (let frame = stack.at(-1); frame !== undefined; frame = stack.at(-1)) {
@@ -142,6 +216,7 @@ export class TreeWalk {
       }
     } finally {
       for (const frame of stack) frame.folder.close();
+      if (root.parent === undefined) this.#ahead.close();
     }
   }
 
@@ -149,10 +224,11 @@ export class TreeWalk {
   #visit(folder: OpenFolder): FolderEntry[] | Promise<FolderEntry[]> {
     const { state, posix, core, clock } = this.#parts;
     if (this.#again && this.#stayed(folder)) return state.nodes.childFolders(folder.node);
-    const scannedMs = clock.now();
+    const ahead = this.#ahead.take(folder);
+    const scannedMs = ahead?.scannedMs ?? clock.now();
     let packed: Buffer;
     try {
-      packed = posix.scanFolderPacked(folder.self());
+      packed = ahead?.packed ?? posix.scanFolderPacked(folder.self());
     } catch (error) {
       return this.#couldNotScan(error, folder);
     }
@@ -160,7 +236,9 @@ export class TreeWalk {
     const known = state.fingerprint(folder.node);
     if (known?.equals(hash) === true) return state.nodes.childFolders(folder.node);
     if (known !== undefined) state.dropFingerprint(folder.node);
-    return this.#merge(folder, posix.unpackScan(packed), { scannedMs, hash });
+    // The room of a scan made ahead is used again; names are views of it.
+    const own = ahead === undefined ? packed : Buffer.from(packed);
+    return this.#merge(folder, posix.unpackScan(own), { scannedMs, hash });
   }
 
   /** In the second look: nothing was added to or taken from the folder since the first. */
@@ -213,6 +291,7 @@ export class TreeWalk {
         if (rest !== undefined) await rest;
       }
       if (looked.folder !== undefined) children.push({ name: entry.name, node: looked.folder });
+      if (!looked.settled) this.#parts.findings.lookAgain(folder.pathOf(entry.name));
       if (!looked.settled || isYoung(entry.status.ctimeNs, scan.scannedMs)) settled = false;
     }
     for (const row of rows.rest()) {
@@ -319,36 +398,4 @@ function setFolder(root: OpenRoot): FolderAt {
   const self = Buffer.from(`/proc/self/fd/${root.fd}/.`);
   const { name } = root;
   return { node: SET_NODE, rootName: name, child: () => self, pathOf: () => name };
-}
-
-/** The rows of a folder beside the entries of its scan, both in the order of names. */
-class RowCursor {
-  readonly #rows: readonly NamedNode[];
-  #at = 0;
-
-  constructor(rows: readonly NamedNode[]) {
-    this.#rows = rows;
-  }
-
-  /** Rows whose name comes before `name`, each once. */
-  *before(name: Buffer): Generator<NamedNode> {
-    for (let row = this.#rows[this.#at]; row !== undefined; row = this.#rows[this.#at]) {
-      if (row.name.compare(name) >= 0) return;
-      this.#at += 1;
-      yield row;
-    }
-  }
-
-  at(name: Buffer): NamedNode | undefined {
-    const row = this.#rows[this.#at];
-    if (row?.name.equals(name) !== true) return undefined;
-    this.#at += 1;
-    return row;
-  }
-
-  rest(): readonly NamedNode[] {
-    const rest = this.#rows.slice(this.#at);
-    this.#at = this.#rows.length;
-    return rest;
-  }
 }

@@ -23,7 +23,8 @@ export class CaptureLog {
   }
 
   take(seen: CaptureReport): void {
-    if (seen.type === 'changed' || seen.type === 'arrived') this.#journal.record(seen.path);
+    if (seen.type === 'changed') this.#journal.record(seen.path);
+    else if (seen.type === 'arrived') this.#journal.record(seen.path, 'deep');
     else if (seen.type === 'gap') this.openGap(seen);
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;

@@ -11,6 +11,10 @@ import type { Schedule } from '../../shared/config/agent-config.js';
 
 /** Gathers the changes of one burst. */
 const GATHER_MS = 40;
+/** The same where a sync looks only at what was reported: its source has gathered already. */
+const TARGETED_GATHER_MS = 2;
+/** Such a sync is followed by a rest as long as it took, so that half of the time is the host's. */
+const TARGETED_REST_MS_MAX = 20;
 /** Of a continuous set's time, at most a fourth goes into scans. */
 const REST_FACTOR = 3;
 const UNSETTLED_MS_MIN = 50;
@@ -33,6 +37,8 @@ export interface SetTimes {
   readonly unsettled: number;
   /** No point of this set exists yet. */
   readonly first: boolean;
+  /** The next sync looks at what was reported, not at everything: no scan needs a rest after it. */
+  readonly targeted?: boolean;
 }
 
 /** Infinity when nothing makes one due. */
@@ -54,10 +60,13 @@ export function nextSyncMs(schedule: Schedule, times: SetTimes): number {
   }
 }
 
-function nextContinuous({ startedMs, last, scanMs, changedMs, unsettled }: SetTimes): number {
+function nextContinuous(times: SetTimes): number {
+  const { startedMs, last, scanMs, changedMs, unsettled, targeted } = times;
   if (last === undefined) return startedMs;
-  const rested = last.endedMs + REST_FACTOR * (scanMs ?? 0);
-  const changed = changedMs === undefined ? Infinity : changedMs + GATHER_MS;
+  const restMs = targeted === true ? last.endedMs - last.startedMs : REST_FACTOR * (scanMs ?? 0);
+  const rested = last.endedMs + Math.min(restMs, targeted === true ? TARGETED_REST_MS_MAX : Infinity);
+  const gatherMs = targeted === true ? TARGETED_GATHER_MS : GATHER_MS;
+  const changed = changedMs === undefined ? Infinity : changedMs + gatherMs;
   const again =
     unsettled === 0 ? Infinity : last.endedMs + grow(unsettled, UNSETTLED_MS_MIN, UNSETTLED_MS_MAX);
   return Math.max(rested, Math.min(changed, again));

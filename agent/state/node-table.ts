@@ -83,6 +83,13 @@ export class NodeTable {
     return this.#sql.at.get(parent, name);
   }
 
+  /** What a folder's entry of this name is. */
+  named(parent: number, name: Buffer): NamedNode | undefined {
+    const node = this.at(parent, name);
+    const row = node === undefined ? undefined : this.get(node);
+    return row === undefined ? undefined : { name, node: row };
+  }
+
   hasName(node: number): boolean {
     return this.#sql.hasName.get(node) !== undefined;
   }

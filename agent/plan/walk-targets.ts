@@ -1,0 +1,110 @@
+/**
+ * The walk of a sync that knows what may have changed: goes down to each target and looks at every
+ * folder on the way, since what happens to an entry moves its folder's times. Targets come in the
+ * order of their bytes, so that what lies below one folder comes together and the way to it is gone
+ * once.
+ */
+import type { Target } from '../journal/target.js';
+import type { OpenFolder } from './open-folder.js';
+import type { Pause } from './pause.js';
+import type { TreeWalk } from './tree-walk.js';
+
+const SLASH = 0x2f;
+
+/** A folder on the way to a target. */
+interface Level {
+  readonly name: Buffer;
+  /** Undefined for what is not there or is no folder: nothing lies below it. */
+  readonly folder: OpenFolder | undefined;
+  /** All below it has been looked at. */
+  deep: boolean;
+}
+
+type Walk = Pick<TreeWalk, 'lookAt' | 'lookInto' | 'walkBelow'>;
+
+export async function walkTargets(
+  walk: Walk,
+  options: {
+    readonly roots: readonly OpenFolder[];
+    readonly targets: readonly Target[];
+    readonly pause: Pause;
+  },
+): Promise<void> {
+  const way = new Way(walk, options.roots);
+  try {
+    for (const target of options.targets) {
+      await way.lookAt(target);
+      const rest = options.pause.breathe();
+      if (rest !== undefined) await rest;
+    }
+  } finally {
+    way.close();
+  }
+}
+
+class Way {
+  readonly #walk: Walk;
+  readonly #roots: ReadonlyMap<string, OpenFolder>;
+  /** From the root down to the last target. */
+  readonly #levels: Level[] = [];
+
+  constructor(walk: Walk, roots: readonly OpenFolder[]) {
+    this.#walk = walk;
+    this.#roots = new Map(roots.map((root) => [root.name.toString('latin1'), root]));
+  }
+
+  async lookAt({ path, look }: Target): Promise<void> {
+    const names = splitPath(path);
+    this.#backTo(names);
+    let level = this.#levels.at(-1);
+    for (const name of names.slice(this.#levels.length)) {
+      if (level !== undefined && (level.folder === undefined || level.deep)) return;
+      level = await this.#enter(level?.folder, name);
+      this.#levels.push(level);
+    }
+    if (level?.folder === undefined || level.deep) return;
+    if (look === 'deep') {
+      await this.#walk.walkBelow(level.folder);
+      level.deep = true;
+    } else if (look === 'listing') {
+      await this.#walk.lookInto(level.folder);
+    }
+  }
+
+  close(): void {
+    for (const { folder } of this.#levels) folder?.close();
+  }
+
+  /** Leaves the folders that are not on the way. */
+  #backTo(names: readonly Buffer[]): void {
+    let shared = 0;
+    while (shared < names.length && this.#levels[shared]?.name.equals(names[shared] ?? none)) {
+      shared += 1;
+    }
+    for (const { folder } of this.#levels.splice(shared)) folder?.close();
+  }
+
+  async #enter(parent: OpenFolder | undefined, name: Buffer): Promise<Level> {
+    if (parent === undefined) {
+      return { name, folder: this.#roots.get(name.toString('latin1')), deep: false };
+    }
+    const found = await this.#walk.lookAt(parent, name);
+    if (found.folder === undefined) return { name, folder: undefined, deep: false };
+    const folder = parent.folder(found.folder, name);
+    if (found.arrived) await this.#walk.walkBelow(folder);
+    return { name, folder, deep: found.arrived };
+  }
+}
+
+const none = Buffer.alloc(0);
+
+function splitPath(path: Buffer): Buffer[] {
+  const names: Buffer[] = [];
+  for (let from = 0; from <= path.length;) {
+    const slash = path.indexOf(SLASH, from);
+    const end = slash < 0 ? path.length : slash;
+    names.push(path.subarray(from, end));
+    from = end + 1;
+  }
+  return names;
+}
