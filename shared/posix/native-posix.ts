@@ -2,6 +2,7 @@
 import type { DataRange, Posix, Xattr } from './posix.js';
 import { readStatus, STATUS_BYTES, unpackScan } from './scan-record.js';
 import { setMode } from './set-mode.js';
+import { type NativeTreeScan, openTreeScan } from './tree-scan.js';
 import { checkBytes, checkCount, checkDescriptor } from './system-error.js';
 
 /** What native/src/addon.cc exports. Failures throw system errors. */
@@ -11,6 +12,7 @@ export interface NativeBinding {
   fstat(fd: number, status: Uint8Array): void;
   /** `all`: with the fields that a fingerprint leaves out. */
   scanFolder(path: Buffer, all: boolean): Buffer;
+  readonly TreeScan: NativeTreeScan;
   /** Name, value, name, value … */
   getXattrs(path: Buffer): Buffer[];
   setXattr(path: Buffer, name: Buffer, value: Buffer): void;
@@ -53,6 +55,10 @@ export function createNativePosix(binding: NativeBinding): Posix {
     scanFolderPacked(path) {
       checkBytes(path, 'scandir');
       return binding.scanFolder(path, false);
+    },
+    scanTree(options) {
+      checkDescriptor(options.rootFd, 'scandir');
+      return openTreeScan(binding.TreeScan, options);
     },
     unpackScan,
     setMode,

@@ -40,6 +40,7 @@ export function createPortablePosix(): Posix {
     },
     scanFolder,
     scanFolderPacked: (path) => packScan(scanFolder(path)),
+    scanTree: () => undefined,
     unpackScan,
     setMode,
     getXattrs(path) {

@@ -5,6 +5,8 @@
  * error with `code`, `errno`, `syscall` and `path` like Node's own.
  */
 
+import type { TreeScan, TreeScanOptions } from './tree-scan.js';
+
 /** One entry of a folder with its status, from `scanFolder`. Times are ns since the epoch. */
 export interface ScanEntry {
   readonly name: Buffer;
@@ -63,6 +65,11 @@ export interface Posix {
    * buffers mean equal names and equal status fields except atime, nlink of folders and blocks.
    */
   scanFolderPacked(path: Buffer): Buffer;
+  /**
+   * Begins to scan a tree by threads of its own; undefined without the native part.
+   * @throws a system error when the root cannot be opened or no thread started
+   */
+  scanTree(options: TreeScanOptions): TreeScan | undefined;
   /** Entries of a packed scan; `blocks`, and `nlink` of folders, read 0 there. */
   unpackScan(packed: Buffer): ScanEntry[];
   /** Extended attributes (ACLs are `system.posix_acl_access` and `…_default`), sorted by name. */
