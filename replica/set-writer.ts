@@ -391,6 +391,7 @@ export class SetWriter implements SetPort {
       source: this.#store.source,
       parent: this.#parent,
       known: () => this.#known,
+      admit: this.#deps.admit,
     };
   }
 }

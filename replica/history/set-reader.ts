@@ -111,6 +111,7 @@ export interface SpaceUse {
   readonly baseBytes: number;
   readonly atticBytes: number;
   readonly packBytes: number;
+  /** Of the index, its twin, and the logs of both. */
   readonly indexBytes: number;
 }
 

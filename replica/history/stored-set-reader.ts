@@ -35,6 +35,9 @@ interface PointRow {
   readonly changed_bytes: number;
 }
 
+/** The index, its second copy, and what both have in their logs. */
+const indexFiles = ['index.db', 'index.db-wal', 'index-twin.db', 'index-twin.db-wal'] as const;
+
 const columns =
   'point, time_ms, sync, chain, manifest, incarnation, outcome, files, bytes, changed_nodes, changed_bytes';
 
@@ -108,7 +111,10 @@ export class StoredSetReader implements SetReader {
       baseBytes: base,
       atticBytes: attic?.bytes ?? 0,
       packBytes: packs.bytes(),
-      indexBytes: fs.statSync(path.join(folder, 'index.db')).size,
+      indexBytes: indexFiles.reduce((sum, name) => {
+        const status = fs.statSync(path.join(folder, name), { throwIfNoEntry: false });
+        return sum + (status?.size ?? 0);
+      }, 0),
     };
   }
 }

@@ -23,9 +23,14 @@ export class NewFiles {
     fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
   }
 
-  /** Bytes written by this process, those that were written over too. */
+  /** Bytes written for this sync, those that this process wrote over too. */
   get writtenBytes(): number {
     return this.#writtenBytes;
+  }
+
+  /** An earlier process wrote so much. */
+  writtenBefore(bytes: number): void {
+    this.#writtenBytes += bytes;
   }
 
   path(node: number): string {

@@ -4,24 +4,18 @@
  */
 import fs from 'node:fs';
 import type { HashCore } from '../../shared/hash/hash-core.js';
-import { FILE_BYTES_MAX } from '../../shared/limits.js';
 import { ByteWriter } from '../../shared/protocol/bytes.js';
 import { encodeForManifest, ManifestDigest } from '../../shared/protocol/manifest.js';
 import {
   type BeginRecord,
-  bodyWords,
   decodeRecords,
-  encodeXattrs,
   type EndRecord,
-  nodeKinds,
-  type NodeRecord,
-  SET_NODE,
   type SyncRecord,
 } from '../../shared/protocol/records.js';
 import { TimeSlice } from '../../shared/time-slice.js';
 import type { BlockSource } from '../history/read-block.js';
 import type { IndexDb } from '../index/index-db.js';
-import { newestPoint, nodeAt, nodeEver, splitMtime } from '../index/nodes.js';
+import { newestPoint } from '../index/nodes.js';
 import type { Allowance } from '../space-guard.js';
 import { flushFile } from './flush-file.js';
 import { type IntentFolders, closeIntent, intentFile, openIntent } from './intent-db.js';
@@ -30,7 +24,8 @@ import { NewFiles } from './new-files.js';
 import { outcomeOf } from './outcome-of.js';
 import { PagesFile } from './pages-file.js';
 import type { ParentState } from './parent-state.js';
-import { refused, StagedContent, type StagedNode } from './staged-content.js';
+import { refused, StagedContent } from './staged-content.js';
+import { StagedNodes } from './staged-nodes.js';
 
 const FLUSH_ONE_BY_ONE_MAX = 16;
 
@@ -40,6 +35,8 @@ export interface StagingDeps {
   readonly source: BlockSource;
   readonly parent: ParentState;
   readonly known: () => KnownBlocks;
+  /** Throws `quota-exceeded` or `storage-full` when the sync may not go on (R20). */
+  readonly admit: () => Allowance | undefined;
 }
 
 export interface StagedSync {
@@ -67,10 +64,9 @@ export class Staging {
   readonly #manifest = new ManifestDigest();
   readonly #stripped = new ByteWriter(64 * 1024);
   readonly #slice = new TimeSlice();
-  /** The newest point, which stays so while this sync is under way. */
-  readonly #parentPoint: number;
-  #node: StagedNode | undefined;
-  #allowance: Allowance | undefined;
+  readonly #nodes: StagedNodes;
+  /** Asked for when a sync begins, and again by the process that it goes on in. */
+  #allowance: { readonly given: Allowance | undefined } | undefined;
   #recordBytes = 0;
   #ended = false;
   /** Rows were written that are not handed to the file yet. */
@@ -82,7 +78,6 @@ export class Staging {
   private constructor(deps: StagingDeps, { intent, row }: { intent: IndexDb; row: SyncRow }) {
     this.#deps = deps;
     this.#row = row;
-    this.#parentPoint = newestPoint(deps.source.index);
     this.intent = intent;
     this.newFiles = new NewFiles(deps.folders.new);
     this.pages = new PagesFile(deps.folders.intent);
@@ -95,6 +90,8 @@ export class Staging {
       known: deps.known(),
       slice: this.#slice,
     });
+    const { index } = deps.source;
+    this.#nodes = new StagedNodes({ intent, index, parentPoint: newestPoint(index) });
   }
 
   /** Starts a sync in empty folders. */
@@ -103,13 +100,13 @@ export class Staging {
     start: {
       readonly boot: string;
       readonly record: BeginRecord;
-      readonly allowance?: Allowance | undefined;
+      readonly allowance: Allowance | undefined;
     },
   ): Staging {
     const { sync, incarnation } = start.record;
     const row = { boot: start.boot, sync, durable: 0, sealed: 0 };
     const staging = new Staging(deps, { intent: openIntent(deps.folders.intent), row });
-    staging.#allowance = start.allowance;
+    staging.#allowance = { given: start.allowance };
     staging.intent.run(
       'INSERT INTO sync (one, boot, sync, incarnation, durable, sealed, received_bytes) VALUES (1, ?, ?, ?, 0, 0, 0)',
       start.boot,
@@ -129,6 +126,10 @@ export class Staging {
       return undefined;
     }
     const staging = new Staging(deps, { intent, row });
+    const built = intent.get<{ bytes: number }>(
+      'SELECT coalesce(sum(bytes), 0) AS bytes FROM block WHERE offset < 0',
+    );
+    staging.newFiles.writtenBefore(built?.bytes ?? 0);
     if (row.sealed === 0) {
       intent.run('DELETE FROM manifest_record WHERE frame > ?', row.durable);
       intent.run('UPDATE sync SET outcome = NULL, ended_frame = 0 WHERE ended_frame > durable');
@@ -150,8 +151,7 @@ export class Staging {
   /** Throws `quota-exceeded` when what came, records too, and what was copied is more than it may store. */
   checkAllowance(): void {
     const storedBytes = this.newFiles.writtenBytes + this.pages.end + this.#recordBytes;
-    if (this.#allowance !== undefined && storedBytes > this.#allowance.bytes)
-      throw this.#allowance.error;
+    this.#allowance?.given?.store(storedBytes);
   }
 
   /** Where its blocks are, for those who look for known ones. */
@@ -193,6 +193,7 @@ export class Staging {
    */
   async take(frame: { readonly sequence: number; readonly body: Uint8Array }): Promise<void> {
     if (this.#ended) throw refused('a record after the end of its sync');
+    this.#allowance ??= { given: this.#deps.admit() };
     this.#stripped.reset();
     this.#beginRows();
     let first = true;
@@ -270,6 +271,7 @@ export class Staging {
   }
 
   close(): void {
+    this.#allowance?.given?.release();
     this.newFiles.close();
     this.pages.close();
     closeIntent(this.intent);
@@ -294,83 +296,20 @@ export class Staging {
           throw refused('a second sync begins inside another');
         return;
       case 'node':
-        this.#takeNode(record);
+        this.#nodes.take(record);
         return;
       case 'link':
-        this.#takeEntry(record.parent, record.name, record.node);
+        this.#nodes.takeEntry(record.parent, record.name, record.node);
         return;
       case 'unlink':
-        this.#takeEntry(record.parent, record.name, 0);
+        this.#nodes.takeEntry(record.parent, record.name, 0);
         return;
       case 'end':
         this.#takeEnd(record, sequence);
         return;
       default:
-        await this.#content.stage(this.#stagedNode(record.node), record);
+        await this.#content.stage(this.#nodes.staged(record.node), record);
     }
-  }
-
-  #takeNode(record: NodeRecord): void {
-    if (record.node <= SET_NODE) throw refused(`node number ${record.node} is reserved`);
-    if (record.size > FILE_BYTES_MAX) throw refused(`a file of ${record.size} bytes is too large`);
-    const index = this.#deps.source.index;
-    const live = nodeAt(index, record.node, this.#parentPoint);
-    if (live === undefined && nodeEver(index, record.node)) {
-      throw refused(`node ${record.node} is dead and cannot return`);
-    }
-    if (live !== undefined && nodeKinds[live.kind] !== record.kind) {
-      throw refused(`node ${record.node} cannot become a ${record.kind}`);
-    }
-    if (live === undefined && record.body === 'keep')
-      throw refused(`new node ${record.node} has no body to keep`);
-    const bodyWord = this.#bodyWord(record);
-    const { seconds, nanoseconds } = splitMtime(record.mtimeNs);
-    this.intent.run(
-      `INSERT OR REPLACE INTO node
-       (id, fresh, kind, mode, uid, gid, size, mtime_s, mtime_ns, rdev, target, xattrs, body_word, old_body, dead)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0)`,
-      record.node,
-      live === undefined ? 1 : 0,
-      nodeKinds.indexOf(record.kind),
-      record.mode,
-      record.uid,
-      record.gid,
-      record.kind === 'file' ? record.size : 0,
-      seconds,
-      nanoseconds,
-      record.rdev,
-      record.kind === 'symlink' ? record.target : null,
-      record.xattrs.length === 0 ? null : encodeXattrs(record.xattrs),
-      bodyWords.indexOf(bodyWord),
-    );
-    this.#node = { id: record.node, size: record.size, bodyWord };
-  }
-
-  /** A body once begun anew in this sync stays new; turning a patched one into a new one is refused. */
-  #bodyWord(record: NodeRecord): NodeRecord['body'] {
-    const staged = this.intent.get<{ body_word: number }>(
-      'SELECT body_word FROM node WHERE id = ?',
-      record.node,
-    );
-    const before = staged === undefined ? undefined : bodyWords[staged.body_word];
-    if (before === undefined || before === record.body) return record.body;
-    if (before === 'new' && record.body === 'keep') return 'new';
-    const blocks = this.intent.get('SELECT 1 FROM block WHERE node = ? LIMIT 1', record.node);
-    if (blocks === undefined) return record.body;
-    throw refused(
-      `node ${record.node} changes its body from ${before} to ${record.body} within a sync`,
-    );
-  }
-
-  #takeEntry(parent: number, name: Uint8Array, node: number): void {
-    if (parent < SET_NODE) throw refused(`folder number ${parent} is reserved`);
-    if (node === SET_NODE) throw refused('the set itself cannot be given a name');
-    this.intent.run(
-      'INSERT OR REPLACE INTO entry (parent, name, node) VALUES (?, ?, ?)',
-      parent,
-      name,
-      node,
-    );
   }
 
   #takeEnd(record: EndRecord, sequence: number): void {
@@ -381,19 +320,5 @@ export class Staging {
       JSON.stringify(outcome),
       sequence,
     );
-  }
-
-  #stagedNode(node: number): StagedNode {
-    if (this.#node?.id === node) return this.#node;
-    const row = this.intent.get<{ size: number; body_word: number }>(
-      'SELECT size, body_word FROM node WHERE id = ?',
-      node,
-    );
-    const bodyWord = row === undefined ? undefined : bodyWords[row.body_word];
-    if (row === undefined || bodyWord === undefined) {
-      throw refused(`content of node ${node} comes before its node record`);
-    }
-    this.#node = { id: node, size: row.size, bodyWord };
-    return this.#node;
   }
 }

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openCatalog } from '../../replica/catalog/catalog.js';
 import type { SpaceUse } from '../../replica/history/set-reader.js';
-import { spaceGuard } from '../../replica/space-guard.js';
+import { type Admit, spaceGuard } from '../../replica/space-guard.js';
 import { AfterimageError } from '../../shared/errors.js';
 import { parseReplicaConfig } from '../../shared/config/replica-config.js';
 import { SET_NODE, type SyncRecord } from '../../shared/protocol/records.js';
@@ -38,14 +38,7 @@ beforeEach(async () => {
   store = new SetStore({ set: 'shop', folder: path.join(folder, 'set'), core });
   admit = () => undefined;
   sequence = 0;
-  writer = await SetWriter.open({
-    store,
-    core,
-    posix: loadPosix(),
-    clock: systemClock,
-    log: silentLog,
-    admit: () => admit(),
-  });
+  writer = await openWriter();
   const content = pattern(150_000, 1);
   await send(fileRecords({ node: 2, parent: SET_NODE, name: 'file', content }));
 });
@@ -54,6 +47,17 @@ afterEach(async () => {
   store.close();
   fs.rmSync(folder, { recursive: true, force: true });
 });
+
+function openWriter(): Promise<SetWriter> {
+  return SetWriter.open({
+    store,
+    core,
+    posix: loadPosix(),
+    clock: systemClock,
+    log: silentLog,
+    admit: () => admit(),
+  });
+}
 
 /** What became of a sync: `committed`, or the code it was refused with. Rejects when the set stalls. */
 async function send(records: readonly SyncRecord[]): Promise<string> {
@@ -65,8 +69,15 @@ async function send(records: readonly SyncRecord[]): Promise<string> {
       resolve(event);
     });
   });
+  for (const body of bodiesOf(records)) await stage(body);
+  const event = await done;
+  return event.type === 'refused' ? event.error.code : event.type;
+}
+
+/** The frames of a sync that follows the newest point. */
+function bodiesOf(records: readonly SyncRecord[]): Buffer[] {
   const { point, chain } = writer.position();
-  const sync = sequence + 1;
+  const sync = point + 1;
   const begin: SyncRecord = {
     type: 'begin',
     sync,
@@ -76,16 +87,12 @@ async function send(records: readonly SyncRecord[]): Promise<string> {
     startedMs: 5,
   };
   const end: SyncRecord = { type: 'end', sync, outcome: Buffer.from(JSON.stringify(outcome())) };
-  for (const body of [
-    encode([begin]),
-    ...records.map((record) => encode([record])),
-    encode([end]),
-  ]) {
-    sequence += 1;
-    await writer.stage({ boot: '0'.repeat(32), sequence, body });
-  }
-  const event = await done;
-  return event.type === 'refused' ? event.error.code : event.type;
+  return [begin, ...records, end].map((record) => encode([record]));
+}
+
+async function stage(body: Buffer): Promise<void> {
+  sequence += 1;
+  await writer.stage({ boot: '0'.repeat(32), sequence, body });
 }
 
 /** All bytes of a point's files; throws when one does not have its digest. */
@@ -124,6 +131,18 @@ function guardOf(quotas: string, used: Record<string, number>) {
   });
 }
 
+/** What a sync of the set may store, as the quota says whose name stands in the error. */
+function roomOf(guard: Admit, set: string, whose: string): number {
+  const allowance = guard(set);
+  let bytes = 0;
+  const message = expect.stringContaining(whose) as string;
+  expect(() => {
+    for (; ; bytes += 1) allowance?.store(bytes + 1);
+  }).toThrow(expect.objectContaining({ code: 'quota-exceeded', message }));
+  allowance?.release();
+  return bytes;
+}
+
 /** A file whose every block is a copy of one that the set has. */
 function copies(blocks: number): SyncRecord[] {
   const bytes = pattern(65_536, 1);
@@ -141,9 +160,9 @@ describe('quotas', () => {
   test('quota: the tightest of set, default and agent counts, and the error says whose it is', () => {
     const used = { shop: 600, blog: 300, mail: 10 };
     const guard = guardOf('set_bytes_max: 1000, sets: {blog: 5000}, agents: {web: 1100}', used);
-    expect(guard('shop')).toMatchObject({ bytes: 200 });
-    expect(guard('blog')).toMatchObject({ bytes: 200 });
-    expect(guard('mail')).toMatchObject({ bytes: 990 });
+    expect(roomOf(guard, 'shop', 'agent web')).toBe(200);
+    expect(roomOf(guard, 'blog', 'agent web')).toBe(200);
+    expect(roomOf(guard, 'mail', 'set mail')).toBe(990);
     expect(guardOf('sets: {mail: 100}', used)('shop')).toBeUndefined();
     expect(() => guardOf('sets: {shop: 599}', used)('shop')).toThrow(
       expect.objectContaining({
@@ -156,9 +175,74 @@ describe('quotas', () => {
     );
   });
 
+  test('quota: syncs of several sets at a time share what their agent may store (R20)', () => {
+    const used: Record<string, number> = { shop: 100, blog: 100 };
+    const guard = guardOf('agents: {web: 1000}', used);
+    const shop = guard('shop');
+    const blog = guard('blog');
+    shop?.store(500);
+    blog?.store(300);
+    expect(() => blog?.store(301)).toThrow(expect.objectContaining({ code: 'quota-exceeded' }));
+    blog?.release();
+    shop?.store(800);
+    // the point of the one counts for the other from then on
+    used['shop'] = 900;
+    shop?.release();
+    expect(roomOf(guard, 'blog', 'agent web')).toBe(0);
+    // and points that go make room for a sync that is under way
+    const later = guard('blog');
+    used['shop'] = 200;
+    later?.store(700);
+    expect(() => later?.store(701)).toThrow(expect.objectContaining({ code: 'quota-exceeded' }));
+  });
+
+  test('quota: a sync that goes on after a restart of the replica is bounded as before (R20)', async () => {
+    const content = pattern(400_000, 5);
+    const records = fileRecords({ node: 60, parent: SET_NODE, name: 'big', content });
+    const bodies = bodiesOf(records).slice(0, -1);
+    for (const body of bodies.slice(0, 4)) await stage(body);
+    const staged = sequence;
+    await writer.close();
+    const stored: number[] = [];
+    admit = () => ({
+      store: (bytes) => {
+        stored.push(bytes);
+        if (bytes > 300_000) throw quotaError();
+      },
+      release: () => undefined,
+    });
+    writer = await openWriter();
+    expect(writer.position().staged?.sync).toBe(2);
+    const refused = new Promise<SetEvent>((resolve) => {
+      writer.onEvent((event) => {
+        if (event.type === 'refused') resolve(event);
+      });
+    });
+    // no frame was durable: they come again, and count over what is there
+    sequence = staged - 4;
+    for (const body of bodies) await stage(body);
+    expect(await refused).toMatchObject({ error: { code: 'quota-exceeded' } });
+    expect(stored[0]).toBe(2 * 65_536);
+    expect(writer.position()).toMatchObject({ point: 1, staged: null });
+  });
+
+  test('quota: the second copy of the index and the logs of both count as the index (R20)', () => {
+    const before = new StoredSetReader(store).space().indexBytes;
+    const names = ['index.db', 'index.db-wal'];
+    const sizes = names.map((name) => fs.statSync(path.join(store.folder, name)).size);
+    expect(before).toBe(sizes.reduce((sum, size) => sum + size, 0));
+    fs.writeFileSync(path.join(store.folder, 'index-twin.db'), Buffer.alloc(10_000));
+    expect(new StoredSetReader(store).space().indexBytes).toBe(before + 10_000);
+  });
+
   test('quota: a sync that would store more is refused, says so, and every point stands', async () => {
     const before = await contentOf(1);
-    admit = () => ({ bytes: 100_000, error: quotaError() });
+    admit = () => ({
+      store: (bytes) => {
+        if (bytes > 100_000) throw quotaError();
+      },
+      release: () => undefined,
+    });
     const at = { parent: SET_NODE, name: 'big' };
     expect(await send(fileRecords({ node: 60, ...at, content: pattern(300_000, 5) }))).toBe(
       'quota-exceeded',

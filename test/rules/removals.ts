@@ -11,7 +11,7 @@ export const removals: readonly Removal[] = [
   {
     rule: 'R1',
     without: 'the refusal of a node number that was used before',
-    file: 'replica/stage/staging.ts',
+    file: 'replica/stage/staged-nodes.ts',
     find: 'if (live === undefined && nodeEver(index, record.node)) {',
     put: 'if (live === undefined && nodeEver(index, record.node) && record.node < 0) {',
     test: 'test/replica/hostile.test.ts',

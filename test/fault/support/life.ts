@@ -110,14 +110,16 @@ export class Life {
     return running;
   }
 
-  /** Starts what was killed, now and then killing it once more while it starts. */
-  async bringBack(killed: readonly Role[]): Promise<void> {
+  /** Starts what was killed, now and then killing it once more while it starts; whether it did. */
+  async bringBack(killed: readonly Role[]): Promise<{ readonly killedAgain: boolean }> {
+    let killedAgain = false;
     await delay(this.random.below(PAUSE_MS_MAX));
     if (killed.includes('replica')) {
       if (this.random.chance(KILLED_AGAIN)) {
         const start = this.product.startReplica().catch(() => undefined);
         await delay(this.random.below(AGAIN_MS_MAX));
-        if (this.product.pid('replica') !== undefined) await this.kill(['replica']);
+        killedAgain = this.product.pid('replica') !== undefined;
+        if (killedAgain) await this.kill(['replica']);
         await start;
       }
       if (this.product.pid('replica') === undefined) await this.product.startReplica();
@@ -125,6 +127,7 @@ export class Life {
     await this.product.until('the broker is back', () => this.product.pid('broker') !== undefined);
     if (this.product.pid('agent') === undefined) await this.product.startAgent();
     await this.product.until('the agent is back', () => this.product.connected());
+    return { killedAgain };
   }
 
   /** Stands still for a while, all at once. */

@@ -16,18 +16,6 @@ export interface SetInspection {
 
 const FAN_OUT = 1024;
 
-/** Bytes on disk of what a sync under way has brought so far, and of what dropped ones left. */
-export function stagedBytes(setFolder: string): number {
-  const bytesBelow = (folder: string): number =>
-    (namesIn(folder) ?? []).reduce((sum, name) => {
-      const file = path.join(folder, name);
-      const status = fs.lstatSync(file, { throwIfNoEntry: false });
-      if (status === undefined) return sum;
-      return sum + (status.isDirectory() ? bytesBelow(file) : status.blocks * 512);
-    }, 0);
-  return ['new', 'leftover'].reduce((sum, part) => sum + bytesBelow(path.join(setFolder, part)), 0);
-}
-
 /** @param setFolder of a set that rests; its replica may run */
 export function inspectSet(setFolder: string): SetInspection {
   const db = new Database(path.join(setFolder, 'index.db'), { readonly: true });
