@@ -138,6 +138,7 @@ export class AgentState {
     this.#unstored = undefined;
     this.#base.commit();
     while (this.#flight.dropStep()) await slice.breathe();
+    this.nodes.countAnew();
     this.#base.setMeta('nextNode', this.#nextNode);
     this.#base.commit();
   }

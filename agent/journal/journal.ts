@@ -133,6 +133,12 @@ export class Journal {
     return [...written, ...waiting.map((gap) => ({ ...gap, sequence: this.#sequence + 1 }))];
   }
 
+  /** Changes may have been missed anywhere in the set. */
+  get hasWholeGap(): boolean {
+    if (this.#openGaps === 0 && this.#waitingGaps.size === 0) return false;
+    return this.gaps().some(({ covers }) => covers.length === 0);
+  }
+
   /** The newest sequence: what is recorded up to it, a scan that starts now covers. */
   mark(): number {
     this.flush();

@@ -64,7 +64,8 @@ function nextContinuous(times: SetTimes): number {
   const { startedMs, last, scanMs, changedMs, unsettled, targeted } = times;
   if (last === undefined) return startedMs;
   const restMs = targeted === true ? last.endedMs - last.startedMs : REST_FACTOR * (scanMs ?? 0);
-  const rested = last.endedMs + Math.min(restMs, targeted === true ? TARGETED_REST_MS_MAX : Infinity);
+  const rested =
+    last.endedMs + Math.min(restMs, targeted === true ? TARGETED_REST_MS_MAX : Infinity);
   const gatherMs = targeted === true ? TARGETED_GATHER_MS : GATHER_MS;
   const changed = changedMs === undefined ? Infinity : changedMs + gatherMs;
   const again =

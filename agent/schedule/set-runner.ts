@@ -15,6 +15,8 @@ import { orStopped } from '../plan/stoppable-session.js';
 import type { AgentPosition, HelloOutcome, SessionEvent } from '../ship/session.js';
 import { adoptReplica } from '../state/adopt-replica.js';
 import { CaptureLog } from './capture-log.js';
+import { closeAll } from './close-all.js';
+import { Lookout } from './lookout.js';
 import { learnScanMs, nextSyncMs, notAhead, type SetTimes } from './next-sync.js';
 import { type Facts, SetFacts } from './set-facts.js';
 import { WakeUp } from './wake-up.js';
@@ -32,7 +34,7 @@ export interface SetRunnerStatus {
   readonly facts: Facts;
   /** How long the oldest change that no point covers has waited, ms; 0 when there is none. */
   readonly behindMs: number;
-  /** Nodes other than folders, as last counted. */
+  /** Nodes other than folders. */
   readonly files: number;
 }
 
@@ -44,13 +46,12 @@ export interface SetRunnerOptions {
 
 type Diverged = Extract<HelloOutcome, { type: 'diverged' }>;
 
-const COUNT_EVERY_MS = 10_000;
-
 export class SetRunner {
   readonly #config: SetConfig;
   readonly #parts: SetParts;
   readonly #capture: CaptureSource;
   readonly #captured: CaptureLog;
+  readonly #lookout: Lookout;
   readonly #facts: SetFacts;
   readonly #stop = new AbortController();
   readonly #wake = new WakeUp();
@@ -69,7 +70,6 @@ export class SetRunner {
   #coveringMs: number | undefined;
   #releasedMs: number | undefined;
   #files = 0;
-  #countedMs = -Infinity;
 
   constructor(options: SetRunnerOptions) {
     this.#config = options.config;
@@ -77,6 +77,9 @@ export class SetRunner {
     this.#capture = options.capture;
     const { journal, state, log } = options.parts;
     this.#captured = new CaptureLog(journal, log);
+    this.#lookout = new Lookout(options.parts, options.capture, () => {
+      this.#changed();
+    });
     this.#facts = new SetFacts(state, journal);
     this.#times = {
       startedMs: options.parts.clock.now(),
@@ -137,11 +140,11 @@ export class SetRunner {
     }
   }
 
-  /** One part that does not close must not keep the others open. */
-  async #close(): Promise<void> {
+  #close(): Promise<void> {
     const { session, state, journal, log } = this.#parts;
-    const steps: (() => void | Promise<void>)[] = [
+    return closeAll(log, [
       () => this.#capture.stop(),
+      () => this.#lookout.close(),
       () => session.close(),
       () => {
         this.#facts.close();
@@ -152,14 +155,7 @@ export class SetRunner {
       () => {
         state.close();
       },
-    ];
-    for (const step of steps) {
-      try {
-        await step();
-      } catch (error) {
-        log.error('a part of the set did not close', error);
-      }
-    }
+    ]);
   }
 
   async #startCapture(): Promise<void> {
@@ -234,7 +230,9 @@ export class SetRunner {
   /** What an operator asked for is due at once; after a failure it is tried again like any other. */
   #dueMs(): number {
     if (this.#asked.size > 0 && this.#times.failures === 0) return 0;
-    return nextSyncMs(this.#config.schedule, notAhead(this.#times, this.#parts.clock.now()));
+    const { targeted } = this.#lookout;
+    const times = { ...notAhead(this.#times, this.#parts.clock.now()), targeted };
+    return nextSyncMs(this.#config.schedule, times);
   }
 
   async #syncOnce(): Promise<void> {
@@ -246,13 +244,15 @@ export class SetRunner {
     const asked = requests.length > 0;
     this.#times = { ...before, changedMs: undefined };
     this.#coveringMs = before.changedMs;
+    let result: SyncResult | undefined;
     try {
       await this.#adoptIfDiverged();
       const { healing } = this.#parts.state;
       this.#activity = 'syncing';
       const operation = this.#operation({ asked, healing });
       const syncMs = clock.now();
-      const result = await syncSet(this.#parts, {
+      result = await syncSet(this.#parts, {
+        ...this.#lookout.begin(operation),
         operation,
         always: asked || healing !== undefined || this.#times.first,
         requests,
@@ -260,31 +260,30 @@ export class SetRunner {
         releasedMs: this.#releasedMs,
         healed: healing,
       });
-      const scanMs = learnScanMs(this.#times.scanMs, {
-        found: result.type === 'unchanged' ? 'nothing' : 'changes',
-        copied: operation === 'first' || operation === 'reconcile' ? 'everything' : 'changes',
-        tookMs: clock.now() - syncMs,
-      });
-      this.#times = { ...this.#times, scanMs };
+      this.#learn(result, { operation, tookMs: clock.now() - syncMs });
       this.#succeeded(result, before);
-      this.#count();
+      this.#files = this.#parts.state.nodes.countFiles();
     } catch (error) {
       for (const request of requests) this.#asked.add(request);
       this.#failed(asAfterimageError(error), before);
     } finally {
       const endedMs = clock.now();
+      this.#lookout.over({ startedMs, result });
       this.#times = { ...this.#times, last: { startedMs, endedMs } };
       this.#coveringMs = undefined;
       log.debug('sync ended', { ms: endedMs - startedMs });
     }
   }
 
-  /** Counting takes a while on a large set: not after every sync. */
-  #count(): void {
-    const nowMs = this.#parts.clock.now();
-    if (nowMs - this.#countedMs < COUNT_EVERY_MS) return;
-    this.#files = this.#parts.state.nodes.countFiles();
-    this.#countedMs = nowMs;
+  #learn(result: SyncResult, sync: { operation: Operation; tookMs: number }): void {
+    if (result.type === 'diverged' || result.looked === 'targets') return;
+    const copied = sync.operation === 'first' || sync.operation === 'reconcile';
+    const scanMs = learnScanMs(this.#times.scanMs, {
+      found: result.type === 'unchanged' ? 'nothing' : 'changes',
+      copied: copied ? 'everything' : 'changes',
+      tookMs: sync.tookMs,
+    });
+    this.#times = { ...this.#times, scanMs };
   }
 
   /** Takes the state from the replica; the next point says so, whatever becomes of this process. */
@@ -356,7 +355,7 @@ export class SetRunner {
 
   #onCapture(seen: CaptureReport): void {
     this.#captured.take(seen);
-    this.#changed();
+    if (seen.type !== 'look' || !this.#lookout.survey()) this.#changed();
   }
 
   #changed(): void {
@@ -387,6 +386,7 @@ export class SetRunner {
         this.#stalled = event.type === 'stalled' ? event.error : undefined;
         return;
       case 'wanted':
+        this.#lookout.lookAtEverything();
         this.#changed();
         return;
       case 'sync-asked':

@@ -48,6 +48,8 @@ const columns = 'id, kind, identity, status, size, target, xattrs, dirty, fresh'
 export class NodeTable {
   readonly #base: StateDatabase;
   readonly #sql: ReturnType<typeof prepare>;
+  /** Undefined until it is counted: on a large set that takes a while. */
+  #files: number | undefined;
 
   constructor(base: StateDatabase) {
     this.#base = base;
@@ -100,12 +102,19 @@ export class NodeTable {
 
   /** Nodes other than folders. */
   countFiles(): number {
-    return this.#sql.countFiles.get() ?? 0;
+    this.#files ??= this.#sql.countFiles.get() ?? 0;
+    return this.#files;
+  }
+
+  /** Rows came or went by other ways. */
+  countAnew(): void {
+    this.#files = undefined;
   }
 
   insert(row: NodeRow): void {
     this.#base.writing();
     this.#sql.insert.run(...toRaw(row));
+    if (this.#files !== undefined && row.kind !== 'folder') this.#files += 1;
   }
 
   update(row: NodeRow): void {
@@ -115,6 +124,8 @@ export class NodeTable {
   }
 
   delete(id: number): void {
+    const kind = this.get(id)?.kind;
+    if (this.#files !== undefined && kind !== undefined && kind !== 'folder') this.#files -= 1;
     this.#keepNode(id);
     this.#sql.delete.run(id);
   }
