@@ -3,6 +3,7 @@
 
 #include "clone.h"
 #include "extents.h"
+#include "feed.h"
 #include "file.h"
 #include "metadata.h"
 #include "scan.h"
@@ -38,6 +39,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("destroySnapshot", DestroySnapshot);
   add("differences", Differences);
   add("countExtents", CountExtents);
+  add("openFeed", OpenFeed);
   if (HasSeal()) {
     add("sealGcm", SealGcm);
     add("openGcm", OpenGcm);
