@@ -1,6 +1,7 @@
 /**
- * Builds the optional native part with node-gyp; run by npm's install script. It never fails an
- * install: without a compiler it prints one line that says what is lost and exits 0.
+ * Builds the optional native parts with node-gyp; run by npm's install script. It never fails an
+ * install: without a compiler it prints one line that says what is lost and exits 0. The tracker is a
+ * build of its own: it needs libbpf, and where that is missing nothing else is.
  *
  *   node native/build.js            build when the sources changed since the last build
  *   node native/build.js --strict   show the compiler's output, and exit 1 when the build fails
@@ -8,23 +9,46 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const native = dirname(fileURLToPath(import.meta.url));
-const addon = join(native, 'build', 'Release', 'afterimage_native.node');
-const stamp = join(native, 'build', 'Release', 'afterimage_native.stamp');
-const lost =
-  'extended attributes, ACLs, device nodes, sparse holes, file handles and times finer than a ' +
-  'microsecond are not carried, and scans are slower';
+const parts = [
+  {
+    directory: native,
+    name: 'afterimage_native',
+    sources: ['src'],
+    lost:
+      'extended attributes, ACLs, device nodes, sparse holes, file handles and times finer than a ' +
+      'microsecond are not carried, and scans are slower',
+  },
+  {
+    directory: join(native, 'tracker'),
+    name: 'afterimage_tracker',
+    sources: ['tracker', 'src'],
+    needs: 'libbpf',
+    lost: 'large files that change on ext4 are read whole',
+  },
+];
+
+/** Where the build leaves a part. */
+function built(part) {
+  return join(part.directory, 'build', 'Release', `${part.name}.node`);
+}
 
 /** Names the sources, the headers' version and the machine the build is for. */
-function fingerprint() {
+function fingerprint(part) {
   const hash = createHash('sha256');
   hash.update(`${process.platform} ${process.arch}\n`);
   const headers = join(native, '..', 'node_modules', 'node-addon-api', 'package.json');
-  const sources = readdirSync(join(native, 'src')).sort();
-  const files = ['build.js', 'binding.gyp', ...sources.map((name) => join('src', name))];
+  const gyp = join(relative(native, part.directory), 'binding.gyp');
+  const sources = part.sources.flatMap((folder) =>
+    readdirSync(join(native, folder))
+      .filter((name) => /\.(cc|h)$/.test(name))
+      .sort()
+      .map((name) => join(folder, name)),
+  );
+  const files = ['build.js', gyp, ...sources];
   for (const file of [...files.map((name) => join(native, name)), headers]) {
     hash.update(existsSync(file) ? readFileSync(file) : '');
     hash.update('\n');
@@ -57,11 +81,16 @@ function installedHeaders() {
   return major === process.versions.node.split('.')[0] ? prefix : undefined;
 }
 
+/** True when the compiler can find the library: its headers, and pkg-config to tell of them. */
+function isInstalled(library) {
+  return spawnSync('pkg-config', ['--exists', library]).status === 0;
+}
+
 /** Undefined when built, else why not. */
-function build(strict) {
+function build(part, strict) {
   if (process.platform !== 'linux') return `${process.platform} is not Linux`;
   const headers = installedHeaders();
-  const options = ['--directory', native, '--release'];
+  const options = ['--directory', part.directory, '--release'];
   if (headers !== undefined) options.push(`--nodedir=${headers}`);
   const script = findNodeGyp();
   const [command, first] = script === undefined ? ['node-gyp', []] : [process.execPath, [script]];
@@ -71,7 +100,7 @@ function build(strict) {
     maxBuffer: 64 * 1024 * 1024,
   });
   if (result.error !== undefined) return `node-gyp did not start (${result.error.message})`;
-  if (result.status === 0 && existsSync(addon)) return undefined;
+  if (result.status === 0 && existsSync(built(part))) return undefined;
   const output = `${result.stdout ?? ''}${result.stderr ?? ''}`;
   if (/not found: make|: (command )?not found|Error 127/.test(output)) {
     return 'make or the C++ compiler is missing';
@@ -80,26 +109,35 @@ function build(strict) {
   return 'the build failed';
 }
 
-function main() {
-  const strict = process.argv.includes('--strict');
-  const wanted = fingerprint();
+/** False when the part could not be built. */
+function bring(part, strict) {
+  const addon = built(part);
+  const stamp = addon.replace(/node$/, 'stamp');
+  const wanted = fingerprint(part);
   const upToDate =
     existsSync(addon) && existsSync(stamp) && readFileSync(stamp, 'utf8').trim() === wanted;
-  if (upToDate) return;
+  if (upToDate) return true;
   rmSync(stamp, { force: true });
-  const failure = build(strict);
+  const missing = part.needs !== undefined && !isInstalled(part.needs);
+  const failure = missing ? `${part.needs} is not installed` : build(part, strict);
   if (failure === undefined) {
     mkdirSync(dirname(stamp), { recursive: true });
     writeFileSync(stamp, `${wanted}\n`);
-    return;
+    return true;
   }
-  // An addon of older sources must not be loaded in place of the portable version.
+  // An addon of older sources must not be loaded in place of what serves without it.
   rmSync(addon, { force: true });
   console.error(
-    `afterimage: native part not built (${failure}): ${lost}; everything else works. ` +
+    `afterimage: ${part.name} not built (${failure}): ${part.lost}; everything else works. ` +
       'To see why: node native/build.js --strict',
   );
-  if (strict) process.exitCode = 1;
+  return missing;
+}
+
+function main() {
+  const strict = process.argv.includes('--strict');
+  const results = parts.map((part) => bring(part, strict));
+  if (strict && results.includes(false)) process.exitCode = 1;
 }
 
 main();
