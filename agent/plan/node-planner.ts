@@ -7,9 +7,13 @@ import { errnoOf } from '../../shared/errors.js';
 import type { FileStatus, ScanEntry } from '../../shared/posix/posix.js';
 import { encodeXattrs, type NodeKind } from '../../shared/protocol/records.js';
 import type { NodeRow } from '../state/node-table.js';
-import { encodeIdentity, encodeStatus, provisionalKey } from '../state/status.js';
-import { sameMoment, type Announcement, type ContentOutcome } from './content-request.js';
+import { encodeIdentity, encodeStatus } from '../state/status.js';
+import { sameMoment } from './content-request.js';
 import { ContentPlanner } from './file-content.js';
+import { FileReading } from './file-reading.js';
+import { HeldFiles, type FileSource, type OpenFile } from './held-files.js';
+import { HeldReads } from './held-reads.js';
+import type { NamePlanner } from './name-planner.js';
 import { saysTheSame, toNodeRecord } from './node-record.js';
 import type { OpenFolder } from './open-folder.js';
 import { isYoung, type PlanParts } from './plan-parts.js';
@@ -35,21 +39,19 @@ export interface Planned {
 
 const lost: Planned = { node: undefined, settled: false };
 
-/** A file that was read while the application was held, to be checked before it is released. */
-export interface HeldRead {
-  readonly path: Buffer;
-  readonly status: FileStatus;
-}
-
 export class NodePlanner {
   readonly #parts: PlanParts;
   readonly #content: ContentPlanner;
   /** Filled while held. */
-  readonly heldReads: HeldRead[] = [];
+  readonly heldReads: HeldReads;
+  /** Files that were cloned while held, to be read when the application runs again. */
+  readonly heldFiles: HeldFiles;
 
-  constructor(parts: PlanParts) {
+  constructor(parts: PlanParts, names: NamePlanner) {
     this.#parts = parts;
     this.#content = new ContentPlanner(parts);
+    this.heldReads = new HeldReads(parts.posix);
+    this.heldFiles = new HeldFiles(parts, names, (file, source) => this.#read(file, source));
   }
 
   /** A node that is new to the set. `replaced`: the file that had its name. */
@@ -67,6 +69,8 @@ export class NodePlanner {
 
   /** A known node whose status moved, or that asks for another look. */
   async refresh(found: Found, before: NodeRow): Promise<Planned> {
+    // Another name of a file that is read later.
+    if (this.heldFiles.has(before.id)) return { node: before.id, settled: true };
     const after = this.#firstLook(found, before);
     if (after === undefined) return { node: before.id, settled: false };
     if (found.kind === 'file') {
@@ -130,114 +134,55 @@ export class NodePlanner {
       this.#couldNot(error, found);
       return { node: old.before?.id, settled: false };
     }
-    const reading = new FileReading(this.#parts, row, old.before);
+    let given = false;
     try {
-      const status = this.#parts.posix.fstat(fd);
-      if (status.ino !== entry.status.ino || status.dev !== entry.status.dev) {
-        this.#parts.findings.unsettled += 1;
-        return { node: old.before?.id, settled: false };
-      }
+      const status = this.#statusOf(fd, found);
+      if (status === undefined) return { node: old.before?.id, settled: false };
+      const reading = new FileReading(this.#parts, row, old.before);
       reading.look(status, sameMoment(status, entry.status));
       if (this.#parts.blocks.silent) {
-        this.heldReads.push({ path: folder.pathOf(entry.name), status });
+        this.heldReads.add(folder.pathOf(entry.name), status);
       }
+      const file: OpenFile = { found, fd, status, reading, ...old };
+      given = await this.heldFiles.takes(file);
+      if (!given) return await this.#read(file, { fd, status, holds: 'live' });
+      if (old.before === undefined) await reading.makeEmpty();
+      return { node: row.id, settled: true };
+    } finally {
+      if (!given) closeSync(fd);
+    }
+  }
+
+  /** Of the opened file; undefined when it is not the one that was found. */
+  #statusOf(fd: number, found: Found): FileStatus | undefined {
+    const { ino, dev } = found.entry.status;
+    try {
+      const status = this.#parts.posix.fstat(fd);
+      if (status.ino === ino && status.dev === dev) return status;
+      this.#parts.findings.unsettled += 1;
+    } catch (error) {
+      this.#couldNot(error, found);
+    }
+    return undefined;
+  }
+
+  /** Reads a file's content from where it is to be had. */
+  async #read(file: OpenFile, source: FileSource): Promise<Planned> {
+    const { reading, before, replaced } = file;
+    try {
       const outcome = await this.#content.plan({
-        fd,
-        status,
-        node: row.id,
-        ...old,
-        provisional: provisionalKey(reading.row.identity ?? Buffer.alloc(0), reading.row.status),
+        ...source,
+        node: reading.row.id,
+        before,
+        replaced,
+        provisional: reading.provisional,
         announce: (said) => reading.announce(said),
       });
       return await reading.finish(outcome);
     } catch (error) {
       if (errnoOf(error) === undefined) throw error;
-      this.#couldNot(error, found);
+      this.#couldNot(error, file.found);
       return await reading.giveUp(error);
-    } finally {
-      closeSync(fd);
     }
-  }
-}
-
-/** The row of a file while its content is read. */
-class FileReading {
-  readonly #parts: PlanParts;
-  readonly #before: NodeRow | undefined;
-  row: NodeRow;
-  /** It moved since it was scanned, or is too young to be told from its next change. */
-  #uncertain = false;
-  #ctimeNs = 0n;
-  #announced: Announcement | undefined;
-
-  constructor(parts: PlanParts, row: NodeRow, before: NodeRow | undefined) {
-    this.#parts = parts;
-    this.row = row;
-    this.#before = before;
-  }
-
-  /** The status that the descriptor shows counts; attributes read before it may be older. */
-  look(status: FileStatus, unmoved: boolean): void {
-    this.#ctimeNs = status.ctimeNs;
-    this.#uncertain = !unmoved || isYoung(status.ctimeNs, this.#parts.clock.now());
-    this.row = { ...this.row, status: encodeStatus(status), size: status.size };
-  }
-
-  announce(said: Announcement): Promise<void> | undefined {
-    if (this.#before !== undefined) this.#parts.findings.changed(this.#ctimeNs);
-    const dirty = this.#uncertain || !said.steady;
-    const row = { ...this.row, size: said.size, fresh: this.#freshOf(said.body), dirty };
-    this.#write(row);
-    this.#announced = said;
-    return this.#parts.outlet.put(toNodeRecord(row, said.body));
-  }
-
-  async finish(outcome: ContentOutcome): Promise<Planned> {
-    const { findings, outlet } = this.#parts;
-    findings.bytesRead += outcome.bytesRead;
-    const dirty = this.#uncertain || !outcome.steady;
-    if (dirty) findings.unsettled += 1;
-    const said = this.#announced;
-    const fresh = outcome.changed ? this.#freshOf(outcome.body) : this.row.fresh;
-    const row = { ...this.row, size: outcome.size, dirty, fresh };
-    if (said === undefined || said.size !== row.size || dirty || !said.steady) this.#write(row);
-    const toSay =
-      said === undefined
-        ? this.#before === undefined ||
-          this.#before.identity === null ||
-          !saysTheSame(this.#before, row)
-        : said.size !== row.size;
-    if (toSay) {
-      if (said === undefined && this.#before !== undefined) findings.changed(this.#ctimeNs);
-      const wait = outlet.put(toNodeRecord(row, outcome.body));
-      if (wait !== undefined) await wait;
-    }
-    return { node: row.id, settled: !dirty };
-  }
-
-  /** Reading failed: nothing was said of a known file; a new one ends empty and nameless. */
-  async giveUp(error: unknown): Promise<Planned> {
-    if (this.#announced === undefined) return { node: this.#before?.id, settled: false };
-    if (this.#before !== undefined) throw error;
-    const { state, outlet } = this.#parts;
-    state.digests.removeFrom(this.row.id, 0);
-    state.nodes.delete(this.row.id);
-    await this.#parts.blocks.drain();
-    await outlet.put(toNodeRecord({ ...this.row, size: 0 }, 'new'));
-    return lost;
-  }
-
-  #freshOf(body: 'keep' | 'new'): number {
-    const sync = this.#parts.state.flight?.sync ?? 0;
-    return body === 'new' ? sync : -sync;
-  }
-
-  #write(row: NodeRow): void {
-    if (this.#before === undefined && this.#announced === undefined) {
-      this.#parts.state.nodes.insert(row);
-    } else {
-      this.#parts.state.nodes.update(row);
-    }
-    this.row = row;
   }
 }

@@ -1,5 +1,6 @@
 /** What planning one sync of a set needs. */
 import type { Clock } from '../../shared/clock.js';
+import type { RangeSource } from '../ranges/range-source.js';
 import type { ContentParts } from './content-request.js';
 import type { Findings } from './findings.js';
 import type { RootPath } from './open-roots.js';
@@ -14,7 +15,12 @@ export interface PlanParts extends ContentParts {
   readonly sayOnce: (message: string) => void;
   /** Folders that are never walked: the agent's own data. */
   readonly ownFolders: readonly FolderIdentity[];
+  /** Where large files may have changed; undefined: they are hashed whole. */
+  readonly ranges?: RangeSource | undefined;
 }
+
+/** Folders of this name hold what agents need on the file system of a root: nobody walks them. */
+export const CLONE_FOLDER = Buffer.from('.afterimage');
 
 export interface FolderIdentity {
   readonly dev: number;

@@ -11,9 +11,10 @@ import type { FolderEntry, NamedNode } from '../state/node-table.js';
 import { encodeIdentity, encodeStatus, kindOf } from '../state/status.js';
 import { NamePlanner } from './name-planner.js';
 import { NodePlanner, type FolderAt, type Found, type Planned } from './node-planner.js';
+import type { FileCloner } from './held-files.js';
 import { OpenFolder } from './open-folder.js';
 import { closeRoots, openRoots, type OpenRoot } from './open-roots.js';
-import { isYoung, type PlanParts } from './plan-parts.js';
+import { CLONE_FOLDER, isYoung, type PlanParts } from './plan-parts.js';
 import { ScanAhead } from './scan-ahead.js';
 import { RowCursor } from './row-cursor.js';
 import { walkTargets } from './walk-targets.js';
@@ -35,6 +36,8 @@ const skipped: Looked = { folder: undefined, settled: true };
 const nothing: TargetFound = { folder: undefined, arrived: false };
 
 export interface WalkOptions {
+  /** Clones what would be read; `readHeldFiles` reads it afterwards. Read at once when left out. */
+  readonly cloner?: FileCloner | undefined;
   /** Nothing changes meanwhile: what is not met is gone at first sight. */
   readonly held: boolean;
   /** All that need be looked at, in the order of the paths' bytes; everything when left out. */
@@ -71,12 +74,13 @@ export class TreeWalk {
     this.#parts = parts;
     this.#roots = openRoots(parts.roots, parts);
     this.#names = new NamePlanner(parts, this.#roots);
-    this.#nodes = new NodePlanner(parts);
+    this.#nodes = new NodePlanner(parts, this.#names);
     this.#ahead = new ScanAhead(parts);
     this.#rootByName = new Map(this.#roots.map((root) => [root.name.toString('latin1'), root]));
   }
 
   async run(options: WalkOptions): Promise<void> {
+    this.#nodes.heldFiles.cloner = options.cloner;
     await this.#walkTargets(options.targets);
     if (!options.held && this.#parts.state.anyOrphan() !== undefined) {
       // What is missing may have moved to where the walk had been: look twice (R16).
@@ -85,6 +89,7 @@ export class TreeWalk {
       this.#again = false;
     }
     await this.#names.buryOrphans();
+    await this.#nodes.heldFiles.settle();
     await this.#parts.blocks.drain();
   }
 
@@ -134,30 +139,22 @@ export class TreeWalk {
     await this.#names.gone(folder.node, row);
   }
 
+  /** Reads the files that a walk cloned instead. */
+  async readHeldFiles(): Promise<void> {
+    await this.#nodes.heldFiles.read();
+  }
+
   /** Names the files read in a held walk that did not stay as they were read. */
   checkHeldReads(): void {
-    for (const { path, status } of this.#nodes.heldReads) {
-      if (!this.#isStill(path, status)) this.#parts.findings.moved(path);
+    for (const path of this.#nodes.heldReads.moved(this.#rootByName)) {
+      this.#parts.findings.moved(path);
     }
   }
 
   close(): void {
+    this.#nodes.heldFiles.close();
     this.#ahead.close();
     closeRoots(this.#roots);
-  }
-
-  #isStill(path: Buffer, status: ScanEntry['status']): boolean {
-    const slash = path.indexOf(0x2f);
-    const root = this.#rootByName.get(path.toString('latin1', 0, slash));
-    if (root === undefined) return false;
-    const full = Buffer.concat([Buffer.from(`/proc/self/fd/${root.fd}`), path.subarray(slash)]);
-    try {
-      const now = this.#parts.posix.lstat(full);
-      return now.ctimeNs === status.ctimeNs && now.size === status.size && now.ino === status.ino;
-    } catch (error) {
-      // A path too long for one call cannot be checked; the walk's own look stands.
-      return errnoOf(error) === 'ENAMETOOLONG';
-    }
   }
 
   async #walkTargets(targets: readonly Target[] | undefined): Promise<void> {
@@ -380,6 +377,7 @@ export class TreeWalk {
       }
     }
     if (kind !== 'folder') return false;
+    if (entry.name.equals(CLONE_FOLDER)) return true;
     return (
       this.#parts.ownFolders.some((own) => own.dev === dev && own.ino === ino) ||
       this.#roots.some(({ status }) => status.dev === dev && status.ino === ino)
