@@ -33,6 +33,7 @@ import { orStopped, stoppable } from './plan/stoppable-session.js';
 import { TreeWalk } from './plan/tree-walk.js';
 import type { WantedBlocks } from './plan/wanted-blocks.js';
 import type { QuiesceRecipe } from './quiesce/recipe.js';
+import type { RangeSource } from './ranges/range-source.js';
 import type { SetSession } from './ship/session.js';
 import type { AgentState } from './state.js';
 
@@ -54,6 +55,8 @@ export interface SetParts {
   /** What the replica asked to be sent again. */
   readonly wanted?: Pick<WantedBlocks, 'take'>;
   readonly ownFolders: readonly FolderIdentity[];
+  /** Where large files may have changed; undefined: they are hashed whole. */
+  readonly ranges?: RangeSource | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly sayOnce: (message: string) => void;
@@ -114,6 +117,20 @@ export interface Looked {
 export async function syncSet(set: SetParts, request: SyncRequest): Promise<SyncResult> {
   // One that could not be taken back or stored when it was over, as on a full disk.
   await set.state.endFlight(new TimeSlice());
+  settleRanges(set);
+  try {
+    return await syncOnce(set, request);
+  } finally {
+    settleRanges(set);
+  }
+}
+
+/** What looks at large files left behind follows the state, whatever became of the sync. */
+function settleRanges({ ranges, state }: SetParts): void {
+  if (state.flight === undefined) ranges?.settle((node) => state.bases.get(node));
+}
+
+async function syncOnce(set: SetParts, request: SyncRequest): Promise<SyncResult> {
   sendWanted(set);
   const recipe = set.recipe();
   const ordered = (await request.drain?.()) === true;
