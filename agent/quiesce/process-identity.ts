@@ -37,3 +37,15 @@ export function killProcess(identity: ProcessIdentity, scope: 'process' | 'group
     if (!gone) throw error;
   }
 }
+
+/** Lets exactly this process go on if it was stopped; what went wrong, as text. */
+export function continueProcess(identity: ProcessIdentity): string[] {
+  if (!isAlive(identity)) return [];
+  try {
+    process.kill(identity.pid, 'SIGCONT');
+    return [];
+  } catch (error) {
+    const gone = error instanceof Error && 'code' in error && error.code === 'ESRCH';
+    return gone ? [] : [`process ${identity.pid} cannot be continued: ${String(error)}`];
+  }
+}

@@ -10,10 +10,16 @@ import type { Watchdog } from './watchdog-client.js';
 export type Consistency = 'application' | 'filesystem' | 'crash';
 
 export interface QuiesceRecipe {
-  /** `none`, `hooks`, `sqlite` or `cgroup`. */
+  /** As the configuration names it: `none`, `hooks`, `sqlite` … */
   readonly name: string;
   /** Consistency that a point gets when the hold succeeds and stays intact until its release. */
   readonly consistency: Consistency;
+  /**
+   * Before the last round with the application running, when a hold will follow: has the application
+   * write out what would make the hold longer. Nothing is held by it. Rejects as `hold` does; the
+   * hold may be tried all the same.
+   */
+  prepare?(signal: AbortSignal): Promise<void>;
   /**
    * Holds the application. When this rejects, nothing is held: `quiesce-failed` with the cause,
    * `quiesce-deadline` when the deadline passed first, `cancelled` when `signal` was aborted. The
@@ -53,7 +59,14 @@ export interface QuiesceDeps {
 }
 
 /** How a set is quiesced, as the configuration says it. */
-export type QuiesceConfig = NoneConfig | HooksConfig | SqliteConfig | CgroupConfig;
+export type QuiesceConfig =
+  | NoneConfig
+  | HooksConfig
+  | SqliteConfig
+  | CgroupConfig
+  | PostgresqlConfig
+  | MariadbConfig
+  | RedisConfig;
 
 export interface NoneConfig {
   readonly kind: 'none';
@@ -85,4 +98,52 @@ export interface CgroupConfig {
   /** The group's folder, e.g. `/sys/fs/cgroup/system.slice/app.service`; v1 freezer or v2. */
   readonly folder: string;
   readonly deadlineMs: number;
+}
+
+/** What the recipes for database servers have in common. */
+export interface ServerConfig {
+  /** The set's roots, absolute: everything the server needs must lie in them. */
+  readonly roots: readonly string[];
+  /** The server's client program, by name or path. */
+  readonly program: string;
+  /** User of the system that the program runs as; the agent's own when undefined. */
+  readonly runAs: string | undefined;
+  /** Control group to freeze; looked for when undefined. */
+  readonly cgroup: string | undefined;
+  /** Longest time to connect and get ready before the hold, in milliseconds. */
+  readonly readyMsMax: number;
+  /** Longest hold, in milliseconds. */
+  readonly deadlineMs: number;
+}
+
+/** A PostgreSQL cluster: stopped as a whole for the moment of the image. */
+export interface PostgresqlConfig extends ServerConfig {
+  readonly kind: 'postgresql';
+  /** Name of a service in libpq's service file. */
+  readonly service: string | undefined;
+  /** Folder of the socket, or a host of this machine. */
+  readonly host: string | undefined;
+  readonly port: number | undefined;
+  readonly user: string | undefined;
+  readonly database: string;
+}
+
+/** A MariaDB server: its commits blocked by BACKUP STAGE, then stopped. */
+export interface MariadbConfig extends ServerConfig {
+  readonly kind: 'mariadb';
+  /** Option file for the client, with user and password. */
+  readonly defaultsFile: string | undefined;
+  readonly socket: string | undefined;
+  readonly user: string | undefined;
+}
+
+/** A Redis server: its writes paused and its log or dump written, then stopped. */
+export interface RedisConfig extends ServerConfig {
+  readonly kind: 'redis';
+  readonly socket: string | undefined;
+  readonly host: string | undefined;
+  readonly port: number | undefined;
+  readonly user: string | undefined;
+  /** File whose first line is the password. */
+  readonly passwordFile: string | undefined;
 }

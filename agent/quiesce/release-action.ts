@@ -3,7 +3,7 @@
  * agent cannot. Part of the watchdog process: Node's own modules only.
  */
 import { writeFileSync } from 'node:fs';
-import { isAlive, killProcess } from './process-identity.js';
+import { continueProcess, isAlive, killProcess } from './process-identity.js';
 import type { ProcessIdentity } from './process-identity.js';
 import { runHook } from './run-hook.js';
 import type { HookVerb } from './run-hook.js';
@@ -19,7 +19,11 @@ export type ReleaseAction =
   /** Writes `value` to a file of the kernel: thaws a control group. */
   | { readonly kind: 'write'; readonly path: string; readonly value: string }
   /** Kills the process that holds the locks. */
-  | { readonly kind: 'kill'; readonly process: ProcessIdentity };
+  | { readonly kind: 'kill'; readonly process: ProcessIdentity }
+  /** Lets stopped processes go on. */
+  | { readonly kind: 'continue'; readonly processes: readonly ProcessIdentity[] }
+  /** One after the other, whatever becomes of those before. */
+  | { readonly kind: 'all'; readonly actions: readonly ReleaseAction[] };
 
 /** A process that the kernel cannot end (stuck on a dead disk) is waited for so long. */
 const GONE_MS_MAX = 5_000;
@@ -41,6 +45,10 @@ export async function performRelease(action: ReleaseAction): Promise<string[]> {
       case 'kill':
         killProcess(action.process, 'process');
         return await untilGone(action.process);
+      case 'continue':
+        return action.processes.flatMap(continueProcess);
+      case 'all':
+        return await performAll(action.actions);
     }
   } catch (error) {
     // A control group that is gone holds nobody.
@@ -58,6 +66,12 @@ async function releaseThroughHooks(
     const problem = await runHook({ ...call, timeoutMs: action.timeoutMs });
     if (problem !== undefined) problems.push(problem);
   }
+  return problems;
+}
+
+async function performAll(actions: readonly ReleaseAction[]): Promise<string[]> {
+  const problems: string[] = [];
+  for (const action of actions) problems.push(...(await performRelease(action)));
   return problems;
 }
 

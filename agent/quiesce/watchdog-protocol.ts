@@ -56,6 +56,12 @@ export function isReleaseAction(value: unknown): value is ReleaseAction {
       return 'path' in value && 'value' in value;
     case 'kill':
       return 'process' in value && typeof value.process === 'object';
+    case 'continue':
+      return 'processes' in value && Array.isArray(value.processes);
+    case 'all':
+      return (
+        'actions' in value && Array.isArray(value.actions) && value.actions.every(isReleaseAction)
+      );
     default:
       return false;
   }

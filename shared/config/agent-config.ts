@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { isWireName } from '../protocol/subject.js';
 import { isEntryName } from '../protocol/records.js';
 import { byteCount, duration } from './quantity.js';
+import { quiesceSchema, toQuiesce, type QuiesceChoice } from './quiesce-config.js';
 import { parseConfig, readConfig } from './read-config.js';
 
 const MIB = 2 ** 20;
@@ -41,34 +42,6 @@ const scheduleSchema = z.union([
   z.strictObject({ every: duration({ min: 1_000 }) }),
   z.strictObject({ cron: cronPattern }),
 ]);
-
-const deadline = (ms: string): z.ZodType<number> =>
-  duration({ min: 100, max: 3_600_000 }).prefault(ms);
-
-const quiesceSchema = z.discriminatedUnion(
-  'recipe',
-  [
-    z.strictObject({ recipe: z.literal('none') }),
-    z.strictObject({
-      recipe: z.literal('hooks'),
-      folder: absolutePath,
-      hook_timeout: deadline('30s'),
-      deadline: deadline('60s'),
-    }),
-    z.strictObject({
-      recipe: z.literal('sqlite'),
-      databases: z.array(absolutePath).min(1),
-      busy_timeout: deadline('5s'),
-      deadline: deadline('30s'),
-    }),
-    z.strictObject({
-      recipe: z.literal('cgroup'),
-      folder: absolutePath,
-      deadline: deadline('10s'),
-    }),
-  ],
-  { error: 'none, hooks, sqlite or cgroup' },
-);
 
 const captureSchema = z.strictObject({
   source: z.enum(['auto', 'chokidar', 'scan']).default('auto'),
@@ -112,23 +85,6 @@ export type Schedule =
   | { readonly type: 'continuous' }
   | { readonly type: 'every'; readonly everyMs: number }
   | { readonly type: 'cron'; readonly pattern: string };
-
-export type QuiesceChoice =
-  | { readonly kind: 'none' }
-  | {
-      readonly kind: 'hooks';
-      readonly folder: string;
-      readonly hookTimeoutMs: number;
-      readonly deadlineMs: number;
-    }
-  | {
-      readonly kind: 'sqlite';
-      /** Paths, or patterns with `*` and `?` in their last component. */
-      readonly databases: readonly string[];
-      readonly busyTimeoutMs: number;
-      readonly deadlineMs: number;
-    }
-  | { readonly kind: 'cgroup'; readonly folder: string; readonly deadlineMs: number };
 
 export interface SetConfig {
   readonly name: string;
@@ -191,7 +147,7 @@ function toSet(set: SetFile): SetConfig {
     include: set.include,
     exclude: set.exclude,
     schedule: toSchedule(set.schedule),
-    quiesce: toQuiesce(set.quiesce),
+    quiesce: toQuiesce(set.quiesce, set.roots.map(rootPath)),
     capture: {
       source: set.capture.source,
       watchFilesMax: set.capture.watch_files_max,
@@ -206,23 +162,6 @@ function toSchedule(schedule: SetFile['schedule']): Schedule {
   return 'every' in schedule
     ? { type: 'every', everyMs: schedule.every }
     : { type: 'cron', pattern: schedule.cron };
-}
-
-function toQuiesce(quiesce: SetFile['quiesce']): QuiesceChoice {
-  switch (quiesce.recipe) {
-    case 'none':
-      return { kind: 'none' };
-    case 'hooks': {
-      const { folder, hook_timeout: hookTimeoutMs, deadline: deadlineMs } = quiesce;
-      return { kind: 'hooks', folder, hookTimeoutMs, deadlineMs };
-    }
-    case 'sqlite': {
-      const { databases, busy_timeout: busyTimeoutMs, deadline: deadlineMs } = quiesce;
-      return { kind: 'sqlite', databases, busyTimeoutMs, deadlineMs };
-    }
-    case 'cgroup':
-      return { kind: 'cgroup', folder: quiesce.folder, deadlineMs: quiesce.deadline };
-  }
 }
 
 type RootFile = SetFile['roots'][number];

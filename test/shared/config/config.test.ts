@@ -122,7 +122,7 @@ test.each([
   ],
   [
     set('quiesce: {recipe: postgres}'),
-    '5: sets[0].quiesce.recipe: found "postgres", expected none, hooks, sqlite or cgroup',
+    '5: sets[0].quiesce.recipe: found "postgres", expected none, hooks, sqlite, cgroup, postgresql, mariadb or redis',
   ],
   [set('quiesce: {recipe: hooks}'), '5: sets[0].quiesce.folder: is missing; expected text'],
   [

@@ -1,0 +1,60 @@
+/**
+ * Stops a process and all below it by SIGSTOP, for servers that have no control group of their own.
+ * Each is in the watchdog's list before it is stopped, so that it goes on even when its parent died
+ * meanwhile. What had been stopped by somebody else stays stopped.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Freezer } from './freezer.js';
+import type { ProcessIdentity } from './process-identity.js';
+import { isAlive } from './process-identity.js';
+import { isStopped, processTree } from './process-tree.js';
+import type { ReleaseAction } from './release-action.js';
+
+export function createProcessFreezer(root: ProcessIdentity): Freezer {
+  const known = new Map<number, ProcessIdentity>();
+  const left = new Set<number>();
+  const find = (): ProcessIdentity[] => {
+    const fresh = processTree(root).filter(({ pid }) => !known.has(pid) && !left.has(pid));
+    const found = fresh.filter((one) => !isStopped(one));
+    for (const one of fresh) {
+      if (found.includes(one)) known.set(one.pid, one);
+      else left.add(one.pid);
+    }
+    return found;
+  };
+  const first = find();
+  const action = (): ReleaseAction => ({ kind: 'continue', processes: [...known.values()] });
+  return {
+    get action() {
+      return action();
+    },
+    async freeze(signal, change) {
+      const startMs = performance.now();
+      let fresh = first;
+      for (;;) {
+        for (const one of fresh) stop(one);
+        const still = [...known.values()].every(isStopped);
+        fresh = find();
+        if (fresh.length > 0) await change(action());
+        else if (still) break;
+        else await wait(1);
+        signal.throwIfAborted();
+      }
+      if (known.size === 0) throw new Error(`process ${root.pid} is gone or was stopped before`);
+      const freezeMs = Math.round(performance.now() - startMs);
+      return { frozen: 'processes', processes: known.size, freezeMs };
+    },
+    isFrozen: () => [...known.values()].every((one) => isAlive(one) && isStopped(one)),
+  };
+}
+
+function stop(identity: ProcessIdentity): void {
+  if (!isAlive(identity)) return;
+  try {
+    process.kill(identity.pid, 'SIGSTOP');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return;
+    const message = `process ${identity.pid} may not be stopped by the agent's user`;
+    throw new Error(message, { cause: error });
+  }
+}
