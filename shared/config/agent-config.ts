@@ -44,7 +44,7 @@ const scheduleSchema = z.union([
 ]);
 
 const captureSchema = z.strictObject({
-  source: z.enum(['auto', 'chokidar', 'scan']).default('auto'),
+  source: z.enum(['auto', 'fanotify', 'chokidar', 'scan']).default('auto'),
   watch_files_max: z.int().min(0).default(20_000),
   scan_every: duration({ min: 1_000 }).prefault('30s'),
 });
@@ -94,7 +94,7 @@ export interface SetConfig {
   readonly schedule: Schedule;
   readonly quiesce: QuiesceChoice;
   readonly capture: {
-    readonly source: 'auto' | 'chokidar' | 'scan';
+    readonly source: 'auto' | 'fanotify' | 'chokidar' | 'scan';
     readonly watchFilesMax: number;
     readonly scanEveryMs: number;
   };
