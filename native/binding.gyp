@@ -25,6 +25,7 @@
         'src/system-error.cc',
         'src/tree-scan-class.cc',
         'src/tree-scan.cc',
+        'src/writers.cc',
       ],
       'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS', 'NODE_ADDON_API_CPP_EXCEPTIONS_ALL'],
       'cflags!': ['-fno-exceptions'],

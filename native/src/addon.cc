@@ -10,6 +10,7 @@
 #include "seal.h"
 #include "status.h"
 #include "tree-scan.h"
+#include "writers.h"
 
 namespace afterimage {
 
@@ -33,6 +34,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("handleOf", HandleOf);
   add("openTemporary", OpenTemporary);
   add("linkTemporary", LinkTemporary);
+  add("flushWriters", FlushWriters);
   add("clone", Clone);
   add("cloneSync", CloneSync);
   add("createSnapshot", CreateSnapshot);

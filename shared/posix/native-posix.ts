@@ -1,5 +1,5 @@
 /** `Posix` over the native addon: arguments are checked here, then once more in C++. */
-import type { DataRange, Posix, Xattr } from './posix.js';
+import type { DataRange, Posix, Writers, Xattr } from './posix.js';
 import { readStatus, STATUS_BYTES, unpackScan } from './scan-record.js';
 import { setMode } from './set-mode.js';
 import { type NativeTreeScan, openTreeScan } from './tree-scan.js';
@@ -26,11 +26,15 @@ export interface NativeBinding {
   handleOf(path: Buffer): Buffer | undefined;
   openTemporary(folder: Buffer, mode: number): number | undefined;
   linkTemporary(fd: number, path: Buffer): void;
+  /** Index into `writers`. */
+  flushWriters(fd: number): number;
   clone(from: number, to: number): Promise<undefined>;
   cloneSync(from: number, to: number): void;
   createSnapshot(subvolume: number, folder: number, name: Buffer): Promise<undefined>;
   destroySnapshot(folder: number, name: Buffer): Promise<undefined>;
 }
+
+const writers: readonly Writers[] = ['nobody', 'flushed', 'blind'];
 
 export function createNativePosix(binding: NativeBinding): Posix {
   const room = new Uint8Array(STATUS_BYTES);
@@ -103,7 +107,13 @@ function fileCalls(
   binding: NativeBinding,
 ): Pick<
   Posix,
-  'syncfs' | 'syncfsSync' | 'dataRanges' | 'handleOf' | 'openTemporary' | 'linkTemporary'
+  | 'syncfs'
+  | 'syncfsSync'
+  | 'dataRanges'
+  | 'handleOf'
+  | 'openTemporary'
+  | 'linkTemporary'
+  | 'flushWriters'
 > {
   return {
     async syncfs(fd) {
@@ -132,6 +142,10 @@ function fileCalls(
       checkDescriptor(fd, 'linkat');
       checkBytes(path, 'linkat');
       binding.linkTemporary(fd, path);
+    },
+    flushWriters(fd) {
+      checkDescriptor(fd, 'sync_file_range');
+      return writers[binding.flushWriters(fd)] ?? 'blind';
     },
   };
 }

@@ -32,6 +32,7 @@ export function createPortablePosix(): Posix {
       'times finer than a microsecond on restored files',
       'file handles',
       'unnamed temporary files',
+      'stores through memory mappings that were under way while a file was read',
     ],
     lstat: statusOf,
     fstat(fd) {
@@ -75,6 +76,11 @@ export function createPortablePosix(): Posix {
       return undefined;
     },
     openTemporary: () => undefined,
+    flushWriters(fd) {
+      checkDescriptor(fd, 'sync_file_range');
+      fstatSync(fd);
+      return 'flushed';
+    },
     linkTemporary(_fd, path) {
       throw systemError('ENOTSUP', 'linkat', path);
     },

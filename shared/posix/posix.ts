@@ -47,6 +47,9 @@ export interface SnapshotPlace {
   readonly name: Buffer;
 }
 
+/** Who may write to a file beside us; see `flushWriters`. */
+export type Writers = 'nobody' | 'flushed' | 'blind';
+
 export interface Posix {
   /** True when the native addon serves. */
   readonly native: boolean;
@@ -92,6 +95,14 @@ export interface Posix {
   dataRanges(fd: number, size: number): DataRange[];
   /** Opaque file handle (type + bytes, holds the inode generation), or undefined when unsupported. */
   handleOf(path: Buffer): Buffer | undefined;
+  /**
+   * Whether anybody has a file open for writing, a mapping included. If so, what they dirtied is
+   * written back (not flushed to the disk), so that their next store through a mapping moves ctime:
+   * `flushed`; `blind` when the file system keeps no time of such stores at all (tmpfs). `fd` must be
+   * open for reading only. Without the native part nothing is
+   * flushed, and `flushed` says nothing.
+   */
+  flushWriters(fd: number): Writers;
   /** An unnamed file in `folder` (O_TMPFILE), or undefined when the file system has none. */
   openTemporary(folder: Buffer, mode: number): number | undefined;
   /** Gives an unnamed file a name (linkat). */
