@@ -215,6 +215,12 @@ export const catalogue = {
     hint: 'Raise the quota of the set or agent in the configuration of the replica, or remove points; nothing is pruned for a quota.',
   },
   // capture and quiesce
+  'capture-unavailable': {
+    kind: 'operator',
+    exit: 4,
+    status: 500,
+    hint: 'The kernel does not report changes of this set, so watches or scans find them; the message says what is missing.',
+  },
   'root-missing': {
     kind: 'operator',
     exit: 3,
