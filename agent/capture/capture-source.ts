@@ -21,9 +21,10 @@ export interface CaptureSource {
    * Only of a source that reports every change of names and every write through the file system's
    * calls, in order, or else a gap: what it did not name need not be looked at (R17). Resolves when
    * all that happened before the call has been reported. Stores into mapped memory, asynchronous
-   * I/O under way and writes below the file system raise no event and are left to a scan.
+   * I/O under way and writes below the file system raise no event and are left to a scan. It is gone
+   * while that does not hold, as while a root is not there: to be asked for anew at each use.
    */
-  readonly drain?: () => Promise<void>;
+  readonly drain?: (() => Promise<void>) | undefined;
   /**
    * Resolves when changes are seen from here on. `report` is called until `stop` resolves and must
    * not throw.

@@ -1,6 +1,7 @@
 /**
- * Chooses how changes of a set are seen: chokidar for trees it can hold, else scans alone. Scans
- * back chokidar too, since no watcher sees everything.
+ * Chooses how changes of a set are seen: the kernel's reports where it makes them to us, else
+ * chokidar for trees it can hold, else scans alone. Scans back every other source, since none sees
+ * everything.
  */
 import { opendirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,15 +9,18 @@ import { errnoOf } from '../../shared/errors.js';
 import type { Log } from '../../shared/log.js';
 import type { CapturedRoot, CaptureReport, CaptureSource } from './capture-source.js';
 import { createChokidarSource } from './chokidar-source.js';
+import { createFanotifySource, isUnavailable, type FanotifyOptions } from './fanotify-source.js';
 import { createScanSource } from './scan-source.js';
 
 export interface CaptureChoice {
-  readonly source: 'auto' | 'chokidar' | 'scan';
+  readonly source: 'auto' | 'fanotify' | 'chokidar' | 'scan';
   readonly roots: readonly CapturedRoot[];
   readonly ownFolders: readonly string[];
   /** Files that chokidar may watch, with one watch each. */
   readonly watchFilesMax: number;
   readonly scanEveryMs: number;
+  readonly pathsOf?: FanotifyOptions['pathsOf'];
+  readonly feedOf?: FanotifyOptions['feedOf'];
   readonly log: Log;
 }
 
@@ -38,13 +42,23 @@ class ChosenCapture implements CaptureSource {
     return this.#watcher?.name ?? this.#scan.name;
   }
 
+  get drain(): (() => Promise<void>) | undefined {
+    return this.#watcher?.drain;
+  }
+
   async start(report: (seen: CaptureReport) => void): Promise<void> {
     await this.#scan.start(report);
-    const { source, roots, watchFilesMax, log, ownFolders } = this.#choice;
+    const { source, roots, watchFilesMax, scanEveryMs, log, ownFolders } = this.#choice;
     if (source === 'scan') return;
-    if (source === 'auto' && !hasAtMost(roots, watchFilesMax)) {
-      this.#sayTooMany();
-      return;
+    if (source === 'auto' || source === 'fanotify') {
+      const refusal = await this.#tryFanotify(report);
+      if (refusal === undefined) return;
+      const byScans = source === 'fanotify' || !hasAtMost(roots, watchFilesMax);
+      log.warn(`${refusal}; ${byScans ? 'scans find changes' : 'each file is watched instead'}`, {
+        watchFilesMax,
+        scanEveryMs,
+      });
+      if (byScans) return;
     }
     this.#watcher = createChokidarSource({
       roots,
@@ -57,6 +71,19 @@ class ChosenCapture implements CaptureSource {
       log,
     });
     await this.#watcher.start(report);
+  }
+
+  /** Why the kernel's reports do not serve; undefined when they do. */
+  async #tryFanotify(report: (seen: CaptureReport) => void): Promise<string | undefined> {
+    const source = createFanotifySource(this.#choice);
+    try {
+      await source.start(report);
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      return error.message;
+    }
+    this.#watcher = source;
+    return undefined;
   }
 
   async stop(): Promise<void> {

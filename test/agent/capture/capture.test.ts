@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { AfterimageError } from '../../../shared/errors.js';
 import { silentLog } from '../../../shared/log.js';
 import type { CaptureReport, CaptureSource } from '../../../agent/capture/capture-source.js';
 import { createChokidarSource } from '../../../agent/capture/chokidar-source.js';
@@ -35,6 +36,10 @@ async function start(choice: Partial<CaptureChoice> = {}): Promise<CaptureSource
     ownFolders: [join(root, 'own')],
     watchFilesMax: 1_000,
     scanEveryMs: 60_000,
+    // what the kernel itself reports is tested in fanotify.test.ts
+    feedOf: () => {
+      throw new AfterimageError('capture-unavailable', 'no feed here');
+    },
     log: silentLog,
     ...choice,
   });
@@ -73,10 +78,10 @@ test('capture: a name that is not UTF-8 makes its folder be looked at', async ()
 test('capture: a tree of more files than may be watched is left to scans, in one line', async () => {
   for (let file = 0; file < 12; file += 1) writeFileSync(join(root, `f${file}`), 'x');
   const lines: string[] = [];
-  const log = { ...silentLog, info: (line: string) => void lines.push(line) };
+  const log = { ...silentLog, warn: (line: string) => void lines.push(line) };
   const chosen = await start({ watchFilesMax: 10, scanEveryMs: 10, log });
   expect(chosen.name).toBe('scan');
-  expect(lines).toHaveLength(1);
+  expect(lines).toEqual(['no feed here; scans find changes']);
   await until('it is time to look', () => seen.some((report) => report.type === 'look'));
 });
 
@@ -86,6 +91,21 @@ test('capture: a tree that outgrows what may be watched is a gap and left to sca
   for (let file = 0; file < 40; file += 1) writeFileSync(join(root, `f${file}`), 'x');
   await until('scans take over', () => chosen.name === 'scan');
   expect(seen).toContainEqual({ type: 'gap', reason: 'watcher', covers: Buffer.alloc(0) });
+});
+
+test('capture: without the kernel small trees are watched and one line says so', async () => {
+  const lines: string[] = [];
+  const log = { ...silentLog, warn: (line: string) => void lines.push(line) };
+  const chosen = await start({ log });
+  expect(chosen.name).toBe('chokidar');
+  expect(chosen.drain).toBeUndefined();
+  expect(lines).toEqual(['no feed here; each file is watched instead']);
+});
+
+test('capture: an operator who asks for the kernel alone gets scans without it', async () => {
+  const chosen = await start({ source: 'fanotify' });
+  expect(chosen.name).toBe('scan');
+  expect(chosen.drain).toBeUndefined();
 });
 
 test('capture: a path too long to list is a gap, and other changes are still reported', async () => {
