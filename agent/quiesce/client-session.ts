@@ -18,6 +18,8 @@ export interface ClientProgram {
   readonly runAs: string | undefined;
   /** The text that makes the program do `command` and print `mark` on a line of its own after it. */
   readonly frame: (command: string, mark: string) => string;
+  /** The program says failures and goes on, with no mark for the command: then it is ended. */
+  readonly goesOnAfterFailure?: boolean;
 }
 
 export interface ClientSession {
@@ -50,6 +52,7 @@ export function openSession(client: ClientProgram): ClientSession {
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-SAID_BYTES_MAX);
+    if (client.goesOnAfterFailure === true) child.kill('SIGKILL');
   });
   child.stdin.on('error', () => undefined); // its end is told by `gone`
   child.once('error', (error) => {

@@ -184,5 +184,6 @@ function connect({ program, runAs, ...config }: RedisConfig): ClientSession {
       ...(password === undefined ? {} : { REDISCLI_AUTH: password }),
     },
     frame: (command, mark) => `${command}\nECHO ${mark}\n`,
+    goesOnAfterFailure: true,
   });
 }

@@ -146,6 +146,7 @@ class RedisServer implements DatabaseServer {
       env: { REDISCLI_AUTH: PASSWORD, REDISCLI_HISTFILE: '/dev/null' },
       runAs: undefined,
       frame: (command, mark) => `${command}\nECHO ${mark}\n`,
+      goesOnAfterFailure: true,
     });
   }
 }
