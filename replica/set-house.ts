@@ -146,9 +146,7 @@ export class SetHouse {
       });
     } catch (error) {
       this.#deps.certifier?.close(name);
-      // The reader last, which cannot empty the log: the index's file stays the one its twin is of.
-      store.writer.close();
-      store.close();
+      store.giveUp();
       throw error;
     }
     const opened: OpenedSet = {

@@ -20,7 +20,7 @@ import { newestPoint } from './index/nodes.js';
 import { indexNames } from './index/names.js';
 import type { SetEvent, SetPort, SignatureRequest, StagedFrame } from './receive/set-port.js';
 import { SetChores } from './set-chores.js';
-import { emptyFolders, sweepAttic } from './set-folders.js';
+import { emptyFolders, sweepAttic, sweepPark } from './set-folders.js';
 import { beginOf, checkParent, syncBegunBy } from './stage/begin-of.js';
 import { type IntentFolders, intentFolders } from './stage/intent-db.js';
 import { CleanUp } from './stage/clean-up.js';
@@ -344,10 +344,11 @@ export class SetWriter implements SetPort {
     else if (this.#staging?.isPoint(writer) === true) await this.#dropCut(this.#staging);
     else if (this.#staging !== undefined) await this.#resume(this.#staging);
     // What a dropped sync left stays: the next one may need it (R12).
-    else await emptyFolders(this.#folders.intent, this.#folders.new, this.#folders.park);
-    const files = this.#machine.state === 'idle' ? sweepAttic(this.#store.folder, writer) : 0;
-    const { log } = this.#deps;
-    if (files > 0) log.info('files that no point names were removed', { set: this.set, files });
+    else {
+      await sweepPark(this.#store);
+      await emptyFolders(this.#folders.intent, this.#folders.new);
+    }
+    if (this.#machine.state === 'idle') sweepAttic(this.#store, this.#deps.log);
     await indexNames(writer, newestPoint(writer), undefined);
   }
 
@@ -369,7 +370,7 @@ export class SetWriter implements SetPort {
   /** A crash before transaction A: what is on disk goes on, verified once more when it is whole (R19). */
   async #resume(staging: Staging): Promise<void> {
     const { boot, sealed, durable } = staging.status();
-    await emptyFolders(this.#folders.park);
+    await sweepPark(this.#store);
     this.#machine.to('receiving');
     this.#received = { boot, sequence: durable };
     if (sealed || staging.ended) await this.#finishOrGoOn();

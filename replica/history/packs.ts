@@ -45,6 +45,17 @@ export interface PackTail {
   readonly end: number;
 }
 
+/** What the index says of the packs. */
+export interface KnownPacks {
+  /** Undefined when it contradicts itself. */
+  readonly tail: PackTail | undefined;
+  readonly isNamed: (pack: number) => boolean;
+  /** The packs that rows name, with the ends of the last records named. */
+  readonly named: () => readonly PackTail[];
+  /** Whether it is believed in what it does not name; asked when something is to go. */
+  readonly mayRemove: () => boolean;
+}
+
 export class Packs {
   readonly #folder: string;
   readonly #core: HashCore;
@@ -55,23 +66,21 @@ export class Packs {
   readonly #readers = new Map<number, number>();
 
   /**
-   * Opens the packs of a set; what lies beyond `tail` is cut off, packs without a row go. Everything
-   * stays when the tail is not known.
+   * Opens the packs of a set; what lies beyond the tail is cut off, packs without a row go. Everything
+   * stays when the tail is not known, or what knows it is not believed.
    */
-  constructor(
-    folder: string,
-    core: HashCore,
-    known: { readonly tail: PackTail | undefined; readonly isNamed: (pack: number) => boolean },
-  ) {
+  constructor(folder: string, core: HashCore, known: KnownPacks) {
     this.#folder = folder;
     this.#core = core;
     fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
     this.#pack = 1;
-    const tail = known.tail ?? this.#tailOnDisk();
+    const noted = known.tail;
+    const isBelieved = noted !== undefined && this.#mayGoBy(noted, known);
+    const tail = isBelieved ? noted : this.#tailOnDisk();
     this.#tail = tail;
     this.#pack = Math.max(1, tail.newest);
-    if (known.tail === undefined) this.#end = tail.end;
-    else this.#sweep({ tail, isNamed: known.isNamed });
+    if (isBelieved) this.#sweep(tail, known);
+    else this.#end = tail.end;
   }
 
   /** Appends one record. It is durable after `flush`. */
@@ -240,12 +249,26 @@ export class Packs {
     return { newest: last?.pack ?? 0, end: last?.bytes ?? 0 };
   }
 
+  /** Whether nothing is to go, or nothing speaks against what says so. */
+  #mayGoBy(tail: PackTail, known: KnownPacks): boolean {
+    const sizes = new Map(this.files().map(({ pack, bytes }) => [pack, bytes]));
+    const isSwept = (sizes.get(tail.newest) ?? 0) <= tail.end;
+    if (isSwept && this.#unnamed(tail, known).length === 0) return true;
+    // Rows that name what is not there may be rows that named what is.
+    const lacks = known.named().some(({ newest, end }) => (sizes.get(newest) ?? 0) < end);
+    return !lacks && known.mayRemove();
+  }
+
+  #unnamed({ newest }: PackTail, { isNamed }: KnownPacks): number[] {
+    return this.files()
+      .map(({ pack }) => pack)
+      .filter((pack) => pack > newest || (pack < newest && !isNamed(pack)));
+  }
+
   /** Cuts what no row names: the tail of the newest pack, packs after it, and emptied ones (R4). */
-  #sweep(known: { readonly tail: PackTail; readonly isNamed: (pack: number) => boolean }): void {
-    const { newest, end } = known.tail;
-    for (const { pack } of this.files()) {
-      if (pack > newest || (pack < newest && !known.isNamed(pack))) fs.unlinkSync(this.#file(pack));
-    }
+  #sweep(tail: PackTail, known: KnownPacks): void {
+    const { newest, end } = tail;
+    for (const pack of this.#unnamed(tail, known)) fs.unlinkSync(this.#file(pack));
     if (newest === 0) return;
     const isThere = unlessAbsent(() => {
       fs.truncateSync(this.#file(newest), end);

@@ -5,7 +5,8 @@ import type { HashCore } from '../../shared/hash/hash-core.js';
 import type { NewCheck } from '../certify/new-check.js';
 import { makeSetFolders } from '../set-folders.js';
 import { type IndexDb, openIndex, openIndexReader } from '../index/index-db.js';
-import { isPackNamed, packTail } from '../index/pack-rows.js';
+import { isPackNamed, namedPacks, packTail } from '../index/pack-rows.js';
+import { IndexTrust } from '../verify/index-trust.js';
 import { BodyFiles } from './body-files.js';
 import { Packs } from './packs.js';
 import { PointUse } from './point-use.js';
@@ -21,6 +22,9 @@ export class SetStore {
   readonly writer: IndexDb;
   readonly packs: Packs;
   readonly source: BlockSource;
+  /** Why the index is not to be believed in what it does not name, if anything speaks against it. */
+  readonly doubt: () => string | undefined;
+  readonly #trust: IndexTrust;
   /** What retention must leave alone for the sake of a sync under way. */
   readonly promised = new PromisedBodies(systemClock);
   readonly uses = new PointUse(systemClock);
@@ -40,20 +44,31 @@ export class SetStore {
     this.set = options.set;
     this.folder = options.folder;
     makeSetFolders(this.folder);
-    const file = path.join(this.folder, 'index.db');
-    this.writer = openIndex(file);
-    this.index = openIndexReader(file);
-    this.packs = new Packs(path.join(this.folder, 'packs'), options.core, {
-      tail: packTail(this.writer),
-      isNamed: (pack) => isPackNamed(this.writer, pack),
-    });
-    this.source = {
-      index: this.index,
-      bodies: new BodyFiles(this.folder, this.index),
-      packs: this.packs,
-      core: options.core,
-      applying: () => this.applying,
-    };
+    const { writer, index } = openBoth(path.join(this.folder, 'index.db'));
+    this.writer = writer;
+    this.index = index;
+    const trust = new IndexTrust(this.folder, options.core);
+    this.#trust = trust;
+    this.doubt = () => trust.doubt;
+    try {
+      this.packs = new Packs(path.join(this.folder, 'packs'), options.core, {
+        tail: packTail(writer),
+        isNamed: (pack) => isPackNamed(writer, pack),
+        named: () => namedPacks(writer),
+        mayRemove: () => trust.doubt === undefined,
+      });
+      this.source = {
+        index,
+        bodies: new BodyFiles(this.folder, index),
+        packs: this.packs,
+        core: options.core,
+        applying: () => this.applying,
+      };
+    } catch (error) {
+      closeBoth({ writer, index });
+      trust.close();
+      throw error;
+    }
   }
 
   close(): void {
@@ -61,5 +76,36 @@ export class SetStore {
     this.packs.close();
     this.index.close();
     this.writer.close();
+    this.#trust.close();
   }
+
+  /** As `close`, and the log of the index stays: its file remains the one that its twin is of. */
+  giveUp(): void {
+    this.source.bodies.close();
+    this.packs.close();
+    closeBoth(this);
+    this.#trust.close();
+  }
+}
+
+interface Connections {
+  readonly writer: IndexDb;
+  readonly index: IndexDb;
+}
+
+/** Both, or none. */
+function openBoth(file: string): Connections {
+  const writer = openIndex(file);
+  try {
+    return { writer, index: openIndexReader(file) };
+  } catch (error) {
+    writer.close();
+    throw error;
+  }
+}
+
+/** The reader last, which cannot empty the log: the index's file stays the one its twin is of. */
+function closeBoth({ writer, index }: Connections): void {
+  writer.close();
+  index.close();
 }

@@ -62,6 +62,16 @@ export class IndexDb {
 /** Opens the index at `file`, making it when it is not there. */
 export function openIndex(file: string): IndexDb {
   const db = new Database(file);
+  try {
+    prepareIndex(db, file);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+  return new IndexDb(db);
+}
+
+function prepareIndex(db: Database.Database, file: string): void {
   db.pragma('journal_mode = WAL');
   db.pragma('synchronous = FULL');
   db.pragma('cache_size = -16384');
@@ -70,11 +80,9 @@ export function openIndex(file: string): IndexDb {
     db.exec(indexSchema);
     db.pragma(`user_version = ${INDEX_VERSION}`);
   } else if (version !== INDEX_VERSION) {
-    db.close();
     throw new AfterimageError('database-version', `${file} has index version ${String(version)}`);
   }
   db.exec(digestSchema);
-  return new IndexDb(db);
 }
 
 /** A connection that only reads. */

@@ -39,6 +39,14 @@ export function isPackNamed(index: IndexDb, pack: number): boolean {
   return index.get('SELECT 1 FROM before WHERE pack = ? LIMIT 1', pack) !== undefined;
 }
 
+/** The packs that rows name, each with the end of the last record named. */
+export function namedPacks(index: IndexDb): PackTail[] {
+  return index.all<PackTail>(
+    `SELECT pack AS newest, max(offset + length) AS end FROM before
+     WHERE pack IS NOT NULL GROUP BY pack`,
+  );
+}
+
 /** Bytes of the pack's records that rows name. */
 export function namedBytes(index: IndexDb, pack: number): number {
   return (

@@ -17,6 +17,8 @@ import { writeFully } from '../history/packs.js';
 import type { IndexDb } from '../index/index-db.js';
 import { type ExpendableFile, isForeign, openAnew, removeDatabase } from './open-anew.js';
 
+/** In the set's folder. */
+export const TWIN_FILE = 'index-twin.db';
 const SUM_BYTES = 16;
 const LOG_HEAD_BYTES = 32;
 const FRAME_HEAD_BYTES = 24;
@@ -56,7 +58,7 @@ export class IndexTwin {
     this.#file = path.join(setFolder, 'index.db');
     this.#core = core;
     this.#fd = fs.openSync(this.#file, fs.constants.O_RDWR | fs.constants.O_NOFOLLOW);
-    this.#twinFile = path.join(setFolder, 'index-twin.db');
+    this.#twinFile = path.join(setFolder, TWIN_FILE);
     this.#db = openAnew(this.#twinFile, twinFile);
   }
 
@@ -275,7 +277,7 @@ function isBroken({ db }: IndexDb): boolean {
  * and are right now; 0 too when there is no twin of it.
  */
 export function repairClosedIndex(setFolder: string, core: HashCore): number {
-  for (const name of ['index.db', 'index-twin.db']) {
+  for (const name of ['index.db', TWIN_FILE]) {
     if (!fs.existsSync(path.join(setFolder, name))) return 0;
   }
   const twin = new IndexTwin(setFolder, core);

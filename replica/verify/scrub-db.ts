@@ -86,6 +86,8 @@ CREATE TABLE IF NOT EXISTS finding (
 );
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 `;
+/** In the set's folder. */
+export const SCRUB_FILE = 'scrub.db';
 const VERSION = 1;
 /** Findings kept of one round; more are counted by the log. */
 const FINDINGS_MAX = 1000;
@@ -97,7 +99,7 @@ export class ScrubDb {
   readonly #db: IndexDb;
 
   constructor(setFolder: string) {
-    this.#db = openAnew(path.join(setFolder, 'scrub.db'), { schema, version: VERSION });
+    this.#db = openAnew(path.join(setFolder, SCRUB_FILE), { schema, version: VERSION });
   }
 
   /** The round under way, with its cursor. */

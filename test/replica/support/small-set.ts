@@ -217,9 +217,10 @@ export class SmallSet {
     );
   }
 
-  /** The process ends and another one opens the set. */
-  async reopen(): Promise<void> {
+  /** The process ends and another one opens the set; `meanwhile` nobody has it open. */
+  async reopen(meanwhile?: () => void): Promise<void> {
     await this.#open.close();
+    meanwhile?.();
     this.#open = await openModelSet(this.folder);
     this.#sequence = 0;
     this.#boot += 1;
