@@ -7,11 +7,14 @@ import { AfterimageError, errnoOf } from '../../shared/errors.js';
 import type { FileStatus, Posix } from '../../shared/posix/posix.js';
 import { SET_NODE } from '../../shared/protocol/records.js';
 import type { AgentState } from '../state.js';
+import type { OpenFolder } from './open-folder.js';
 
 export interface RootPath {
   readonly name: string;
   /** Absolute. Links on the way to a root are followed. */
   readonly path: string;
+  /** Of a snapshot, the root that it is of, open: what is mounted there is not walked here either. */
+  readonly liveFd?: number;
 }
 
 export interface OpenRoot {
@@ -34,7 +37,7 @@ export function openRoots(
       const fd = openRoot(root);
       const name = Buffer.from(root.name);
       const status = parts.posix.fstat(fd);
-      opened.push({ name, fd, status, mounts: mountsBelow(fd, root.name, mounts) });
+      opened.push({ name, fd, status, mounts: mountsBelow(root.liveFd ?? fd, root.name, mounts) });
       checkIdentity(root, { name, fd, status }, parts.state);
     }
   } catch (error) {
@@ -46,6 +49,15 @@ export function openRoots(
 
 export function closeRoots(roots: readonly OpenRoot[]): void {
   for (const root of roots) closeSync(root.fd);
+}
+
+/** The set as the folder of one root. */
+export function setFolder(
+  root: OpenRoot,
+): Pick<OpenFolder, 'node' | 'rootName' | 'child' | 'pathOf'> {
+  const self = Buffer.from(`/proc/self/fd/${root.fd}/.`);
+  const { name } = root;
+  return { node: SET_NODE, rootName: name, child: () => self, pathOf: () => name };
 }
 
 function openRoot(root: RootPath): number {

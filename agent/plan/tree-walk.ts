@@ -9,11 +9,12 @@ import type { ScanEntry } from '../../shared/posix/posix.js';
 import { SET_NODE } from '../../shared/protocol/records.js';
 import type { FolderEntry, NamedNode } from '../state/node-table.js';
 import { encodeIdentity, encodeStatus, kindOf } from '../state/status.js';
+import { lookAtMapped } from './mapped-files.js';
 import { NamePlanner } from './name-planner.js';
 import { NodePlanner, type FolderAt, type Found, type Planned } from './node-planner.js';
 import type { FileCloner } from './held-files.js';
 import { OpenFolder } from './open-folder.js';
-import { closeRoots, openRoots, type OpenRoot } from './open-roots.js';
+import { closeRoots, openRoots, setFolder, type OpenRoot } from './open-roots.js';
 import { CLONE_FOLDER, isYoung, type PlanParts } from './plan-parts.js';
 import { ScanAhead } from './scan-ahead.js';
 import { RowCursor } from './row-cursor.js';
@@ -190,7 +191,10 @@ export class TreeWalk {
 
   /** A folder with all that lies below it. */
   async walkBelow(root: OpenFolder): Promise<void> {
-    if (root.parent === undefined && !this.#again) this.#ahead.begin(this.#rootOf(root));
+    if (root.parent === undefined && !this.#again) {
+      lookAtMapped(this.#rootOf(root), this.#parts);
+      this.#ahead.begin(this.#rootOf(root));
+    }
     const stack: Frame[] = [{ folder: root, children: await this.#visit(root), next: 0 }];
     try {
       for (let frame = stack.at(-1); frame !== undefined; frame = stack.at(-1)) {
@@ -389,11 +393,4 @@ export class TreeWalk {
     invariant(root !== undefined, 'a folder of a walk lies under a root');
     return root;
   }
-}
-
-/** The set as the folder of one root. */
-function setFolder(root: OpenRoot): FolderAt {
-  const self = Buffer.from(`/proc/self/fd/${root.fd}/.`);
-  const { name } = root;
-  return { node: SET_NODE, rootName: name, child: () => self, pathOf: () => name };
 }

@@ -1,0 +1,85 @@
+/**
+ * On a file system in memory (tmpfs) a store through a mapping can leave no trace: not in size, nor
+ * in any time, nor after a flush. Files that somebody has mapped for writing are therefore read by
+ * every walk (promise 4). What is mapped, stored to and unmapped between two walks stays unseen when
+ * its pages had been read before the store: of that only an event can tell.
+ */
+import { closeSync, constants, openSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
+import { errnoOf } from '../../shared/errors.js';
+import type { FileStatus } from '../../shared/posix/posix.js';
+import { encodeIdentity } from '../state/status.js';
+import type { OpenRoot } from './open-roots.js';
+import type { PlanParts } from './plan-parts.js';
+
+/** statfs(2): TMPFS_MAGIC and RAMFS_MAGIC. */
+const blindTypes: readonly number[] = [0x0102_1994, 0x8584_58f6];
+/** open(2): O_PATH, which Node does not name. */
+const O_PATH = 0o1000_0000;
+/** /proc/PID/maps: range, `rw-s` and the like, offset, device, inode. */
+const sharedLine = /^([0-9a-f]+-[0-9a-f]+) .w.s [0-9a-f]+ ([0-9a-f]+):([0-9a-f]+) (\d+)/gm;
+
+/** Whether stores through mappings of its files can go unseen. */
+export function isBlind(root: Pick<OpenRoot, 'fd'>): boolean {
+  return blindTypes.includes(statfsSync(`/proc/self/fd/${root.fd}`).type);
+}
+
+/** Files of a root that are mapped for writing are to be read by the walk that begins. */
+export function lookAtMapped(root: OpenRoot, parts: Pick<PlanParts, 'state' | 'posix' | 'sayOnce'>): void {
+  if (!isBlind(root)) return;
+  const { state, posix } = parts;
+  parts.sayOnce(
+    `root ${root.name.toString()} is kept in memory: what a program stores through a mapping that it closes before the next sync may be missed`,
+  );
+  for (const status of mappedOn(root.status, posix)) {
+    const row = state.nodes.byIdentity(encodeIdentity(status, state.device(status.dev)));
+    if (row?.kind !== 'file') continue;
+    if (!row.dirty) state.nodes.update({ ...row, dirty: true });
+    for (const { parent } of state.nodes.placesOf(row.id)) state.dropFingerprint(parent);
+  }
+}
+
+/** Of files on the device that some process has mapped shared and writable, each once. */
+function mappedOn({ dev }: FileStatus, posix: PlanParts['posix']): FileStatus[] {
+  const found = new Map<string, FileStatus>();
+  for (const pid of readdirSync('/proc')) {
+    if (!/^\d+$/.test(pid)) continue;
+    for (const [, range = '', major = '', minor = '', ino = ''] of mapsOf(pid)) {
+      if (makeDevice(parseInt(major, 16), parseInt(minor, 16)) !== dev || found.has(ino)) continue;
+      const status = statusOf(`/proc/${pid}/map_files/${range}`, posix);
+      if (status?.dev === dev) found.set(ino, status);
+    }
+  }
+  return [...found.values()];
+}
+
+function mapsOf(pid: string): Iterable<RegExpExecArray> {
+  try {
+    return readFileSync(`/proc/${pid}/maps`, 'latin1').matchAll(sharedLine);
+  } catch (error) {
+    // It ended, or it is not ours to look at: what it has open is found when the file is read.
+    if (errnoOf(error) === undefined) throw error;
+    return [];
+  }
+}
+
+function statusOf(mapping: string, posix: PlanParts['posix']): FileStatus | undefined {
+  let fd: number;
+  try {
+    fd = openSync(mapping, O_PATH | constants.O_RDONLY);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return undefined;
+  }
+  try {
+    return posix.fstat(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** makedev(3) of glibc, within 2^53. */
+function makeDevice(major: number, minor: number): number {
+  const low = ((minor & 0xff) | ((major & 0xfff) << 8)) >>> 0;
+  const middle = Math.floor(minor / 256) * 2 ** 20;
+  return low + middle + Math.floor(major / 4096) * 2 ** 44;
+}
