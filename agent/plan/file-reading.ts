@@ -23,10 +23,13 @@ export class FileReading {
     this.#before = before;
   }
 
-  /** The status that the descriptor shows counts; attributes read before it may be older. */
-  look(status: FileStatus, unmoved: boolean): void {
+  /**
+   * The status that the descriptor shows counts; attributes read before it may be older. `lookedMs`:
+   * no later than the moment that the content is of.
+   */
+  look(status: FileStatus, unmoved: boolean, lookedMs = this.#parts.clock.now()): void {
     this.#ctimeNs = status.ctimeNs;
-    this.#uncertain = !unmoved || isYoung(status.ctimeNs, this.#parts.clock.now());
+    this.#uncertain = !unmoved || isYoung(status.ctimeNs, lookedMs);
     this.row = { ...this.row, status: encodeStatus(status), size: status.size };
   }
 

@@ -6,6 +6,7 @@ import { closeSync, constants, openSync, readlinkSync } from 'node:fs';
 import { errnoOf } from '../../shared/errors.js';
 import type { FileStatus, ScanEntry } from '../../shared/posix/posix.js';
 import { encodeXattrs, type NodeKind } from '../../shared/protocol/records.js';
+import { beginLook } from '../ranges/begin-look.js';
 import type { NodeRow } from '../state/node-table.js';
 import { encodeIdentity, encodeStatus } from '../state/status.js';
 import { sameMoment } from './content-request.js';
@@ -169,20 +170,30 @@ export class NodePlanner {
   /** Reads a file's content from where it is to be had. */
   async #read(file: OpenFile, source: FileSource): Promise<Planned> {
     const { reading, before, replaced } = file;
+    const node = reading.row.id;
+    const beganMs = this.#parts.clock.now();
+    const look = await beginLook(this.#parts, { ...source, node, before });
+    let result: 'said' | 'failed' = 'failed';
     try {
+      const { fd, holds, ranges, status } = look;
+      if (source.holds === 'live' && status !== source.status) {
+        const unmoved = look.steady && sameMoment(status, file.found.entry.status);
+        reading.look(status, unmoved, beganMs);
+      }
       const outcome = await this.#content.plan({
-        ...source,
-        node: reading.row.id,
-        before,
-        replaced,
+        ...{ fd, holds, ranges, status, node, before, replaced },
         provisional: reading.provisional,
         announce: (said) => reading.announce(said),
       });
-      return await reading.finish(outcome);
+      const planned = await reading.finish(outcome);
+      result = 'said';
+      return planned;
     } catch (error) {
       if (errnoOf(error) === undefined) throw error;
       this.#couldNot(error, file.found);
       return await reading.giveUp(error);
+    } finally {
+      look.end(result);
     }
   }
 }

@@ -184,14 +184,14 @@ export class CloneSource implements RangeSource {
   #folderOn(dev: number): KeptFolder | undefined {
     const open = this.#open.get(dev);
     if (open !== undefined) return open;
-    const { roots, hidden, folder: name } = this.#options;
+    const { posix, roots, hidden, folder: name } = this.#options;
     const root = roots.find(({ path }) => statSync(path).dev === dev);
     const type = root && statfsSync(root.path).type;
     if (root === undefined || (type !== XFS_TYPE && type !== BTRFS_TYPE)) {
       this.#unable.add(dev);
       return undefined;
     }
-    const folder = KeptFolder.make({ root: root.path, hidden, name });
+    const folder = KeptFolder.make({ posix, root: root.path, hidden, name });
     this.#open.set(dev, folder);
     return folder;
   }
@@ -204,11 +204,11 @@ export class CloneSource implements RangeSource {
 
   /** Visits every root's folder that is there. */
   #eachFolder(visit: (folder: KeptFolder) => void): void {
-    const { roots, hidden, folder: name } = this.#options;
+    const { posix, roots, hidden, folder: name } = this.#options;
     for (const { path } of roots) {
       let folder: KeptFolder | undefined;
       try {
-        folder = KeptFolder.find({ root: path, hidden, name });
+        folder = KeptFolder.find({ posix, root: path, hidden, name });
         if (folder !== undefined) visit(folder);
       } catch (error) {
         this.#couldNot(error, undefined);

@@ -15,6 +15,7 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { errnoOf } from '../../shared/errors.js';
+import type { Posix } from '../../shared/posix/posix.js';
 import { systemError } from '../../shared/posix/system-error.js';
 
 const folderFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
@@ -31,6 +32,7 @@ export interface CloneName {
 }
 
 export interface FolderPlace {
+  readonly posix: Posix;
   /** Absolute path of the root. */
   readonly root: string;
   /** Name of the agents' hidden folder in it. */
@@ -61,14 +63,12 @@ export class KeptFolder {
 
   /** Makes it where it is not there. @throws system errors; EPERM when it is another's */
   static make(place: FolderPlace): KeptFolder {
-    const outer = `${place.root}/${place.hidden}`;
-    for (const path of [outer, `${outer}/${place.name}`]) {
-      try {
-        mkdirSync(path, { mode: 0o700 });
-      } catch (error) {
-        if (errnoOf(error) !== 'EEXIST') throw error;
-      }
-    }
+    const { posix, root, hidden, name } = place;
+    const self = Buffer.from(`${root}/.`);
+    const { mtimeNs } = posix.lstat(self);
+    // The root is somebody's data: that a name came is none of it.
+    if (makeFolder(`${root}/${hidden}`)) posix.setMtime(self, mtimeNs);
+    makeFolder(`${root}/${hidden}/${name}`);
     return open(place, (fd) => new KeptFolder(fd));
   }
 
@@ -134,6 +134,17 @@ export class KeptFolder {
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') throw error;
     }
+  }
+}
+
+/** False when it is there. */
+function makeFolder(path: string): boolean {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return false;
+    throw error;
   }
 }
 

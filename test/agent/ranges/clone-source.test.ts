@@ -1,0 +1,149 @@
+/** Promise 4 and R27: what a range does not touch did not change, whatever was done to the file. */
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CloneSource, usualCloneLimits } from '../../../agent/ranges/clone-source.js';
+import type { RangeFile, RangeLook } from '../../../agent/ranges/range-source.js';
+import { loadExtents } from '../../../shared/posix/extents.js';
+import { loadPosix } from '../../../shared/posix/load-posix.js';
+import { silentLog } from '../../../shared/log.js';
+import {
+  BlockDevices,
+  homeOfDevices,
+  makeFileSystem,
+  mountsMissing,
+} from '../../fault/power/block-devices.js';
+import { Seeded } from '../../support/seeded.js';
+import { openBench, type AgentBench } from '../support/agent-bench.js';
+import { changeSome } from './random-writes.js';
+
+const MIB = 1024 * 1024;
+const STEPS = Number(process.env['AFTERIMAGE_RANGE_STEPS'] ?? 14);
+const HIDDEN = '.afterimage';
+
+const missing =
+  mountsMissing(['xfs', 'btrfs']) ??
+  (spawnSync('xfs_io', ['-V']).error === undefined ? undefined : 'xfs_io is missing') ??
+  (loadExtents() === undefined ? 'the native part is not built' : undefined);
+if (missing !== undefined) console.log(`clones are not kept here: ${missing}`);
+
+const kinds = [
+  { name: 'xfs', type: 'xfs', options: 'defaults' },
+  { name: 'btrfs', type: 'btrfs', options: 'defaults' },
+  { name: 'compressed btrfs', type: 'btrfs', options: 'compress-force=zstd' },
+] as const;
+
+describe.skipIf(missing !== undefined)('clones and extents', () => {
+  let home = '';
+  const devices = new BlockDevices();
+  const folders = new Map<string, string>();
+
+  beforeAll(() => {
+    home = homeOfDevices(tmpdir());
+    for (const { name, type, options } of kinds) {
+      const image = join(home, `${name}.img`);
+      const folder = join(home, name);
+      makeFileSystem(type, image, { bytes: 512 * MIB });
+      mkdirSync(folder);
+      devices.mount(devices.loop(image), folder, options);
+      folders.set(name, folder);
+    }
+  }, 60_000);
+
+  afterAll(() => {
+    devices.close();
+    rmSync(home, { recursive: true, force: true });
+  });
+
+  /** A bench whose root lies on the file system, with a source that counts what it answered. */
+  function open(kind: string): { bench: AgentBench; answered: Counts; root: string } {
+    const root = join(folders.get(kind) ?? '', `root-${answers.length}`);
+    mkdirSync(root);
+    const answered: Counts = { looks: 0, ranged: 0, blocksOut: 0 };
+    answers.push(answered);
+    const bench = openBench({
+      set: { roots: [{ name: 'root', path: root }], ranges: countingSource(root, answered) },
+    });
+    return { bench, answered, root };
+  }
+
+  test.each(kinds)(
+    'ranges: after every sync the copy is the file, under random changes on $name (R27)',
+    async ({ name }) => {
+      const seed = Number(process.env['AFTERIMAGE_SEED'] ?? Date.now() % 1_000_000);
+      const random = new Seeded(seed);
+      const { bench, answered, root } = open(name);
+      const story: string[] = [];
+      try {
+        for (let step = 0; step < STEPS; step += 1) {
+          story.push(changeSome(root, random).join(', '));
+          if (random.chance(0.15)) {
+            bench.session.breakAfter = random.below(12);
+            const broken = await bench.sync().catch(() => undefined);
+            story.push(broken === undefined ? 'a sync that breaks' : 'a sync');
+            bench.session.breakAfter = Infinity;
+            if (random.chance(0.5)) story.push(changeSome(root, random).join(', '));
+          }
+          if (random.chance(0.15)) bench.restart();
+          await bench.sync();
+          story.push('sync');
+          expect(differing(bench, root), `seed ${seed}\n${story.join('\n')}`).toEqual([]);
+        }
+      } finally {
+        bench.set.ranges?.close();
+        bench.close();
+      }
+      expect(answered.ranged, `seed ${seed}`).toBeGreaterThan(0);
+      if (name !== 'compressed btrfs') expect(answered.blocksOut).toBeGreaterThan(100);
+    },
+    60_000 + STEPS * 1_000,
+  );
+});
+
+interface Counts {
+  looks: number;
+  /** Looks that had ranges. */
+  ranged: number;
+  /** 64 KiB blocks that lie wholly outside of them. */
+  blocksOut: number;
+}
+
+const answers: Counts[] = [];
+
+function countingSource(root: string, counts: Counts): CloneSource {
+  const extents = loadExtents();
+  const source = new CloneSource({
+    roots: [{ name: 'root', path: root }],
+    hidden: HIDDEN,
+    folder: 'kept-test',
+    posix: loadPosix(),
+    extents,
+    limits: { ...usualCloneLimits, fileBytesMin: 1.5 * MIB, freeShareMin: 0.01 },
+    log: silentLog,
+  });
+  const begin = source.begin.bind(source);
+  source.begin = async (file: RangeFile): Promise<RangeLook | undefined> => {
+    const look = await begin(file);
+    counts.looks += 1;
+    if (look?.ranges === undefined) return look;
+    counts.ranged += 1;
+    const touched = look.ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+    counts.blocksOut += Math.floor((file.status.size - touched) / 65_536);
+    return look;
+  };
+  return source;
+}
+
+/** Names of files whose copy is not what they hold. */
+function differing(bench: AgentBench, root: string): string[] {
+  const { replica } = bench.session;
+  const rootNode = replica.state.entries.get('1/root') ?? replica.state.entries.get('0/root') ?? 1;
+  return readdirSync(root).filter((name) => {
+    if (name === HIDDEN) return false;
+    const node = replica.state.entries.get(`${rootNode}/${name}`);
+    const live = readFileSync(join(root, name));
+    return node === undefined || !replica.content(node).equals(live);
+  });
+}
