@@ -9,12 +9,13 @@
 
 #include "ways.h"
 
-enum { HELD_MAX = 8, NAME_ROOM = 256 };
+enum { HELD_MAX = 8 };
 
 struct mapping {
   char *at;
   size_t length;
-  char path[NAME_ROOM];
+  /* O_PATH, which opens nothing: tells how long the file is now, whatever its name. */
+  int file;
 };
 
 static struct mapping held[HELD_MAX];
@@ -62,15 +63,21 @@ static int map_store(const struct step *step) { return moment(step, 0, 0); }
 static int map_sync(const struct step *step) { return moment(step, 1, 0); }
 static int look_store(const struct step *step) { return moment(step, 0, 1); }
 
+static void let_go(struct mapping *slot) {
+  if (slot->at == NULL) return;
+  munmap(slot->at, slot->length);
+  close(slot->file);
+  slot->at = NULL;
+}
+
 static int hold(const struct step *step) {
   struct mapping *slot = &held[step->seed % HELD_MAX];
-  if (slot->at != NULL) munmap(slot->at, slot->length);
-  slot->at = NULL;
+  let_go(slot);
   struct mapping mapping;
   if (map(step->path, &mapping) != 0) return -1;
   *slot = mapping;
-  strncpy(slot->path, step->path, NAME_ROOM - 1);
-  return 0;
+  slot->file = open(step->path, O_PATH);
+  return slot->file < 0 ? -1 : 0;
 }
 
 /* Only where the file is as long as it was: a store past its end is a signal. */
@@ -78,9 +85,8 @@ static int held_store(const struct step *step, int look) {
   struct stat status;
   struct mapping *slot = &held[step->seed % HELD_MAX];
   if (slot->at == NULL) return 0;
-  if (stat(slot->path, &status) != 0 || (size_t)status.st_size < slot->length) {
-    munmap(slot->at, slot->length);
-    slot->at = NULL;
+  if (fstat(slot->file, &status) != 0 || (size_t)status.st_size < slot->length) {
+    let_go(slot);
     return 0;
   }
   volatile char seen = 0;
@@ -93,9 +99,7 @@ static int store_held(const struct step *step) { return held_store(step, 0); }
 static int look_held(const struct step *step) { return held_store(step, 1); }
 
 static int release(const struct step *step) {
-  struct mapping *slot = &held[step->seed % HELD_MAX];
-  if (slot->at != NULL) munmap(slot->at, slot->length);
-  slot->at = NULL;
+  let_go(&held[step->seed % HELD_MAX]);
   return 0;
 }
 
