@@ -14,12 +14,15 @@ import type { Posix } from '../shared/posix/posix.js';
 import type { CaptureSource } from './capture/capture-source.js';
 import { createCapture } from './capture/choose-source.js';
 import { DedupIndex } from './dedup/dedup-index.js';
+import { createCloneEngine } from './image/clone-engine.js';
+import type { ImageEngine } from './image/image-engine.js';
 import { createRoundsEngine } from './image/rounds-engine.js';
 import { Journal } from './journal/journal.js';
 import { PathFilter } from './plan/path-filter.js';
 import { WantedBlocks } from './plan/wanted-blocks.js';
 import type { SetParts } from './pipeline.js';
 import type { QuiesceRecipe } from './quiesce/recipe.js';
+import { rangesOfSet } from './ranges/ranges-of-set.js';
 import { lockFolder } from '../shared/folder-lock.js';
 import { SetKeeper } from './schedule/set-keeper.js';
 import { SetRunner } from './schedule/set-runner.js';
@@ -87,7 +90,12 @@ export function runAgent(config: AgentConfig, deps: AgentDeps): RunningAgent {
   return {
     status,
     async stop() {
-      await Promise.all(sets.map((set) => set.stop()));
+      await Promise.all(
+        sets.map(async (keeper) => {
+          await keeper.stop();
+          await keeper.set.parts.engine.close?.();
+        }),
+      );
       file.close();
       lock.release();
     },
@@ -122,15 +130,25 @@ function openSet(
     core: deps.createCore(),
     index: new DedupIndex(state, { memoryBytesMax: config.dedupBytesMax }),
     filter,
-    engine: createRoundsEngine(),
+    engine: createEngine(set, { folder, posix, log }),
     recipe: () => deps.recipeOf(set),
     ownFolders: [{ dev: Number(own.dev), ino: own.ino }],
+    ranges: rangesOfSet({ roots: set.roots, setFolder: folder, posix, log, others: [] }),
     clock,
     log,
     sayOnce: sayOnce(log),
   };
   const capture = deps.captureOf?.(set) ?? captureOf(config, set, log);
   return { parts, runner: new SetRunner({ config: set, parts, capture }) };
+}
+
+/** Clones where the root's file system can; only the native part can ask it to. */
+function createEngine(
+  set: SetConfig,
+  { folder, posix, log }: { readonly folder: string; readonly posix: Posix; readonly log: Log },
+): ImageEngine {
+  if (set.image === 'rounds' || !posix.native) return createRoundsEngine();
+  return createCloneEngine({ roots: set.roots, setFolder: folder, posix, log });
 }
 
 /** Kept for whoever wants to know; one at a time. */

@@ -18,7 +18,7 @@ import type { Divergence } from '../shared/protocol/sync-outcome.js';
 import { TimeSlice } from '../shared/time-slice.js';
 import { BlockOutlet } from './dedup/block-outlet.js';
 import type { DedupIndex } from './dedup/dedup-index.js';
-import type { ImageEngine, ImageTaken, RoundFound } from './image/image-engine.js';
+import type { ImageEngine, ImageTaken, LookOptions, RoundFound } from './image/image-engine.js';
 import type { Journal } from './journal/journal.js';
 import type { Target } from './journal/target.js';
 import { Findings } from './plan/findings.js';
@@ -278,10 +278,16 @@ async function takeImage(set: SetParts, plan: Plan, request: SyncRequest): Promi
     (await request.drain?.()) === true
       ? set.journal.targets(plan.journalTo, TARGETS_MAX)
       : undefined;
-  const look = async (options: { readonly held: boolean }): Promise<RoundFound> => {
+  const look = async (options: LookOptions): Promise<RoundFound> => {
     const before = { records: outlet.records, bytes: outlet.literalBytes };
     findings.unsettled = 0;
-    await walk.run({ ...options, targets, ...(targets === undefined ? {} : { since }) });
+    const { snapshot } = options;
+    const looking = snapshot === undefined ? walk : new TreeWalk({ ...plan, ...snapshot });
+    try {
+      await looking.run({ ...options, targets, ...(targets === undefined ? {} : { since }) });
+    } finally {
+      if (looking !== walk) looking.close();
+    }
     return {
       records: outlet.records - before.records,
       bytes: outlet.literalBytes - before.bytes,
@@ -290,6 +296,7 @@ async function takeImage(set: SetParts, plan: Plan, request: SyncRequest): Promi
   try {
     return await engine.take({
       look,
+      readHeldFiles: () => walk.readHeldFiles(),
       movedWhileHeld: () => {
         walk.checkHeldReads();
         return findings.movedPaths;
@@ -330,7 +337,6 @@ async function endSync(
   // What is said so far leaves now, so that the count of bytes is whole.
   session.flush();
   const outcome = describeOutcome({
-    engine: set.engine,
     recipe: plan.recipe.name,
     image,
     operation: request.operation,

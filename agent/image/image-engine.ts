@@ -4,12 +4,17 @@
  */
 import type { Clock } from '../../shared/clock.js';
 import type { Log } from '../../shared/log.js';
+import type { Posix } from '../../shared/posix/posix.js';
 import type { ApplicationContext, Consistency } from '../../shared/protocol/sync-outcome.js';
+import type { FileCloner } from '../plan/held-files.js';
+import type { RootPath } from '../plan/open-roots.js';
 import type { QuiesceRecipe } from '../quiesce/recipe.js';
 
 export interface ImageRequest {
   /** Walks the tree once and says what differs; returns how much that was. */
-  readonly look: (options: { readonly held: boolean }) => Promise<RoundFound>;
+  readonly look: (options: LookOptions) => Promise<RoundFound>;
+  /** After the release: reads what a look cloned. */
+  readonly readHeldFiles: () => Promise<void>;
   /** After the held walk, before the release: names of files that moved under it. */
   readonly movedWhileHeld: () => readonly string[];
   /** Tells the wire and the planner that nothing may wait for the network. */
@@ -29,6 +34,24 @@ export interface ImageRequest {
   readonly signal: AbortSignal;
 }
 
+export interface LookOptions {
+  /** Nothing changes meanwhile. */
+  readonly held: boolean;
+  /** Clones what would be read, for `readHeldFiles`. */
+  readonly cloner?: FileCloner;
+  /** Looks at this in the place of the roots. */
+  readonly snapshot?: SnapshotView;
+}
+
+/** A set's roots as they were at one instant. */
+export interface SnapshotView {
+  readonly roots: readonly RootPath[];
+  /** Shows the snapshot's files as those they are copies of. */
+  readonly posix: Posix;
+  /** Stands at the instant of the snapshot. */
+  readonly clock: Clock;
+}
+
 export interface RoundFound {
   /** Records written in this round. */
   readonly records: number;
@@ -37,6 +60,10 @@ export interface RoundFound {
 }
 
 export interface ImageTaken {
+  /** What took it: `rounds`, `clone` or `snapshot`. */
+  readonly engine: string;
+  /** Identifier of the snapshot, where there was one. */
+  readonly snapshot?: string;
   readonly consistency: Consistency;
   /** Rounds, the held one included. */
   readonly rounds: number;
@@ -52,4 +79,6 @@ export interface ImageTaken {
 export interface ImageEngine {
   readonly name: string;
   take(request: ImageRequest): Promise<ImageTaken>;
+  /** Removes what it keeps on the file systems of the roots. */
+  close?(): Promise<void>;
 }

@@ -13,7 +13,6 @@ import type { RootPath } from './open-roots.js';
 export type Operation = 'first' | 'schedule' | 'change' | 'manual' | 'reconcile';
 
 export interface ReportedSync {
-  readonly engine: { readonly name: string };
   readonly recipe: string;
   readonly image: ImageTaken;
   readonly operation: Operation;
@@ -43,7 +42,8 @@ export function describeOutcome(sync: ReportedSync): Buffer {
     heldMs: image.heldMs,
     imageMs: image.imageMs,
     rounds: image.rounds,
-    engine: sync.engine.name,
+    engine: image.engine,
+    ...(image.snapshot === undefined ? {} : { snapshot: image.snapshot }),
     scanAgeMs: sync.scanAgeMs,
     journal: sync.journal,
     operation: sync.operation,

@@ -57,6 +57,7 @@ const setSchema = z.strictObject({
   schedule: scheduleSchema.default('continuous'),
   quiesce: quiesceSchema.default({ recipe: 'none' }),
   capture: captureSchema.prefault({}),
+  image: z.enum(['auto', 'rounds']).default('auto'),
   rounds_max: z.int().min(1).max(20).default(3),
 });
 
@@ -98,6 +99,8 @@ export interface SetConfig {
     readonly watchFilesMax: number;
     readonly scanEveryMs: number;
   };
+  /** `rounds`: files are read while the application is held, also where they could be cloned. */
+  readonly image: 'auto' | 'rounds';
   readonly roundsMax: number;
 }
 
@@ -153,6 +156,7 @@ function toSet(set: SetFile): SetConfig {
       watchFilesMax: set.capture.watch_files_max,
       scanEveryMs: set.capture.scan_every,
     },
+    image: set.image,
     roundsMax: set.rounds_max,
   };
 }

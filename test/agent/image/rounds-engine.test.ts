@@ -44,6 +44,7 @@ function scene(options: {
       }),
   };
   const request: ImageRequest = {
+    readHeldFiles: () => Promise.resolve(),
     look: ({ held }) => {
       steps.push(held ? 'held look' : 'look');
       return Promise.resolve(rounds.shift() ?? { records: 0, bytes: 0 });
