@@ -41,7 +41,14 @@ export class SetKeeper {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await this.#replacing;
-    await this.#set.runner.stop();
+    await this.#stopSet();
+  }
+
+  /** What the runner does not own ends with it. */
+  async #stopSet(): Promise<void> {
+    const { runner, parts } = this.#set;
+    await runner.stop();
+    parts.ranges?.close();
   }
 
   #openWhole(): StatusSet {
@@ -68,7 +75,7 @@ export class SetKeeper {
 
   /** A set that cannot be opened yet keeps its error, and is looked at again. */
   async #replace(): Promise<void> {
-    await this.#set.runner.stop();
+    await this.#stopSet();
     try {
       this.#set = this.#open('set-aside');
       this.#set.runner.start();

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { AfterimageError } from '../../shared/errors.js';
 import { toPathText } from '../../shared/path-text.js';
 import type { SetParts } from '../pipeline.js';
+import type { RangeState } from '../ranges/range-source.js';
 import type { SetRunner, SetRunnerStatus } from './set-runner.js';
 
 const EVERY_MS = 1_000;
@@ -42,6 +43,8 @@ export interface SetStatus {
     /** 0 while one is open. */
     readonly secondsSinceGap: number;
   };
+  /** Large files that need not be read whole, and what kept clones hold; null without a source. */
+  readonly ranges: RangeState | null;
   readonly error: StatusError | null;
   readonly stalled: StatusError | null;
 }
@@ -79,6 +82,7 @@ export function describeSet({ parts, runner }: StatusSet): SetStatus {
       })),
       secondsSinceGap: Math.round(facts.continuityMs / 1000),
     },
+    ranges: parts.ranges?.state() ?? null,
     error: describeError(lastError),
     stalled: describeError(stalled),
   };
