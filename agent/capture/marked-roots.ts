@@ -116,7 +116,7 @@ export function explainRefusal(error: unknown): AfterimageError {
     return new AfterimageError('capture-unavailable', message, because);
   }
   const why =
-    code === 'EOPNOTSUPP'
+    code === 'ENOTSUP' || code === 'EOPNOTSUPP'
       ? 'its file system has no file handles; an overlay has them with index=on,nfs_export=on'
       : messageOf(error);
   const what = path === undefined ? why : `root ${path} cannot be followed: ${why}`;

@@ -150,8 +150,14 @@ bool FeedJudge::IsFound(size_t leader, int file, const struct statx& status) {
   if (roots_->IsOwn(leader, path)) return true;
   std::vector<FeedPlace> places;
   roots_->Place(leader, path, &places);
-  for (const FeedPlace& place : places) Say(FeedRecord::kChanged, place, {});
-  return !places.empty() || status.stx_nlink == 1;
+  const dev_t dev = makedev(status.stx_dev_major, status.stx_dev_minor);
+  bool inside = false;
+  for (const FeedPlace& place : places) {
+    if (roots_->all()[place.root].dev != dev) continue;
+    inside = true;
+    Say(FeedRecord::kChanged, place, {});
+  }
+  return inside || status.stx_nlink == 1;
 }
 
 /** By folder and name, for paths that are too long to be said or not known. */

@@ -35,9 +35,9 @@ function provide(kind: Kind, devices: BlockDevices, home: string): string {
     fs.mkdirSync(layers);
     call('mount', ['-t', 'tmpfs', 'none', layers]);
     devices.add(layers, () => void call('umount', [layers]));
-    const [lower, upper, work] = ['lower', 'upper', 'workdir'].map((name) => join(layers, name));
-    for (const layer of [lower, upper, work]) fs.mkdirSync(layer ?? '');
-    const options = `lowerdir=${lower},upperdir=${upper},workdir=${work},index=on,nfs_export=on`;
+    for (const layer of ['lower', 'upper', 'work']) fs.mkdirSync(join(layers, layer));
+    const folders = `lowerdir=${layers}/lower,upperdir=${layers}/upper,workdir=${layers}/work`;
+    const options = `${folders},index=on,nfs_export=on`;
     call('mount', ['-t', 'overlay', '-o', options, 'none', point]);
     devices.add(point, () => void call('umount', [point]));
   } else {
@@ -85,28 +85,76 @@ describe.skipIf(missing !== undefined).each(kinds)('fanotify on %s', (kind) => {
 
   test('reports: making, writing, cutting and removing a file name it', async () => {
     const file = root('a');
-    expect(await of(() => fs.writeFileSync(file, 'x'))).toEqual(['changed root/a']);
-    expect(await of(() => fs.appendFileSync(file, 'y'))).toEqual(['changed root/a']);
-    expect(await of(() => fs.truncateSync(file, 1))).toEqual(['changed root/a']);
-    expect(await of(() => fs.truncateSync(file, 9_000))).toEqual(['changed root/a']);
+    expect(
+      await of(() => {
+        fs.writeFileSync(file, 'x');
+      }),
+    ).toEqual(['changed root/a']);
+    expect(
+      await of(() => {
+        fs.appendFileSync(file, 'y');
+      }),
+    ).toEqual(['changed root/a']);
+    expect(
+      await of(() => {
+        fs.truncateSync(file, 1);
+      }),
+    ).toEqual(['changed root/a']);
+    expect(
+      await of(() => {
+        fs.truncateSync(file, 9_000);
+      }),
+    ).toEqual(['changed root/a']);
     expect(await of(() => void call('fallocate', ['-p', '-l', '4096', file]))).toEqual([
       'changed root/a',
     ]);
-    expect(await of(() => fs.copyFileSync(file, root('b')))).toEqual(['changed root/b']);
-    expect(await of(() => fs.unlinkSync(file))).toEqual(['changed root/a']);
+    expect(
+      await of(() => {
+        fs.copyFileSync(file, root('b'));
+      }),
+    ).toEqual(['changed root/b']);
+    expect(
+      await of(() => {
+        fs.unlinkSync(file);
+      }),
+    ).toEqual(['changed root/a']);
   });
 
   test('reports: mode, owner, times and attributes of files, folders and links name them', async () => {
     fs.writeFileSync(root('f'), 'x');
     fs.mkdirSync(root('d'));
     fs.symlinkSync('nowhere', root('s'));
-    expect(await of(() => fs.chmodSync(root('f'), 0o600))).toEqual(['changed root/f']);
-    expect(await of(() => fs.chownSync(root('f'), 1, 1))).toEqual(['changed root/f']);
-    expect(await of(() => fs.utimesSync(root('f'), 1, 1))).toEqual(['changed root/f']);
+    expect(
+      await of(() => {
+        fs.chmodSync(root('f'), 0o600);
+      }),
+    ).toEqual(['changed root/f']);
+    expect(
+      await of(() => {
+        fs.chownSync(root('f'), 1, 1);
+      }),
+    ).toEqual(['changed root/f']);
+    expect(
+      await of(() => {
+        fs.utimesSync(root('f'), 1, 1);
+      }),
+    ).toEqual(['changed root/f']);
     expect(await of(() => void call('touch', [root('f')]))).toEqual(['changed root/f']);
-    expect(await of(() => fs.chmodSync(root('d'), 0o700))).toEqual(['changed root/d']);
-    expect(await of(() => fs.lchownSync(root('s'), 1, 1))).toEqual(['changed root/s']);
-    expect(await of(() => fs.chmodSync(root(), 0o711))).toEqual(['changed root']);
+    expect(
+      await of(() => {
+        fs.chmodSync(root('d'), 0o700);
+      }),
+    ).toEqual(['changed root/d']);
+    expect(
+      await of(() => {
+        fs.lchownSync(root('s'), 1, 1);
+      }),
+    ).toEqual(['changed root/s']);
+    expect(
+      await of(() => {
+        fs.chmodSync(root(), 0o711);
+      }),
+    ).toEqual(['changed root']);
     const attribute = kind === 'overlay' ? 'user.tried' : 'trusted.tried';
     const set = ['-n', attribute, '-v', '1', root('f')];
     if (spawnSync('setfattr', set).status === 0) {
@@ -120,56 +168,105 @@ describe.skipIf(missing !== undefined).each(kinds)('fanotify on %s', (kind) => {
       'changed root/d/e',
       'changed root/d/e/f',
     ]);
-    expect(await of(() => fs.symlinkSync('x', root('d/s')))).toEqual(['changed root/d/s']);
+    expect(
+      await of(() => {
+        fs.symlinkSync('x', root('d/s'));
+      }),
+    ).toEqual(['changed root/d/s']);
     expect(await of(() => void call('mkfifo', [root('p')]))).toEqual(['changed root/p']);
-    expect(await of(() => fs.unlinkSync(root('p')))).toEqual(['changed root/p']);
-    expect(await of(() => fs.rmdirSync(root('d/e/f')))).toEqual(['changed root/d/e/f']);
+    expect(
+      await of(() => {
+        fs.unlinkSync(root('p'));
+      }),
+    ).toEqual(['changed root/p']);
+    expect(
+      await of(() => {
+        fs.rmdirSync(root('d/e/f'));
+      }),
+    ).toEqual(['changed root/d/e/f']);
     // of removed folders only the topmost must be known
-    expect(await of(() => fs.rmSync(root('d'), { recursive: true }))).toContain('changed root/d');
+    expect(
+      await of(() => {
+        fs.rmSync(root('d'), { recursive: true });
+      }),
+    ).toContain('changed root/d');
   });
 
   test('reports: a rename names both ends, in the roots and across their edge', async () => {
     fs.writeFileSync(root('a'), 'x');
     fs.writeFileSync(root('victim'), 'x');
     fs.writeFileSync(out('o'), 'x');
-    expect(await of(() => fs.renameSync(root('a'), root('b')))).toEqual([
-      'changed root/a',
-      'changed root/b',
-    ]);
-    expect(await of(() => fs.renameSync(root('b'), root('victim')))).toEqual([
-      'changed root/b',
-      'changed root/victim',
-    ]);
-    expect(await of(() => fs.renameSync(root('victim'), out('v')))).toEqual([
-      'changed root/victim',
-    ]);
-    expect(await of(() => fs.renameSync(out('o'), root('o')))).toEqual(['changed root/o']);
+    expect(
+      await of(() => {
+        fs.renameSync(root('a'), root('b'));
+      }),
+    ).toEqual(['changed root/a', 'changed root/b']);
+    expect(
+      await of(() => {
+        fs.renameSync(root('b'), root('victim'));
+      }),
+    ).toEqual(['changed root/b', 'changed root/victim']);
+    expect(
+      await of(() => {
+        fs.renameSync(root('victim'), out('v'));
+      }),
+    ).toEqual(['changed root/victim']);
+    expect(
+      await of(() => {
+        fs.renameSync(out('o'), root('o'));
+      }),
+    ).toEqual(['changed root/o']);
   });
 
   test('reports: a folder that comes with its content is told from one that is made', async () => {
     fs.mkdirSync(out('x/y'), { recursive: true });
     fs.writeFileSync(out('x/y/z'), '1');
-    expect(await of(() => fs.renameSync(out('x'), root('x')))).toEqual(['arrived root/x']);
-    expect(await of(() => fs.writeFileSync(root('x/y/z'), '2'))).toEqual(['changed root/x/y/z']);
-    expect(await of(() => fs.renameSync(root('x'), root('w')))).toEqual([
-      'arrived root/w',
-      'changed root/x',
-    ]);
-    expect(await of(() => fs.writeFileSync(root('w/y/z'), '3'))).toEqual(['changed root/w/y/z']);
-    expect(await of(() => fs.renameSync(root('w'), out('w')))).toEqual(['changed root/w']);
-    expect(await of(() => fs.writeFileSync(out('w/y/z'), '4'))).toEqual([]);
+    expect(
+      await of(() => {
+        fs.renameSync(out('x'), root('x'));
+      }),
+    ).toEqual(['arrived root/x']);
+    expect(
+      await of(() => {
+        fs.writeFileSync(root('x/y/z'), '2');
+      }),
+    ).toEqual(['changed root/x/y/z']);
+    expect(
+      await of(() => {
+        fs.renameSync(root('x'), root('w'));
+      }),
+    ).toEqual(['arrived root/w', 'changed root/x']);
+    expect(
+      await of(() => {
+        fs.writeFileSync(root('w/y/z'), '3');
+      }),
+    ).toEqual(['changed root/w/y/z']);
+    expect(
+      await of(() => {
+        fs.renameSync(root('w'), out('w'));
+      }),
+    ).toEqual(['changed root/w']);
+    expect(
+      await of(() => {
+        fs.writeFileSync(out('w/y/z'), '4');
+      }),
+    ).toEqual([]);
   });
 
   test.skipIf(kind === 'overlay')('reports: two entries that change places name both', async () => {
     fs.mkdirSync(root('d'));
     fs.writeFileSync(root('d/in'), 'x');
     fs.writeFileSync(root('f'), 'x');
-    expect(await of(() => exchange(root('d'), root('f')))).toEqual([
-      'arrived root/f',
-      'changed root/d',
-      'changed root/f',
-    ]);
-    expect(await of(() => fs.writeFileSync(root('f/in'), 'y'))).toEqual(['changed root/f/in']);
+    expect(
+      await of(() => {
+        exchange(root('d'), root('f'));
+      }),
+    ).toEqual(['arrived root/f', 'changed root/d', 'changed root/f']);
+    expect(
+      await of(() => {
+        fs.writeFileSync(root('f/in'), 'y');
+      }),
+    ).toEqual(['changed root/f/in']);
   });
 
   test('reports: a file that a folder replaces, and the other way round', async () => {
@@ -218,11 +315,19 @@ describe.skipIf(missing !== undefined).each(kinds)('fanotify on %s', (kind) => {
 
   test('links: a write by another name names the file or the doubt', async () => {
     fs.writeFileSync(root('in'), 'x');
-    const made = await of(() => fs.linkSync(root('in'), root('twin')));
+    const made = await of(() => {
+      fs.linkSync(root('in'), root('twin'));
+    });
     expect(made).toContain('changed root/twin');
     fs.linkSync(root('in'), out('out'));
-    expect(await of(() => fs.appendFileSync(root('twin'), 'x'))).toContain('changed root/twin');
-    await of(() => fs.appendFileSync(out('out'), 'x'));
+    expect(
+      await of(() => {
+        fs.appendFileSync(root('twin'), 'x');
+      }),
+    ).toContain('changed root/twin');
+    await of(() => {
+      fs.appendFileSync(out('out'), 'x');
+    });
     expect(captured.covers('root/in')).toBe(true);
   });
 
