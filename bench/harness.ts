@@ -132,6 +132,23 @@ export class Product implements Copier {
     };
   }
 
+  /** Of the agent, which the first copy started. */
+  get agentPid(): number {
+    if (this.#agent === undefined) throw new Error('the agent was not started');
+    return this.#agent.pid;
+  }
+
+  /** The next copy starts it again. */
+  async stopAgent(): Promise<void> {
+    await this.#agent?.stop();
+    this.#agent = undefined;
+  }
+
+  /** Starts a stopped agent, which compares everything with what it knew; asks for nothing. */
+  async startAgent(): Promise<void> {
+    await this.#sync();
+  }
+
   async stop(): Promise<void> {
     await this.#api.close();
     await this.#agent?.stop();
