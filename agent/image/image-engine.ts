@@ -45,6 +45,7 @@ export interface LookOptions {
 
 /** A set's roots as they were at one instant. */
 export interface SnapshotView {
+  readonly holds: 'clone';
   readonly roots: readonly RootPath[];
   /** Shows the snapshot's files as those they are copies of. */
   readonly posix: Posix;

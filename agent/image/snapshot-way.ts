@@ -114,6 +114,6 @@ export class SnapshotWay implements HeldWay {
       devices.set(this.#posix.fstat(fd).dev, this.#posix.fstat(of.fd).dev);
       roots.push({ name: of.root.name, path: `/proc/self/fd/${fd}`, liveFd: of.fd });
     }
-    return { roots, posix: viewSnapshots(this.#posix, devices), clock };
+    return { holds: 'clone', roots, posix: viewSnapshots(this.#posix, devices), clock };
   }
 }

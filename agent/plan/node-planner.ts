@@ -146,7 +146,7 @@ export class NodePlanner {
       }
       const file: OpenFile = { found, fd, status, reading, ...old };
       given = await this.heldFiles.takes(file);
-      if (!given) return await this.#read(file, { fd, status, holds: 'live' });
+      if (!given) return await this.#read(file, { fd, status, holds: this.#parts.holds ?? 'live' });
       if (old.before === undefined) await reading.makeEmpty();
       return { node: row.id, settled: true };
     } finally {

@@ -10,6 +10,8 @@ export interface PlanParts extends ContentParts {
   readonly roots: readonly RootPath[];
   readonly filter: PathFilter;
   readonly findings: Findings;
+  /** `clone`: the roots are a snapshot, in which nothing moves. The live files when left out. */
+  readonly holds?: 'live' | 'clone';
   readonly clock: Clock;
   /** Tells the operator something that need not be repeated at every sync. */
   readonly sayOnce: (message: string) => void;
