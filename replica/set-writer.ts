@@ -79,8 +79,7 @@ export class SetWriter implements SetPort {
     ]);
     this.#anchor = fs.openSync(deps.store.folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
     const flushAll = (): Promise<void> => deps.posix.syncfs(this.#anchor);
-    const { log, flushBytes } = deps;
-    this.#flush = new BackgroundFlush({ flushAll, log, flushBytes });
+    this.#flush = new BackgroundFlush({ ...deps, flushAll });
     this.#stall = new Stall({
       log: deps.log.with({ set: this.set }),
       signal: this.#closing.signal,

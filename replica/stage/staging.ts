@@ -28,6 +28,8 @@ import { refused, StagedContent } from './staged-content.js';
 import { StagedNodes } from './staged-nodes.js';
 
 const FLUSH_ONE_BY_ONE_MAX = 16;
+/** Rows of so many bytes of frames at most go with a replica that is killed (R12). */
+const COMMIT_BYTES = 2 * 1024 * 1024;
 
 export interface StagingDeps {
   readonly folders: IntentFolders;
@@ -71,6 +73,7 @@ export class Staging {
   #ended = false;
   /** Rows were written that are not handed to the file yet. */
   #uncommitted = false;
+  #uncommittedBytes = 0;
 
   /** As stored; told without the file, which may be what fails. */
   #row: SyncRow;
@@ -195,6 +198,7 @@ export class Staging {
     if (this.#ended) throw refused('a record after the end of its sync');
     this.#allowance ??= { given: this.#deps.admit() };
     this.#stripped.reset();
+    if (this.#uncommittedBytes >= COMMIT_BYTES) this.commitRows();
     this.#beginRows();
     let first = true;
     let begins = false;
@@ -221,6 +225,7 @@ export class Staging {
     );
     this.#manifest.addEncoded(this.#stripped.view(), { begins });
     this.#recordBytes += this.#stripped.view().length;
+    this.#uncommittedBytes += frame.body.length;
     this.#ended = ends;
   }
 
@@ -232,6 +237,7 @@ export class Staging {
     if (this.intent.db.inTransaction) this.intent.db.exec('COMMIT');
     else this.#checkRows();
     this.#uncommitted = false;
+    this.#uncommittedBytes = 0;
   }
 
   /** Notes, on disk, that frames up to `sequence` survive a power cut. Call after flushing the file system. */

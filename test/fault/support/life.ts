@@ -30,18 +30,26 @@ const WRITE_EVERY_MS = 5;
 
 export type Victims = readonly Role[];
 
+export interface LifeOptions {
+  readonly seed: number;
+  readonly storage: 'disk' | 'memory';
+  readonly env?: NonNullable<ProductOptions['env']>;
+}
+
 export class Life {
   readonly product: Product;
   readonly witness: Witness;
   readonly random: Seeded;
   readonly root: string;
+  readonly storage: LifeOptions['storage'];
   /** Bytes of the first copy. */
   readonly firstBytes = FIRST_FILES * FIRST_FILE_BYTES;
   readonly #tree: RandomTree;
   #writing: { rest: boolean; readonly done: Promise<void> } | undefined;
 
-  private constructor(product: Product, seed: number) {
+  private constructor(product: Product, { seed, storage }: LifeOptions) {
     this.product = product;
+    this.storage = storage;
     this.random = new Seeded(seed);
     this.root = path.join(product.folder, SET);
     this.witness = new Witness(product, { set: SET, root: this.root, seed });
@@ -49,17 +57,11 @@ export class Life {
   }
 
   /** Replica and broker run, the agent is enrolled and was not started yet. */
-  static async start({
-    seed,
-    ...options
-  }: {
-    readonly seed: number;
-    readonly storage: 'disk' | 'memory';
-    readonly env?: NonNullable<ProductOptions['env']>;
-  }): Promise<Life> {
+  static async start(options: LifeOptions): Promise<Life> {
+    const { seed, ...given } = options;
     const random = new Seeded(seed + 1);
     const product = await startProduct({
-      ...options,
+      ...given,
       startAgent: false,
       sets: (folder) => {
         const root = path.join(folder, SET);
@@ -70,7 +72,7 @@ export class Life {
         return [{ name: SET, roots: [root] }];
       },
     });
-    return new Life(product, seed);
+    return new Life(product, options);
   }
 
   /** Random changes of the tree, of the kinds that applications make. */

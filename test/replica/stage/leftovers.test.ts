@@ -1,6 +1,11 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { SyncRecord } from '../../../shared/protocol/records.js';
 import { SET_NODE } from '../../../shared/protocol/records.js';
+import { openModelSet } from '../../model/open-set.js';
+import { copyFolder } from '../retain/support/random-history.js';
 import {
   blockRecords,
   core,
@@ -57,6 +62,35 @@ describe('what a dropped sync leaves behind (R12)', () => {
     const node = nodeRecord({ node: NODE, size: content.length });
     await set.commit([node, ...copies, link(SET_NODE, 'copied', NODE)]);
     expect(set.copies.at(-1)?.get('copied')?.content.equals(content)).toBe(true);
+  });
+
+  test('is there after a replica was killed, but for the newest two MiB of frames', async () => {
+    const frames = Array.from({ length: 6 }, (_, frame) => pattern(8 * 65_536, 20 + frame));
+    const [begin = Buffer.alloc(0)] = set.framed([]);
+    const { writer } = set.open;
+    const boot = 'ab'.repeat(16);
+    await writer.stage({ boot, sequence: 1, body: begin });
+    for (const [index, bytes] of frames.entries()) {
+      const node = NODE + index;
+      const records = [nodeRecord({ node, size: bytes.length }), ...blockRecords(node, bytes)];
+      await writer.stage({ boot, sequence: 2 + index, body: encode(records) });
+    }
+    // As a process that is killed leaves it: nothing is closed.
+    const home = fs.mkdtempSync(path.join(os.tmpdir(), 'afterimage-leftovers-'));
+    const folder = path.join(home, 'set');
+    copyFolder(set.folder, folder);
+    const copy = await openModelSet(folder);
+    try {
+      await copy.writer.abandon('another process of the agent sends now');
+      const firstFour = Buffer.concat(frames.slice(0, 4));
+      const asked = Array.from({ length: 32 }, (_, block) =>
+        core.digest(firstFour.subarray(block * 65_536, (block + 1) * 65_536)),
+      );
+      expect(new Set(await copy.writer.has(Buffer.concat(asked)))).toEqual(new Set([1]));
+    } finally {
+      await copy.close();
+      fs.rmSync(home, { recursive: true, force: true });
+    }
   });
 
   test('goes with the next point, and is not said to be there any more', async () => {
