@@ -35,8 +35,9 @@ beforeEach(async () => {
       source,
       parent: new ParentState(source),
       known: () => new KnownBlocks(small.open.store, () => []),
+      admit: () => undefined,
     },
-    { boot: '0'.repeat(32), record: begin },
+    { boot: '0'.repeat(32), record: begin, allowance: undefined },
   );
 });
 afterEach(async () => {
