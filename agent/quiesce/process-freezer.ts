@@ -6,9 +6,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Freezer } from './freezer.js';
 import type { ProcessIdentity } from './process-identity.js';
-import { isAlive } from './process-identity.js';
-import { isStopped, processTree } from './process-tree.js';
+import { continueProcess, isAlive } from './process-identity.js';
+import { childrenOf, isStopped, processTree } from './process-tree.js';
 import type { ReleaseAction } from './release-action.js';
+
+/** So many looks at one that does not stop, a millisecond each, before its children are let on. */
+const LOOKS_MAX = 5;
 
 export function createProcessFreezer(root: ProcessIdentity): Freezer {
   const known = new Map<number, ProcessIdentity>();
@@ -31,21 +34,40 @@ export function createProcessFreezer(root: ProcessIdentity): Freezer {
     async freeze(signal, change) {
       const startMs = performance.now();
       let fresh = first;
-      for (;;) {
+      for (let looks = 1; ; looks += 1) {
         for (const one of fresh) stop(one);
-        const still = [...known.values()].every(isStopped);
+        const running = [...known.values()].filter((one) => !isStopped(one));
         fresh = find();
         if (fresh.length > 0) await change(action());
-        else if (still) break;
-        else await wait(1);
+        else if (running.length === 0) break;
+        else {
+          const stepped = looks % LOOKS_MAX === 0 ? letChildrenStep(running, known) : [];
+          await wait(1);
+          fresh = stepped;
+        }
         signal.throwIfAborted();
       }
+      for (const [pid, one] of known) if (!isAlive(one)) known.delete(pid); // ended on its own
       if (known.size === 0) throw new Error(`process ${root.pid} is gone or was stopped before`);
       const freezeMs = Math.round(performance.now() - startMs);
       return { frozen: 'processes', processes: known.size, freezeMs };
     },
     isFrozen: () => [...known.values()].every((one) => isAlive(one) && isStopped(one)),
   };
+}
+
+/**
+ * A process that has started another by vfork stops only when that one runs its program: it may have
+ * been stopped too early for that. It goes on for a moment; the caller stops it again.
+ */
+function letChildrenStep(
+  running: readonly ProcessIdentity[],
+  known: ReadonlyMap<number, ProcessIdentity>,
+): ProcessIdentity[] {
+  const children = running.flatMap(({ pid }) => childrenOf(pid)).map((pid) => known.get(pid));
+  const stepping = children.filter((child) => child !== undefined);
+  for (const child of stepping) continueProcess(child);
+  return stepping;
 }
 
 function stop(identity: ProcessIdentity): void {

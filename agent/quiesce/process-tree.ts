@@ -21,7 +21,8 @@ export function processTree(root: ProcessIdentity): ProcessIdentity[] {
   return tree;
 }
 
-function childrenOf(pid: number): number[] {
+/** Numbers of the processes that it started and that are there. */
+export function childrenOf(pid: number): number[] {
   return threadsOf(pid).flatMap((thread) =>
     readOrNothing(`/proc/${pid}/task/${thread}/children`)
       .split(' ')

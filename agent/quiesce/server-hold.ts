@@ -32,6 +32,8 @@ export interface ServerRecipe {
 }
 
 const LET_GO_MS_MAX = 10_000;
+/** How often it is looked whether what was stopped still stands. */
+const LOOK_MS = 100;
 
 /** Getting ready takes its own time, before the hold and its deadline begin. */
 export async function holdServer(
@@ -70,18 +72,24 @@ function createHold(server: ReadyServer): Hold {
   const { session, freezer } = server;
   const end: ReleaseAction = { kind: 'kill', process: session.identity };
   const release = (thaw: ReleaseAction): ReleaseAction => ({ kind: 'all', actions: [thaw, end] });
+  const moved = new AbortController();
   let frozen = false;
+  let looking: NodeJS.Timeout | undefined;
   return {
     action: release(freezer.action),
     letGoMsMax: LET_GO_MS_MAX,
-    lost: session.gone,
+    lost: AbortSignal.any([session.gone, moved.signal]),
     async acquire(signal, change) {
       const facts = await server.rest(signal);
       const stopped = await freezer.freeze(signal, (thaw) => change(release(thaw)));
       frozen = true;
+      looking = setInterval(() => {
+        if (!freezer.isFrozen()) moved.abort(new Error('the server does not stand still'));
+      }, LOOK_MS);
       return { ...stopped, ...server.facts, ...facts };
     },
     async letGo() {
+      clearInterval(looking);
       const stood = frozen && freezer.isFrozen();
       const problems = await performRelease(freezer.action);
       const woke = await tryToWake(server);
