@@ -15,13 +15,16 @@ const LOOKS_MAX = 5;
 
 export function createProcessFreezer(root: ProcessIdentity): Freezer {
   const known = new Map<number, ProcessIdentity>();
-  const left = new Set<number>();
+  const left = new Map<number, ProcessIdentity>();
+  // Numbers are given again: a process is the one of its start.
+  const isNew = ({ pid, startTicks }: ProcessIdentity): boolean =>
+    known.get(pid)?.startTicks !== startTicks && left.get(pid)?.startTicks !== startTicks;
   const find = (): ProcessIdentity[] => {
-    const fresh = processTree(root).filter(({ pid }) => !known.has(pid) && !left.has(pid));
+    const fresh = processTree(root).filter(isNew);
     const found = fresh.filter((one) => !isStopped(one));
     for (const one of fresh) {
       if (found.includes(one)) known.set(one.pid, one);
-      else left.add(one.pid);
+      else left.set(one.pid, one);
     }
     return found;
   };

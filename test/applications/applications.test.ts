@@ -2,6 +2,7 @@
  * A taste of the applications campaign: real servers under load, points of them restored, started and
  * judged by their own checkers, and nothing missing that was acknowledged before (promises 2 and 6).
  */
+import { tmpdir } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { redisDump, redisLog } from './redis-server.js';
 import { runPoints } from './restored-points.js';
@@ -19,7 +20,12 @@ describe.each([postgresql, mariadb, redisLog, redisDump])('$name', (kind) => {
     `applications: ${POINTS} points of it under load start, are whole and lack nothing`,
     async () => {
       const said: string[] = [];
-      const result = await runPoints({ kind, points: POINTS, log: (line) => said.push(line) });
+      const result = await runPoints({
+        kind,
+        points: POINTS,
+        parent: tmpdir(),
+        log: (line) => said.push(line),
+      });
       expect(result.wrong, said.join('\n')).toEqual([]);
       expect(result.heldMs).toHaveLength(POINTS);
       process.stdout.write(`${said.join('\n')}\n`);

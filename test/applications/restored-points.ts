@@ -6,13 +6,14 @@ import { type Product, startProduct } from '../system/support/product.js';
 import type { DatabaseKind, DatabaseServer } from './database-server.js';
 
 const SET = 'app';
+const ROOT = 'data';
 const WRITES_BETWEEN = 30;
 
 export interface PointsAsked {
   readonly kind: DatabaseKind;
   readonly points: number;
-  /** Where the server's folder is made; in the product's folder when undefined. */
-  readonly parent?: string;
+  /** Where the server's folder is made: on the file system that is tried. */
+  readonly parent: string;
   readonly log: (line: string) => void;
 }
 
@@ -24,34 +25,28 @@ export interface PointsFound {
 }
 
 export async function runPoints(asked: PointsAsked): Promise<PointsFound> {
-  const { kind, log } = asked;
+  const { kind, log, parent } = asked;
+  const home = fs.mkdtempSync(path.join(parent, 'afterimage-app-'));
+  fs.chmodSync(home, 0o711);
   let server: DatabaseServer | undefined;
   let product: Product | undefined;
   try {
-    const created: { root: string } = { root: '' };
-    // The set names the server's socket, and the server's folder may lie in the product's.
-    const home = fs.mkdtempSync(path.join(asked.parent ?? '/var/tmp', 'afterimage-app-'));
-    fs.chmodSync(home, 0o711);
-    created.root = path.join(home, 'data');
-    try {
-      const running = await kind.create(created.root);
-      server = running;
-      await running.start();
-      await running.load();
-      product = await startProduct({
-        sets: () => [
-          { name: SET, roots: [created.root], quiesce: running.quiesce, ...running.set },
-        ],
-      });
-      fs.chmodSync(product.folder, 0o711);
-      return await takePoints({ asked, product, server: running, log });
-    } finally {
-      await product?.close();
-      await server?.stop();
-      fs.rmSync(home, { recursive: true, force: true });
-    }
+    const running = await kind.create(path.join(home, ROOT));
+    server = running;
+    await running.start();
+    await running.load();
+    const { root, quiesce, set } = running;
+    const sets = [{ name: SET, roots: [root], quiesce, ...set }];
+    product = await startProduct({ sets: () => sets });
+    // Servers run as users of their own, who must get at what is restored.
+    fs.chmodSync(product.folder, 0o711);
+    return await takePoints({ asked, product, server: running, log });
   } catch (error) {
     throw new Error(`${kind.name}: ${messageOf(error)}`, { cause: error });
+  } finally {
+    await product?.close();
+    await server?.stop();
+    fs.rmSync(home, { recursive: true, force: true });
   }
 }
 
@@ -72,13 +67,12 @@ async function takePoints(at: {
     const { consistency, applications } = outcome;
     heldMs.push(outcome.heldMs);
     log(
-      `${asked.kind.name} point ${point}: held ${outcome.heldMs.toFixed(1)} ms, ${outcome.engine}, ${JSON.stringify(applications[0]?.facts)}`,
+      `${asked.kind.name} point ${point}: ${outcome.engine}, ${outcome.heldMs.toFixed(1)} ms held`,
     );
-    const found = await judge(asked.kind, await product.restore(SET, point, 'data'), acknowledged);
+    const found = await judge(asked.kind, await product.restore(SET, point, ROOT), acknowledged);
     if (consistency !== 'application') {
-      wrong.push(
-        `point ${point} is ${consistency}: ${JSON.stringify(applications)} ${outcome.movedWhileHeld.join(' ')}`,
-      );
+      const moved = outcome.movedWhileHeld.join(' ');
+      wrong.push(`point ${point} is ${consistency}: ${JSON.stringify(applications)} ${moved}`);
     }
     if (found !== undefined) wrong.push(`point ${point}: ${found}`);
   }
