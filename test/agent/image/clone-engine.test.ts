@@ -15,6 +15,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test } from 'vitest';
@@ -175,6 +176,33 @@ cloning.each(places)(
       const found = differences(bench.session.replica.state, { root: expected });
       expect(found, `seed ${seed}, sync ${sync}: ${steps.join(' ')}`).toEqual([]);
     }
+    await bench.engine.close?.();
+  },
+);
+
+cloning(
+  'snapshot: its files are known as the live ones, and subvolumes below are none of it',
+  async () => {
+    const root = newRoot('btrfs subvolume');
+    fill(root);
+    execFileSync('btrfs', ['-q', 'subvolume', 'create', join(root, 'nested')]);
+    writeFileSync(join(root, 'nested', 'file'), 'of another file system');
+    const recipe = recipeOf({
+      held: () => {
+        appendFileSync(join(root, 'appended'), 'more');
+      },
+    });
+    const bench = open({ root, recipe: () => recipe });
+    await bench.sync({ always: true });
+    const { entries } = bench.session.replica.state;
+    expect([...entries.keys()].filter((entry) => entry.endsWith('/nested'))).toEqual([]);
+    const { state } = bench.set;
+    const identity = state.rootIdentity(Buffer.from('root')) ?? Buffer.alloc(0);
+    expect(state.devOf(identity)).toBe(statSync(root).dev);
+    const read = bench.session.replica.outcome?.counts.bytesRead ?? 0;
+    await bench.sync({ always: true });
+    // The file that was appended to, twice, and nothing that only looked different in the snapshot.
+    expect(bench.session.replica.outcome?.counts.bytesRead).toBeLessThan(read / 5);
     await bench.engine.close?.();
   },
 );
