@@ -245,6 +245,23 @@ describe.skipIf(missing !== undefined)('fanotify: roots', () => {
     expect(told).toContain('arrived root');
   });
 
+  test('links: a file written by a name outside is reported by the names it is known by', async () => {
+    const asked: bigint[] = [];
+    captured = await Captured.start(home, ['root'], {
+      pathsOf: ({ ino }) => {
+        asked.push(ino);
+        return [Buffer.from('root/known')];
+      },
+    });
+    fs.writeFileSync(at('root/known'), 'x');
+    fs.linkSync(at('root/known'), at('outside'));
+    const told = await captured.of(() => {
+      fs.appendFileSync(at('outside'), 'x');
+    });
+    expect(told).toEqual(['changed root/known']);
+    expect(asked).toContain(fs.lstatSync(at('outside'), { bigint: true }).ino);
+  });
+
   test('btrfs: a subvolume is followed by way of its top level, else refused by name', async () => {
     makeFileSystem('btrfs', at('image'), { bytes: 200 * MIB });
     const device = devices.loop(at('image'));

@@ -59,12 +59,25 @@ export class Captured {
 
   /** Whether `path` is among what a look at the reported paths would see. */
   covers(path: string): boolean {
-    return this.seen.some((report) => {
-      if (report.type === 'look') return false;
-      const reported = (report.type === 'gap' ? report.covers : report.path).toString('latin1');
-      if (report.type === 'changed') return reported === path;
-      return reported === '' || path === reported || path.startsWith(`${reported}/`);
-    });
+    return this.coverage()(path);
+  }
+
+  /** The same for many paths. */
+  coverage(): (path: string) => boolean {
+    const alone = new Set<string>();
+    const whole = new Set<string>();
+    for (const report of this.seen) {
+      if (report.type === 'changed') alone.add(report.path.toString('latin1'));
+      else if (report.type === 'arrived') whole.add(report.path.toString('latin1'));
+      else if (report.type === 'gap') whole.add(report.covers.toString('latin1'));
+    }
+    return (path) => {
+      if (alone.has(path) || whole.has('') || whole.has(path)) return true;
+      for (let slash = path.indexOf('/'); slash > 0; slash = path.indexOf('/', slash + 1)) {
+        if (whole.has(path.slice(0, slash))) return true;
+      }
+      return false;
+    };
   }
 }
 
