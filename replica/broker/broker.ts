@@ -40,6 +40,8 @@ const READY_MS = 10_000;
 const STOP_MS = 5000;
 const POLL_MS = 15;
 const RESTART_MS = [100, 2000] as const;
+/** A broker that ran for so long was up: the next wait is a short one again. */
+const STEADY_MS = 1000;
 
 /** Throws `broker-unreachable` when it does not come up. */
 export async function startBroker(options: StartBrokerOptions): Promise<Broker> {
@@ -133,11 +135,14 @@ class ChildBroker implements Broker {
       stdio: 'ignore',
     });
     this.#child = child;
+    const startedMs = performance.now();
     child.once('error', (error) => {
       this.#options.log.error('the broker cannot be started', error);
     });
     child.once('exit', (code, signal) => {
       if (this.#stopping) return;
+      // That something answers on its port says little: it may be another broker, which keeps it out.
+      if (performance.now() - startedMs >= STEADY_MS) this.#restartMs = RESTART_MS[0];
       this.#options.log.warn('the broker ended; it is started again', { code, signal });
       setTimeout(() => {
         this.#startAgain();
@@ -150,14 +155,9 @@ class ChildBroker implements Broker {
   #startAgain(): void {
     if (this.#stopping) return;
     const child = this.#spawn();
-    this.#untilReady(child).then(
-      () => {
-        this.#restartMs = RESTART_MS[0];
-      },
-      (error: unknown) => {
-        this.#options.log.error('the broker does not come up', error);
-      },
-    );
+    this.#untilReady(child).catch((error: unknown) => {
+      this.#options.log.error('the broker does not come up', error);
+    });
   }
 
   async #untilReady(child: ChildProcess): Promise<void> {

@@ -20,6 +20,7 @@ import {
   type Note,
   removeSet,
 } from './set-owners.js';
+import { retentionSchema } from '../retain/schema.js';
 import { CATALOG_VERSION, catalogMigration, catalogSchema } from './schema.js';
 
 export interface AgentRow {
@@ -66,7 +67,7 @@ export interface Catalog extends SessionCatalog {
   claimSet(request: ClaimRequest): void;
   /** Gives a set to another agent (its host was replaced). Throws `not-found`. */
   moveSet(request: { readonly set: string; readonly agent: string }): void;
-  /** Takes a set out of the catalog when its data is gone. */
+  /** Takes a set out of the catalog when its data is gone. Throws `argument-invalid` while points of it are held. */
   removeSet(set: string): void;
   audit(entry: Omit<AuditRow, 'timeMs'>): void;
   /** Newest first. */
@@ -90,6 +91,7 @@ export function openCatalog(options: { readonly path: string; readonly clock?: C
   }
   if (version === 1) database.transaction(() => database.exec(catalogMigration))();
   database.exec(catalogSchema);
+  database.exec(retentionSchema);
   database.pragma(`user_version = ${CATALOG_VERSION}`);
   return new SqliteCatalog(database, options.clock ?? systemClock);
 }

@@ -50,8 +50,19 @@ export function moveSet(
   note('move-set', set, agent);
 }
 
+/**
+ * With what was to be kept of it: another set of its name must not come under its policy and holds.
+ * Throws `argument-invalid` while points of it are held.
+ */
 export function removeSet(db: Database.Database, set: string, note: Note): void {
-  db.prepare('DELETE FROM set_tokens WHERE set_name = ?').run(set);
+  const held = db.prepare('SELECT 1 FROM point_hold WHERE set_name = ? LIMIT 1').get(set);
+  if (held !== undefined) {
+    throw new AfterimageError('argument-invalid', `points of set ${set} are held`, {
+      facts: { set },
+    });
+  }
+  for (const table of ['set_tokens', 'retention_policy', 'retention_run'])
+    db.prepare(`DELETE FROM ${table} WHERE set_name = ?`).run(set);
   db.prepare('DELETE FROM sets WHERE name = ?').run(set);
   note('remove-set', set, '');
 }

@@ -15,12 +15,17 @@ export interface BlockPlace {
 }
 
 const BATCH_ROWS = 1000;
+/** About 100 MiB of SQLite's temporary folder; twins of what comes after are not found. */
+const ROWS_MAX = 2_000_000;
 
 export class HistoryHints {
   readonly #db: IndexDb;
   readonly #known = new Set<string>();
+  readonly #rowsMax: number;
+  #rows = 0;
 
-  constructor() {
+  constructor(options: { readonly rowsMax?: number } = {}) {
+    this.#rowsMax = options.rowsMax ?? ROWS_MAX;
     // No name: on disk, for as long as it is open.
     const db = new Database('');
     db.exec(
@@ -45,7 +50,8 @@ export class HistoryHints {
     let batch = 0;
     this.#db.db.exec('BEGIN');
     for (const { body, block, digest } of rows) {
-      this.#db.run(
+      if (this.#rows >= this.#rowsMax) break;
+      this.#rows += this.#db.run(
         'INSERT OR IGNORE INTO hint VALUES (?, ?, ?, ?)',
         digestPrefix(digest),
         set.name,

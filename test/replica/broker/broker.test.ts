@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Broker } from '../../../replica/broker/broker.js';
@@ -7,6 +8,7 @@ import { brokerConfigText } from '../../../replica/broker/broker-config.js';
 import { openCatalog } from '../../../replica/catalog/catalog.js';
 import { brokerUsers, enrollAgent } from '../../../replica/catalog/enroll.js';
 import { loadOrCreateReplicaIdentity } from '../../../replica/catalog/replica-identity.js';
+import { silentLog } from '../../../shared/log.js';
 import { agentInboxPrefix, replicaInboxPrefix } from '../../../shared/protocol/subject.js';
 import { createNatsTransport } from '../../../shared/transport/nats.js';
 import type { Transport, TransportStatus } from '../../../shared/transport/transport.js';
@@ -128,6 +130,41 @@ describe('broker', () => {
     await until(() => statuses.length > 1);
     expect(statuses.map((status) => status.type)).toEqual(['disconnected', 'reconnected']);
     expect(broker.pid).not.toBe(before);
+  });
+
+  test('broker: one that others keep from its port is tried ever more seldom, and then comes back', async (context) => {
+    if (broker === undefined) return context.skip();
+    const endsMs: number[] = [];
+    const started = await startTestBroker(brokerUsers(catalog, identity), {
+      ...silentLog,
+      warn: () => endsMs.push(performance.now()),
+    });
+    if (typeof started === 'string') return context.skip();
+    const own = started.broker;
+    const other = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.end('INFO {}\r\n');
+    });
+    try {
+      if (own.pid !== undefined) process.kill(own.pid, 'SIGKILL');
+      await until(() => own.pid === undefined);
+      other.listen(Number(new URL(own.url).port), '127.0.0.1');
+      await until(() => endsMs.length >= 5);
+      expect((endsMs[4] ?? 0) - (endsMs[3] ?? 0)).toBeGreaterThanOrEqual(700);
+      await new Promise((resolve) => other.close(resolve));
+      const transport = createNatsTransport({
+        url: own.url,
+        seed: identity.brokerSeed,
+        inboxPrefix: replicaInboxPrefix,
+        name: 'test',
+        backoffMs: [5, 50],
+      });
+      await until(() => transport.connected);
+      await transport.close();
+    } finally {
+      other.close();
+      await started.stop();
+    }
   });
 
   test('broker configuration: an agent that was removed has no user', () => {

@@ -7,10 +7,11 @@ import { startBroker } from '../../../replica/broker/broker.js';
 import type { BrokerUsers } from '../../../replica/broker/broker-config.js';
 import { locateBroker } from '../../../replica/broker/locate.js';
 import { AfterimageError } from '../../../shared/errors.js';
-import { silentLog } from '../../../shared/log.js';
+import { type Log, silentLog } from '../../../shared/log.js';
 
 export async function startTestBroker(
   users: BrokerUsers,
+  log: Log = silentLog,
 ): Promise<{ readonly broker: Broker; stop(): Promise<void> } | string> {
   let binary: string;
   try {
@@ -20,7 +21,7 @@ export async function startTestBroker(
     throw error;
   }
   const folder = mkdtempSync(join(tmpdir(), 'afterimage-broker-'));
-  const broker = await startBroker({ binary, folder, port: 0, users, log: silentLog });
+  const broker = await startBroker({ binary, folder, port: 0, users, log });
   return {
     broker,
     stop: async () => {

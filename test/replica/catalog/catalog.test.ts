@@ -5,6 +5,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Catalog, openCatalog } from '../../../replica/catalog/catalog.js';
 import { loadOrCreateReplicaIdentity } from '../../../replica/catalog/replica-identity.js';
+import { RetentionStore } from '../../../replica/retain/retention-store.js';
 import { newToken } from '../../../shared/seal/token.js';
 
 let folder = '';
@@ -209,6 +210,27 @@ describe('catalog', () => {
     old.close();
     catalog = openCatalog({ path, clock });
     expect(offer([token]).confirmed).toBe(0);
+  });
+
+  test('sets: what was to be kept of one goes with it, and a held one stays (R20)', () => {
+    admit(key(1), addAgent('web'), 'web');
+    catalog.claimSet({ set: 'files', agent: 'web' });
+    const store = new RetentionStore(join(folder, 'catalog.db'));
+    try {
+      store.setPolicy('files', { keepLast: 3 }, 1);
+      const held = store.hold({ set: 'files', point: 4, reason: 'a court', timeMs: 1 });
+      expect(
+        codeOf(() => {
+          catalog.removeSet('files');
+        }),
+      ).toBe('argument-invalid');
+      expect(store.policy('files')).toBeDefined();
+      store.release({ hold: held.hold });
+      catalog.removeSet('files');
+      expect(store.policy('files')).toBeUndefined();
+    } finally {
+      store.close();
+    }
   });
 
   test('sets: a name belongs to one agent until it is moved or removed', () => {
