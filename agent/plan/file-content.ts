@@ -18,6 +18,7 @@ import {
   type ContentRequest,
   type FileBody,
 } from './content-request.js';
+import { mappedInodes } from './mapped-files.js';
 import { Rewrite } from './rewrite.js';
 import { compareBlock, type BlockChange } from './row-compare.js';
 import { SPLICE_BYTES_MAX, SPLICE_BYTES_MIN } from './splice-matcher.js';
@@ -27,6 +28,8 @@ export class ContentPlanner {
   readonly #run = new BlockRun();
   readonly #before = new BlockRow();
   readonly #after = new BlockRow();
+  /** Inodes that somebody has mapped while held. */
+  #mapped: ReadonlySet<string> | 'unknown' | undefined;
 
   constructor(parts: ContentParts) {
     this.#parts = parts;
@@ -38,13 +41,25 @@ export class ContentPlanner {
       // Blocks of this file may still wait for an answer: what is said now must come after them.
       await this.#parts.blocks.drain();
     }
-    // Between the status that counts and the first read: a store through a mapping either was before
-    // it, and is read, or moves ctime. Where it would not, the file is read again at every look.
-    const blind = this.#parts.posix.flushWriters(request.fd) === 'blind';
+    // Between the status that counts and the first read.
+    const blind = this.#isBlind(request);
     const outcome = this.#wantsTwoLooks(request)
       ? await new Rewrite(this.#parts, request, this.bodyOf(before)).run()
       : await this.#readOnce(request, status.size);
     return blind ? { ...outcome, steady: false } : outcome;
+  }
+
+  /**
+   * A store through a mapping comes before what is written back here, and is read, or it moves ctime.
+   * True where it would not: the file is to be read again at every look. While the application is
+   * held, what it wrote is not waited for unless it is mapped.
+   */
+  #isBlind({ fd, status }: ContentRequest): boolean {
+    const { blocks, posix } = this.#parts;
+    if (blocks.silent) this.#mapped ??= mappedInodes() ?? 'unknown';
+    else this.#mapped = undefined;
+    const flushes = !(this.#mapped instanceof Set) || this.#mapped.has(String(status.ino));
+    return flushes && posix.flushWriters(fd) === 'blind';
   }
 
   /** The body word that this sync said of a node already. */

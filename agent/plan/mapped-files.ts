@@ -24,7 +24,10 @@ export function isBlind(root: Pick<OpenRoot, 'fd'>): boolean {
 }
 
 /** Files of a root that are mapped for writing are to be read by the walk that begins. */
-export function lookAtMapped(root: OpenRoot, parts: Pick<PlanParts, 'state' | 'posix' | 'sayOnce'>): void {
+export function lookAtMapped(
+  root: OpenRoot,
+  parts: Pick<PlanParts, 'state' | 'posix' | 'sayOnce'>,
+): void {
   if (!isBlind(root)) return;
   const { state, posix } = parts;
   parts.sayOnce(
@@ -38,12 +41,25 @@ export function lookAtMapped(root: OpenRoot, parts: Pick<PlanParts, 'state' | 'p
   }
 }
 
+/**
+ * Inode numbers of all that some process has mapped shared and writable; undefined when not every
+ * process may be looked at. Exact while those who map are held.
+ */
+export function mappedInodes(): ReadonlySet<string> | undefined {
+  const found = new Set<string>();
+  for (const pid of processes()) {
+    const maps = mapsOf(pid);
+    if (maps === undefined) return undefined;
+    for (const [, , , , ino = ''] of maps) found.add(ino);
+  }
+  return found;
+}
+
 /** Of files on the device that some process has mapped shared and writable, each once. */
 function mappedOn({ dev }: FileStatus, posix: PlanParts['posix']): FileStatus[] {
   const found = new Map<string, FileStatus>();
-  for (const pid of readdirSync('/proc')) {
-    if (!/^\d+$/.test(pid)) continue;
-    for (const [, range = '', major = '', minor = '', ino = ''] of mapsOf(pid)) {
+  for (const pid of processes()) {
+    for (const [, range = '', major = '', minor = '', ino = ''] of mapsOf(pid) ?? []) {
       if (makeDevice(parseInt(major, 16), parseInt(minor, 16)) !== dev || found.has(ino)) continue;
       const status = statusOf(`/proc/${pid}/map_files/${range}`, posix);
       if (status?.dev === dev) found.set(ino, status);
@@ -52,13 +68,19 @@ function mappedOn({ dev }: FileStatus, posix: PlanParts['posix']): FileStatus[] 
   return [...found.values()];
 }
 
-function mapsOf(pid: string): Iterable<RegExpExecArray> {
+function processes(): readonly string[] {
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+}
+
+/** Undefined when they are not ours to look at. */
+function mapsOf(pid: string): Iterable<RegExpExecArray> | undefined {
   try {
     return readFileSync(`/proc/${pid}/maps`, 'latin1').matchAll(sharedLine);
   } catch (error) {
-    // It ended, or it is not ours to look at: what it has open is found when the file is read.
-    if (errnoOf(error) === undefined) throw error;
-    return [];
+    const errno = errnoOf(error);
+    if (errno === undefined) throw error;
+    // The process has ended meanwhile.
+    return errno === 'ENOENT' || errno === 'ESRCH' ? [] : undefined;
   }
 }
 

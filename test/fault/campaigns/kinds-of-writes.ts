@@ -176,7 +176,7 @@ async function writeAndCompare(place: Place, options: CampaignOptions): Promise<
   }
   const drawn = ways.filter((way) => unseen[fileSystem]?.includes(way) !== true);
   const steps = Math.max(BATCH, Math.round(STEPS * options.budget));
-  for (let done = 0; done < steps; done += BATCH) {
+  while (tally.tried < steps) {
     const taken: string[] = [];
     for (let n = 0; n < BATCH; n += 1) {
       const step = draw(random, place, drawn);
