@@ -115,7 +115,7 @@ class Tracker : public Napi::ObjectWrap<Tracker> {
     return programs;
   }
 
-  /** slot, inode, device, generation, first word, words a side. */
+  /** slot, inode, device, generation, first word, words a stretch. */
   Napi::Value Follow(const Napi::CallbackInfo& info) {
     const uint32_t slot = Uint32At(info, 0);
     const file_key key = KeyAt(info, 1);

@@ -28,16 +28,25 @@ struct super_block {
   __u32 s_dev;
 };
 
+struct address_space;
+
 struct inode {
   struct super_block *i_sb;
   unsigned long i_ino;
   long long i_size;
   __u32 i_generation;
   __u8 i_blkbits;
+  struct address_space *i_mapping;
 };
+
+typedef struct {
+  int counter;
+} atomic_t;
 
 struct address_space {
   struct inode *host;
+  /** Shared mappings that can be written to, or can become so. */
+  atomic_t i_mmap_writable;
 };
 
 /** From 5.16; the flags became a struct in 6.18. */

@@ -8,8 +8,8 @@
 #define BLOCK_SHIFT 16
 #define WORD_BLOCKS 64
 
-/** A mark that would touch more words than this (2 GiB) lowers the file's tail instead. */
-#define MARK_WORDS_MAX 513
+/** A mark of more than 256 MiB lowers the tail: the kernel checks programs step by step of their loops. */
+#define MARK_WORDS_MAX 65
 
 /** No tail: nothing from some offset on is to be taken for changed. */
 #define NO_TAIL 0xffffffffffffffffULL
@@ -33,18 +33,30 @@ struct file_key {
  */
 struct slot {
   unsigned int side;
-  /** Words of marks a side; what lies beyond them lowers the tail. */
+  /** Words of marks a side and kind; what lies beyond them lowers the tail. */
   unsigned int words;
+  /** Of blocks that were written. */
   unsigned int first_word[2];
+  /** Of blocks in folios that became dirty: they count only if the file was mapped. */
+  unsigned int first_folio_word[2];
   /** Bytes from here on are to be taken for changed; NO_TAIL for none. */
   unsigned long long tail_from[2];
   /** Not 0: something changed that could not be marked. */
   unsigned long long lost[2];
+  /** Not 0: someone may store through a mapping, or could since the file is followed. */
+  unsigned int mapped;
+  /** Not 0: nobody could when that was first looked at. While neither is set it is not known. */
+  unsigned int unmapped;
 };
+
+/** Stretches of `words` that a slot has. */
+#define STRETCHES 4
 
 /** One number a program, for counting what each of them marked. In the order of TRACKER_PROGRAMS. */
 enum program_number {
   DIRTY_FOLIO,
+  MAP_FAULT,
+  MAP_AROUND,
   WRITE_BACK_ERROR,
   IOMAP_STEP,
   DIRECT_BEGUN,

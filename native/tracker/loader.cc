@@ -143,11 +143,19 @@ void Loader::CheckSlot(uint32_t number) const {
 
 void Loader::Follow(uint32_t number, const file_key& key, uint32_t first_word, uint32_t words) {
   CheckSlot(number);
-  if (words == 0 || words > sizes_.words / 2 || first_word > sizes_.words - 2 * words) {
+  if (words == 0 || words > sizes_.words / STRETCHES ||
+      first_word > sizes_.words - STRETCHES * words) {
     throw std::runtime_error("words of marks lie outside the map");
   }
-  slot fresh = {0, words, {first_word, first_word + words}, {NO_TAIL, NO_TAIL}, {0, 0}};
-  std::fill_n(marks_ + first_word, 2 * words, 0);
+  slot fresh = {};
+  fresh.words = words;
+  for (uint32_t side = 0; side < 2; side++) {
+    fresh.first_word[side] = first_word + side * words;
+    fresh.first_folio_word[side] = first_word + (2 + side) * words;
+    fresh.tail_from[side] = NO_TAIL;
+  }
+  fresh.mapped = SeesMappings() ? 0 : 1;
+  std::fill_n(marks_ + first_word, STRETCHES * words, 0);
   slots_[number] = fresh;
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
   if (bpf_map_update_elem(files_, &key, &number, BPF_ANY) != 0) Fail("the file is not followed", errno);
@@ -168,10 +176,20 @@ void Loader::AwaitPrograms() {
   if (bpf_map_update_elem(barrier_, &key, &hits_map_, BPF_ANY) != 0) Fail("no barrier", errno);
 }
 
+bool Loader::SeesMappings() const {
+  return links_[MAP_FAULT] != nullptr && links_[MAP_AROUND] != nullptr;
+}
+
 Taken Loader::Read(uint32_t number, uint32_t side) const {
   const slot& from = slots_[number];
   const uint64_t* first = marks_ + from.first_word[side];
-  return {std::vector<uint64_t>(first, first + from.words), from.tail_from[side], from.lost[side] != 0};
+  Taken taken = {std::vector<uint64_t>(first, first + from.words), from.tail_from[side],
+                 from.lost[side] != 0};
+  const bool mapped = __atomic_load_n(&from.mapped, __ATOMIC_SEQ_CST) != 0;
+  if (!mapped && __atomic_load_n(&from.unmapped, __ATOMIC_SEQ_CST) != 0) return taken;
+  const uint64_t* folios = marks_ + from.first_folio_word[side];
+  for (uint32_t word = 0; word < from.words; word++) taken.words[word] |= folios[word];
+  return taken;
 }
 
 Taken Loader::Take(uint32_t number) {
@@ -180,6 +198,7 @@ Taken Loader::Take(uint32_t number) {
   const uint32_t side = (__atomic_load_n(&from.side, __ATOMIC_SEQ_CST) & 1) ^ 1;
   Taken taken = Read(number, side);
   std::fill_n(marks_ + from.first_word[side], from.words, 0);
+  std::fill_n(marks_ + from.first_folio_word[side], from.words, 0);
   from.tail_from[side] = NO_TAIL;
   from.lost[side] = 0;
   __atomic_thread_fence(__ATOMIC_SEQ_CST);

@@ -16,7 +16,7 @@ namespace afterimage {
 
 struct Sizes {
   uint32_t files;
-  /** Words of marks, both sides of all files together. */
+  /** Words of marks: STRETCHES for each word of a file. */
   uint32_t words;
 };
 
@@ -65,6 +65,8 @@ class Loader {
   uint64_t* Variable(const char* section);
   void* Map(const char* name, size_t bytes, int* descriptor);
   void CheckSlot(uint32_t slot) const;
+  /** True when no mapping of a followed file comes about unseen. */
+  bool SeesMappings() const;
   Taken Read(uint32_t slot, uint32_t side) const;
 
   Sizes sizes_;

@@ -5,6 +5,8 @@ namespace afterimage {
 
 const ProgramFact kPrograms[PROGRAM_COUNT] = {
     {"dirty_folio", "writeback_dirty_folio", "*folio *address_space", Group::kAny, false},
+    {"map_fault", "mm_filemap_fault", "*address_space", Group::kAny, true},
+    {"map_around", "mm_filemap_map_pages", "*address_space", Group::kAny, true},
     {"write_back_error", "filemap_set_wb_err", "*address_space", Group::kAny, false},
     {"iomap_step", "iomap_iter", "*iomap_iter", Group::kAny, false},
     {"direct_begun", "iomap_dio_rw_begin", "*kiocb *iov_iter", Group::kAny, false},

@@ -56,7 +56,7 @@ struct direct_write {
   __u64 length;
 };
 
-/** Direct writes under way, by the address of their control block. */
+/** Direct writes under way, by the address of their control block; of reads the length is 0. */
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, DIRECT_WRITES_MAX);
@@ -64,11 +64,17 @@ struct {
   __type(value, struct direct_write);
 } direct_writes SEC(".maps");
 
-/** Not 0: not all of them are known, so every direct read counts as a write. */
+/** Not 0: not all of them are known. */
 __u64 direct_writes_lost = 0;
 
-/** Until then every direct read counts as a write, too: one may have begun before the programs did. */
+/** Until then a direct write may be under way that began before the programs did. */
 __u64 reads_known_from_ns = ~0ULL;
+
+/** True when whatever ends without being known as a write was a read. */
+static __always_inline int reads_are_known(void) {
+  return !*(volatile __u64 *)&direct_writes_lost &&
+         bpf_ktime_get_ns() > *(volatile __u64 *)&reads_known_from_ns;
+}
 
 static __always_inline void lower_tail(struct slot *slot, __u32 side, __u64 from) {
   __u64 *tail = side ? &slot->tail_from[1] : &slot->tail_from[0];
@@ -84,11 +90,12 @@ static __always_inline void lower_tail(struct slot *slot, __u32 side, __u64 from
 #define TO_END (~0ULL)
 
 /** Marks [from, from + length) of the file in slot `number`; a length of TO_END is the rest of it. */
-static __noinline int mark_range(__u32 number, __u64 from, __u64 length) {
+static __noinline int mark_range(__u32 number, __u64 from, __u64 length, int folio) {
   struct slot *slot = bpf_map_lookup_elem(&slots, &number);
   if (!slot || length == 0) return 0;
   __u32 side = *(volatile __u32 *)&slot->side & 1;
   __u32 first_word = side ? slot->first_word[1] : slot->first_word[0];
+  if (folio) first_word = side ? slot->first_folio_word[1] : slot->first_folio_word[0];
   __u64 blocks = (__u64)slot->words * WORD_BLOCKS;
   __u64 block = from >> BLOCK_SHIFT;
   if (length == TO_END || block >= blocks) {
@@ -130,12 +137,16 @@ static __always_inline __u32 *slot_of(struct inode *inode) {
   return bpf_map_lookup_elem(&files, &key);
 }
 
+static __always_inline void hit(__u32 program) {
+  __u64 *count = bpf_map_lookup_elem(&hits, &program);
+  if (count) __sync_fetch_and_add(count, 1);
+}
+
 static __always_inline int mark(struct inode *inode, __u64 from, __u64 length, __u32 program) {
   __u32 *number = slot_of(inode);
   if (!number) return 0;
-  __u64 *count = bpf_map_lookup_elem(&hits, &program);
-  if (count) __sync_fetch_and_add(count, 1);
-  return mark_range(*number, from, length);
+  hit(program);
+  return mark_range(*number, from, length, 0);
 }
 
 /** Everything from `from` on: contents move or end there. */
@@ -143,20 +154,50 @@ static __always_inline int mark_from(struct inode *inode, __u64 from, __u32 prog
   return mark(inode, from, TO_END, program);
 }
 
-/** A clean folio becomes dirty: the first store through a mapping, and what bypasses the others. */
+/** Notes whether anyone could store through a mapping now. */
+static __always_inline void note_mapped(__u32 number, struct address_space *mapping) {
+  struct slot *slot = bpf_map_lookup_elem(&slots, &number);
+  if (slot && mapping->i_mmap_writable.counter > 0 && !slot->mapped)
+    *(volatile __u32 *)&slot->mapped = 1;
+}
+
+/**
+ * A clean folio becomes dirty. Stores into it are seen no more until it is clean again, so all of it
+ * counts if anyone can store; a write marks itself, more exactly.
+ */
 SEC("tp_btf/writeback_dirty_folio")
 int BPF_PROG(dirty_folio, struct folio *folio, struct address_space *mapping) {
   struct inode *inode = mapping ? mapping->host : 0;
-  if (!inode || !slot_of(inode)) return 0;
+  __u32 *number = inode ? slot_of(inode) : 0;
+  if (!number) return 0;
   struct folio___6_18 *newer = (void *)folio;
-  unsigned long flags =
-      bpf_core_field_exists(newer->flags.f) ? BPF_CORE_READ(newer, flags.f) : BPF_CORE_READ(folio, flags);
+  unsigned long flags = bpf_core_field_exists(newer->flags.f) ? BPF_CORE_READ(newer, flags.f)
+                                                              : BPF_CORE_READ(folio, flags);
   __u64 order = 0;
   if (flags & (1UL << bpf_core_enum_value(enum pageflags, PG_head)))
     order = BPF_CORE_READ(folio, _flags_1) & 0xff;
   __u64 length = 1ULL << (PAGE_SHIFT + (order & 31));
-  return mark(inode, (__u64)folio->index << PAGE_SHIFT, length, DIRTY_FOLIO);
+  hit(DIRTY_FOLIO);
+  note_mapped(*number, mapping);
+  return mark_range(*number, (__u64)folio->index << PAGE_SHIFT, length, 1);
 }
+
+static __always_inline int mapped(struct address_space *mapping, __u32 program) {
+  struct inode *inode = mapping ? mapping->host : 0;
+  __u32 *number = inode ? slot_of(inode) : 0;
+  if (!number) return 0;
+  hit(program);
+  note_mapped(*number, mapping);
+  return 0;
+}
+
+/** A page is mapped because it is used. */
+SEC("tp_btf/mm_filemap_fault")
+int BPF_PROG(map_fault, struct address_space *mapping) { return mapped(mapping, MAP_FAULT); }
+
+/** Pages are mapped because one nearby is used. */
+SEC("tp_btf/mm_filemap_map_pages")
+int BPF_PROG(map_around, struct address_space *mapping) { return mapped(mapping, MAP_AROUND); }
 
 /** What was written may be gone again: the file reads as it did on disk. */
 SEC("tp_btf/filemap_set_wb_err")
@@ -178,17 +219,37 @@ int BPF_PROG(iomap_step, struct iomap_iter *iter) {
   return mark(iter->inode, from, end - from, IOMAP_STEP);
 }
 
+/** A direct read, the loader's own when it begins to follow, finds out whether the file is mapped. */
+static __always_inline int look_for_mappings(struct inode *inode) {
+  __u32 *number = slot_of(inode);
+  struct slot *slot = number ? bpf_map_lookup_elem(&slots, number) : 0;
+  struct address_space *mapping = inode->i_mapping;
+  if (!slot || slot->mapped || slot->unmapped || !mapping) return 0;
+  if (mapping->i_mmap_writable.counter > 0)
+    *(volatile __u32 *)&slot->mapped = 1;
+  else
+    *(volatile __u32 *)&slot->unmapped = 1;
+  return 0;
+}
+
 /**
  * A direct write begins: kept until it ends, for what ends does not tell whether it was a read. Of all
  * files, since one that is not followed now may be when it ends.
  */
 SEC("tp_btf/iomap_dio_rw_begin")
 int BPF_PROG(direct_begun, struct kiocb *iocb, struct iov_iter *from) {
-  if (!from->data_source) return 0;
+  struct inode *inode = iocb->ki_filp->f_inode;
   __u64 key = (__u64)iocb;
   struct direct_write write = {.from = iocb->ki_pos, .length = from->count};
+  if (!from->data_source) {
+    look_for_mappings(inode);
+    if (reads_are_known()) return 0;
+    write.length = 0;
+    bpf_map_update_elem(&direct_writes, &key, &write, 0);
+    return 0;
+  }
   if (bpf_map_update_elem(&direct_writes, &key, &write, 0) != 0) direct_writes_lost = 1;
-  return mark(iocb->ki_filp->f_inode, write.from, write.length, DIRECT_BEGUN);
+  return mark(inode, write.from, write.length, DIRECT_BEGUN);
 }
 
 /** A direct write is done: its blocks have just changed, whenever it began. */
@@ -203,8 +264,8 @@ int BPF_PROG(direct_done, struct kiocb *iocb, int error, long moved) {
     bpf_map_delete_elem(&direct_writes, &key);
     return mark(inode, from, length, DIRECT_DONE);
   }
-  if (!direct_writes_lost && bpf_ktime_get_ns() > reads_known_from_ns) return 0;
-  // a read, or a write that began unseen
+  if (reads_are_known()) return 0;
+  // it began unseen, and may have been a write
   if (error || moved < 0) return mark_from(inode, 0, DIRECT_DONE);
   return mark(inode, (__u64)iocb->ki_pos - moved, moved, DIRECT_DONE);
 }
