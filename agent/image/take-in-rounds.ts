@@ -3,7 +3,7 @@
  * then hold it and take only what changed since, in the way of an engine. Without a recipe there is
  * one round, and then an image where the way needs no hold.
  */
-import { AfterimageError, asAfterimageError } from '../../shared/errors.js';
+import { AfterimageError, asAfterimageError, messageOf } from '../../shared/errors.js';
 import type { ApplicationContext, Consistency } from '../../shared/protocol/sync-outcome.js';
 import type { HeldApplication } from '../quiesce/recipe.js';
 import type { ImageRequest, ImageTaken, RoundFound } from './image-engine.js';
@@ -40,13 +40,15 @@ export async function takeInRounds(request: ImageRequest, way: HeldWay): Promise
     const said = { kind: recipe.name, facts: { held: false, echo: true } };
     return { ...crash({ rounds, imageMs: clock.now() }), applications: [said] };
   }
+  const running = rounds + (await preparedRounds(request));
   await way.prepare();
   const held = await holdOrSay(request);
   if (held instanceof AfterimageError) {
     const imageMs = clock.now();
-    return { ...crash({ rounds, imageMs }), applications: [failedContext(request, held)] };
+    const said = [failedContext(request, held)];
+    return { ...crash({ rounds: running, imageMs }), applications: said };
   }
-  return await heldRound({ request, way, held, rounds: rounds + 1 });
+  return await heldRound({ request, way, held, rounds: running + 1 });
 }
 
 async function takeUnheld(request: ImageRequest, way: HeldWay): Promise<ImageTaken> {
@@ -92,6 +94,19 @@ async function runningRounds(request: ImageRequest): Promise<{ rounds: number; f
     if (small || !shrinks || rounds >= request.roundsMax) return { rounds, found };
     last = round;
   }
+}
+
+/** What the application writes to be held for a shorter time is read while it still runs. */
+async function preparedRounds({ recipe, look, log, signal }: ImageRequest): Promise<number> {
+  try {
+    if ((await recipe.prepare?.(signal)) !== 'wrote') return 0;
+  } catch (error) {
+    signal.throwIfAborted();
+    log.warn('the application could not be prepared to be held', { error: messageOf(error) });
+    return 0;
+  }
+  await look({ held: false });
+  return 1;
 }
 
 /** A hold that fails leaves a point that says so: less consistent is better than none. */

@@ -37,17 +37,22 @@ export function createPostgresqlRecipe(config: PostgresqlConfig, deps: QuiesceDe
     prepare: (signal) =>
       withinReadyTime({ name: NAME }, signal, async () => {
         const limit = AbortSignal.any([signal, AbortSignal.timeout(config.readyMsMax)]);
-        await inSession(config, (session) => checkpoint(session, limit));
+        return await inSession(config, (session) => checkpoint(session, limit));
       }),
     hold: (signal) => holdServer({ name: NAME, config, deps, ready }, signal),
   };
 }
 
 /** Recovery begins at the last checkpoint, and what it wrote need not be written in the hold. */
-async function checkpoint(session: ClientSession, signal: AbortSignal): Promise<void> {
+async function checkpoint(
+  session: ClientSession,
+  signal: AbortSignal,
+): Promise<'wrote' | 'nothing'> {
   const [age] = await session.ask(CHECKPOINT_AGE, signal);
-  if (Number(age) >= CHECKPOINT_AGE_S) await session.ask('CHECKPOINT', signal);
+  const isOld = Number(age) >= CHECKPOINT_AGE_S;
+  if (isOld) await session.ask('CHECKPOINT', signal);
   session.close();
+  return isOld ? 'wrote' : 'nothing';
 }
 
 async function getReady(

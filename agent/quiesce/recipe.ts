@@ -16,10 +16,10 @@ export interface QuiesceRecipe {
   readonly consistency: Consistency;
   /**
    * Before the last round with the application running, when a hold will follow: has the application
-   * write out what would make the hold longer. Nothing is held by it. Rejects as `hold` does; the
-   * hold may be tried all the same.
+   * write out what would make the hold longer. Nothing is held by it. Tells whether it wrote anything.
+   * Rejects as `hold` does; the hold may be tried all the same.
    */
-  prepare?(signal: AbortSignal): Promise<void>;
+  prepare?(signal: AbortSignal): Promise<'wrote' | 'nothing'>;
   /**
    * Holds the application. When this rejects, nothing is held: `quiesce-failed` with the cause,
    * `quiesce-deadline` when the deadline passed first, `cancelled` when `signal` was aborted. The

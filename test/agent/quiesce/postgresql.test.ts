@@ -204,8 +204,22 @@ describe.skipIf(why !== undefined)('postgresql', () => {
     await server.goesOn(3);
   });
 
-  test('a checkpoint before the hold holds nothing up', async () => {
-    await recipe().prepare?.(never);
+  test('a checkpoint is made before the hold when the last one is old, and not sooner', async () => {
+    const newest = (): Promise<string[]> =>
+      server.sql('SELECT redo_lsn FROM pg_control_checkpoint()');
+    const before = await newest();
+    expect(await recipe().prepare?.(never)).toBe('nothing');
+    expect(await newest()).toEqual(before);
+    // The server reckons ages by its own clock: a search path of ours shows it another one.
+    await server.sql(`CREATE SCHEMA later; CREATE FUNCTION later.now() RETURNS timestamptz
+      LANGUAGE sql AS 'SELECT pg_catalog.now() + interval ''1 hour'''`);
+    await server.sql('ALTER ROLE postgres SET search_path = later, pg_catalog, public');
+    try {
+      expect(await recipe().prepare?.(never)).toBe('wrote');
+    } finally {
+      await server.sql('ALTER ROLE postgres RESET search_path');
+    }
+    expect(await newest()).not.toEqual(before);
     await server.goesOn(3);
   });
 
