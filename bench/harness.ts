@@ -26,6 +26,8 @@ const SELDOM = '7d';
 
 export interface ProductOptions extends CopierOptions {
   readonly schedule: 'continuous' | 'asked';
+  /** Further keys of the set in the agent's configuration. */
+  readonly set?: Readonly<Record<string, unknown>>;
 }
 
 /** Costs of the three processes since they started. */
@@ -123,6 +125,11 @@ export class Product implements Copier {
     });
   }
 
+  /** How the newest point came to be; undefined while there is none. */
+  async outcome(): Promise<PointDetail['outcome'] | undefined> {
+    return (await this.#newest())?.outcome;
+  }
+
   costs(): ProductCosts {
     if (this.#agent === undefined) throw new Error('the agent was not started');
     return {
@@ -175,7 +182,7 @@ async function ifFound<T>(ask: () => Promise<T>): Promise<T | undefined> {
 }
 
 /** The agent's set has one root, named as its folder is. */
-async function writeConfigs({ folder, root, schedule }: ProductOptions): Promise<void> {
+async function writeConfigs({ folder, root, schedule, set }: ProductOptions): Promise<void> {
   const broker = `127.0.0.1:${await freePort()}`;
   const replica = {
     data_folder: 'replica',
@@ -192,6 +199,7 @@ async function writeConfigs({ folder, root, schedule }: ProductOptions): Promise
         roots: [root],
         schedule: schedule === 'continuous' ? schedule : { every: SELDOM },
         ...(schedule === 'continuous' ? {} : { capture: { source: 'scan', scan_every: SELDOM } }),
+        ...set,
       },
     ],
   };
