@@ -9,6 +9,7 @@ import {
   closeSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,6 +20,7 @@ import { ScanAhead } from '../../../agent/plan/scan-ahead.js';
 import { systemClock } from '../../../shared/clock.js';
 import { loadPosix } from '../../../shared/posix/load-posix.js';
 import { Seeded } from '../../support/seeded.js';
+import { BlockDevices, call, mountsMissing } from '../../fault/power/block-devices.js';
 import { openBench } from '../support/agent-bench.js';
 import { differences } from '../support/tree-compare.js';
 
@@ -199,6 +201,37 @@ test('scan ahead: own folders are not entered, and a scan may end at any time', 
     expect(ahead.take(child(parent, 'own'))).toBeUndefined();
   }
   ahead.close();
+});
+
+test('scan ahead: neither what is mounted nor what links point to is entered (promise 8)', (context) => {
+  if (!posix.native) context.skip('no native part');
+  const devices = new BlockDevices();
+  mkdirSync(at('a', 'bound', 'x'), { recursive: true });
+  mkdirSync(at('b', 'memory', 'x'), { recursive: true });
+  symlinkSync(at('a'), at('c'));
+  const root = rootOf();
+  const found: string[] = [];
+  try {
+    if (mountsMissing([]) === undefined) {
+      devices.mount(at('b'), at('a', 'bound'), 'bind');
+      call('mount', ['-t', 'tmpfs', 'none', at('b', 'memory')]);
+      devices.add('memory', () => {
+        call('umount', [at('b', 'memory')]);
+      });
+      mkdirSync(at('b', 'memory', 'y'));
+    }
+    const scan = posix.scanTree({ rootFd: fd, threads: 2, bytesMax: 1, skip: [] });
+    for (let next = scan?.next(9); next !== undefined; next = scan?.next(9)) {
+      found.push(next.name.toString());
+    }
+    scan?.close();
+  } finally {
+    root.close();
+    devices.close();
+  }
+  const within = mountsMissing([]) === undefined ? [] : ['x'];
+  const [bound, memory] = within.length === 0 ? [[], []] : [['bound'], ['memory']];
+  expect(found).toEqual(['.', 'a', ...bound, ...within, 'b', ...memory, ...within]);
 });
 
 test(`scan ahead: a walk by it finds what changed, whatever that was (seed ${seed})`, async () => {

@@ -17,7 +17,9 @@ import { compilerMissing } from '../native-program.js';
 import { BlockDevices, call, makeFileSystem, mountsMissing } from '../power/block-devices.js';
 
 const STEPS = 1_000;
-const BATCH = 25;
+const BATCH = 15;
+/** Held mappings are stored to within their first pages, which are dirty from the last time. */
+const HELD_OFFSET_MAX = 5_000;
 const IMAGE_BYTES = 1024 * 1024 * 1024;
 const SET = 'app';
 const FOLDERS = ['.', 'a', 'a/b'];
@@ -57,7 +59,7 @@ const ways = [
   'release',
 ];
 /** Mappings that stay are what hides most: they are drawn more often. */
-const often = ['hold', 'store-held', 'store-held', 'store-held', 'look-held', 'old-times', 'write'];
+const often = ['hold', ...Array<string>(6).fill('store-held'), 'look-held', 'old-times', 'write'];
 /** In memory, a store to a page that was only read leaves no trace once it is unmapped. */
 const unseen: Readonly<Partial<Record<FileSystem, readonly string[]>>> = { tmpfs: ['look-store'] };
 /** The file system, not the product, has no such thing; or a name that is gone, not there yet. */
@@ -218,7 +220,7 @@ function draw(random: Seeded, { root, product }: Place, drawn: readonly string[]
     way,
     path: nameOf(through, first),
     other: nameOf(through, second),
-    offset: random.below(FILE_BYTES),
+    offset: random.below(way === 'store-held' ? HELD_OFFSET_MAX : FILE_BYTES),
     length: 1 + random.below(LENGTH_MAX),
     seed: random.below(1_000_000),
   };
