@@ -137,7 +137,8 @@ describe.each(fileSystems)('%s', (type) => {
             await step('store-held', path, 8);
             // else it is looked at once more for its youth alone
             await vi.waitUntil(() => Date.now() > statSync(path).ctimeMs + OLD_MS);
-            return { heldSinceMs: 0, facts: {}, release: () => Promise.resolve(release) };
+            const broken = new AbortController().signal;
+            return { heldSinceMs: 0, facts: {}, broken, release: () => Promise.resolve(release) };
           },
         }),
       };
