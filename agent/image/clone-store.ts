@@ -10,8 +10,6 @@ import type { Posix } from '../../shared/posix/posix.js';
 import type { ClonedFile, FileClone, FileCloner } from '../plan/held-files.js';
 import type { CloneHome, CloneTarget } from './clone-home.js';
 
-/** Reading a file this small takes no longer than cloning it. */
-const SMALL_BYTES = 16 * 1024;
 /** Clones under way, each with two descriptors and two duplicates. */
 const RUNNING_MAX = 32;
 /** Files of one walk, for the memory that each takes. */
@@ -50,7 +48,7 @@ export class CloneStore implements FileCloner {
   async begin({ fd, root, size }: ClonedFile): Promise<FileClone | undefined> {
     const { homes, posix } = this.#options;
     const home = homes.get(root.toString('latin1'));
-    if (home === undefined || size <= SMALL_BYTES || this.#isFull) return undefined;
+    if (home === undefined || size === 0 || this.#isFull) return undefined;
     while (this.#running.size >= RUNNING_MAX) await Promise.race(this.#running);
     const target = this.#target(home);
     if (target === undefined) return undefined;

@@ -22,6 +22,7 @@ import { afterAll, afterEach, expect, test } from 'vitest';
 import { loadPosix } from '../../../shared/posix/load-posix.js';
 import { systemError } from '../../../shared/posix/system-error.js';
 import { createCloneEngine } from '../../../agent/image/clone-engine.js';
+import { viewSnapshots } from '../../../agent/image/snapshot-view.js';
 import { createRoundsEngine } from '../../../agent/image/rounds-engine.js';
 import { openBench, type AgentBench } from '../support/agent-bench.js';
 import {
@@ -206,6 +207,15 @@ cloning(
     await bench.engine.close?.();
   },
 );
+
+test('snapshot: a subvolume in one is another file system, whatever device it says', () => {
+  const posix = loadPosix();
+  const status = posix.lstat(Buffer.from('/'));
+  const like = (ino: bigint) =>
+    viewSnapshots({ ...posix, fstat: () => ({ ...status, ino, dev: 7 }) }, new Map([[7, 5]]));
+  expect(like(257n).fstat(0).dev).toBe(5);
+  expect(like(2n).fstat(0).dev).toBe(0);
+});
 
 cloning.each(['xfs', 'btrfs'] as const)(
   'clone: beyond the descriptors clones have names, which no point shows and no end leaves, on %s',
