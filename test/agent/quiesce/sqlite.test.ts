@@ -51,15 +51,22 @@ class Writer {
   refused = 0;
   readonly #child: ChildProcess;
 
-  constructor(path: string) {
+  /** Each write goes to the next database, when the one before it has committed. */
+  constructor(paths: readonly string[]) {
     const script = `
       const Database = require('better-sqlite3');
-      const database = new Database(process.argv[1], { timeout: 20 });
-      const insert = database.prepare('INSERT INTO event (padding) VALUES (randomblob(300))');
+      const inserts = process.argv.slice(1).map((path) =>
+        new Database(path, { timeout: 20 })
+          .prepare('INSERT INTO event (padding) VALUES (randomblob(300))'));
+      let next = 0;
       setInterval(() => {
-        try { insert.run(); console.log('committed'); } catch { console.log('refused'); }
+        try {
+          inserts[next].run();
+          next = (next + 1) % inserts.length;
+          console.log('committed');
+        } catch { console.log('refused'); }
       }, 1);`;
-    const child = spawn(process.execPath, ['-e', script, path], {
+    const child = spawn(process.execPath, ['-e', script, ...paths], {
       cwd: process.cwd(),
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -98,7 +105,7 @@ class Writer {
 }
 
 async function startWriter(path: string): Promise<Writer> {
-  writer = new Writer(path);
+  writer = new Writer([path]);
   await writer.commitsAgain();
   return writer;
 }
@@ -168,6 +175,37 @@ describe.each(['wal', 'delete'])('sqlite, journal_mode %s', (journalMode) => {
 });
 
 describe('sqlite', () => {
+  test('several databases of both journal modes are held at one instant: none is ahead', async () => {
+    const paths = [
+      createDatabase('a.db', 'wal'),
+      createDatabase('b.db', 'delete'),
+      createDatabase('c.db', 'wal'),
+    ];
+    // Writes to each in turn: at any instant the first is ahead of the last by one row at most.
+    const application = new Writer(paths);
+    writer = application;
+    await application.commitsAgain();
+    for (let round = 0; round < 5; round += 1) {
+      const held = await recipe(configure(paths)).hold(never);
+      await application.isRefused();
+      const copies = paths.map((path, at) => {
+        const target = join(root, `copy-${at}`);
+        for (const part of ['', '-wal']) {
+          rmSync(`${target}${part}`, { force: true });
+          if (existsSync(`${path}${part}`)) copyFileSync(`${path}${part}`, `${target}${part}`);
+        }
+        return target;
+      });
+      expect(await held.release()).toMatchObject({ intact: true });
+      const counts = copies.map(countRows);
+      const [first = 0, , last = 0] = counts;
+      expect([...counts].sort((x, y) => y - x)).toEqual(counts);
+      expect(first - last).toBeLessThanOrEqual(1);
+      for (const copy of copies) rmSync(`${copy}-shm`, { force: true });
+      await application.commitsAgain();
+    }
+  });
+
   test('a killed holder releases, and the hold says that it is broken', async () => {
     const path = createDatabase('app.db', 'wal');
     const application = await startWriter(path);
