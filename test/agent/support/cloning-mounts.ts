@@ -96,10 +96,12 @@ export function openCloningBench(set: {
   readonly engine?: ImageEngine;
   readonly posix?: Posix;
   readonly descriptorsMax?: number;
+  /** The set's folder of the agent's data; elsewhere than the root when left out. */
+  readonly setFolder?: string;
 }): CloningBench {
   const roots = [{ name: 'root', path: set.root }];
   const { posix = loadPosix(), recipe, descriptorsMax } = set;
-  const setFolder = mkdtempSync(join(tmpdir(), 'afterimage-set-'));
+  const setFolder = set.setFolder ?? mkdtempSync(join(tmpdir(), 'afterimage-set-'));
   const limit = descriptorsMax === undefined ? {} : { descriptorsMax };
   const engine =
     set.engine ?? createCloneEngine({ roots, setFolder, posix, log: silentLog, ...limit });
