@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { AfterimageError } from '../../shared/errors.js';
+import { AfterimageError, errnoOf } from '../../shared/errors.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import { zeroDigest } from '../../shared/hash/zero-digest.js';
 import { BLOCK_BYTES, blockLength, PAGE_BYTES, PAGES_PER_BLOCK } from '../../shared/limits.js';
@@ -164,6 +164,13 @@ export function readFully(fd: number, bytes: Uint8Array, offset: number): number
     done += read;
   }
   return done;
+}
+
+/** Whether an error says that stored bytes are gone or wrong, and not that this program failed. */
+export function isUnreadable(error: unknown): boolean {
+  if (error instanceof AfterimageError) return error.code === 'damaged';
+  const errno = errnoOf(error);
+  return errno === 'EIO' || errno === 'ENOENT' || errno === 'EUCLEAN';
 }
 
 function damagedBlock(at: BlockAt): AfterimageError {

@@ -7,11 +7,11 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import { BLOCK_BYTES, DIGEST_BYTES } from '../../shared/limits.js';
-import { type BlockSource, newestDigest, readFully } from '../history/read-block.js';
+import { Patience } from '../history/patience.js';
+import { type BlockSource, isUnreadable, newestDigest, readFully } from '../history/read-block.js';
 import type { IndexDb } from '../index/index-db.js';
 import type { PromisedBodies } from '../history/promised-bodies.js';
 import { Place } from '../index/schema.js';
-import { isDamaged } from './parent-state.js';
 import { digestPrefix, type StagedBlock } from './staged-block.js';
 
 /** An intent with its built files: the sync under way, or one that was dropped. */
@@ -67,14 +67,15 @@ export class KnownBlocks {
   async read(digest: Uint8Array, length: number): Promise<Buffer | undefined> {
     const prefix = digestPrefix(digest);
     for (const store of this.#stores()) {
-      const bytes = readStaged(this.#source.core, store, { prefix, digest, length });
+      const wanted = { prefix, digest, length };
+      const bytes = await readOrNone(() => readStaged(this.#source.core, store, wanted));
       if (bytes !== undefined) return bytes;
     }
     for (const hint of this.#bodyHints(prefix)) {
-      const bytes = this.#readBody(hint, { digest, length });
+      const bytes = await readOrNone(() => this.#readBody(hint, { digest, length }));
       if (bytes !== undefined) return bytes;
     }
-    return Promise.resolve(undefined);
+    return undefined;
   }
 
   #bodyHints(prefix: number): { body: number; block: number }[] {
@@ -88,14 +89,19 @@ export class KnownBlocks {
     hint: { body: number; block: number },
     wanted: { digest: Uint8Array; length: number },
   ): Buffer | undefined {
-    try {
-      const bytes = Buffer.alloc(wanted.length);
-      readFully(this.#source.bodies.open(hint.body), bytes, hint.block * BLOCK_BYTES);
-      return this.#source.core.digest(bytes).equals(wanted.digest) ? bytes : undefined;
-    } catch (error) {
-      if (isDamaged(error)) return undefined;
-      throw error;
-    }
+    const bytes = Buffer.alloc(wanted.length);
+    readFully(this.#source.bodies.open(hint.body), bytes, hint.block * BLOCK_BYTES);
+    return this.#source.core.digest(bytes).equals(wanted.digest) ? bytes : undefined;
+  }
+}
+
+/** A copy that the disk cannot read is none: there may be others, or the agent sends the block. */
+async function readOrNone(read: () => Buffer | undefined): Promise<Buffer | undefined> {
+  try {
+    return await new Patience().read(read);
+  } catch (error) {
+    if (isUnreadable(error)) return undefined;
+    throw error;
   }
 }
 

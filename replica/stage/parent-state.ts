@@ -1,8 +1,13 @@
 /** The parent point's content, for records that build on it. Everything read is checked. */
-import { AfterimageError } from '../../shared/errors.js';
 import { BLOCK_BYTES, blockLength } from '../../shared/limits.js';
 import { newestPoint, nodeAt, type NodeRow } from '../index/nodes.js';
-import { type BlockSource, newestDigest, readBlockAt } from '../history/read-block.js';
+import { Patience } from '../history/patience.js';
+import {
+  type BlockSource,
+  isUnreadable,
+  newestDigest,
+  readBlockAt,
+} from '../history/read-block.js';
 
 export class ParentState {
   readonly #source: BlockSource;
@@ -16,7 +21,7 @@ export class ParentState {
     return nodeAt(this.#source.index, node, newestPoint(this.#source.index));
   }
 
-  /** A block of a file with its digest; undefined when the file has no such block. Throws `damaged`. */
+  /** A block of a file with its digest; undefined when the file has no such block, or it cannot be read. */
   async readBlock(
     node: number,
     block: number,
@@ -26,10 +31,11 @@ export class ParentState {
     const length = blockLength(row.size, block);
     if (length === 0) return undefined;
     const bytes = await this.#read(row.body, { block, size: row.size });
+    if (bytes === undefined) return undefined;
     return { bytes, digest: newestDigest(this.#source, { body: row.body, block, length }) };
   }
 
-  /** Bytes of a file; undefined when the range is not all there. Throws `damaged`. */
+  /** Bytes of a file; undefined when the range is not all there, or cannot be read. */
   async readRange(
     node: number,
     range: { offset: number; length: number },
@@ -43,26 +49,33 @@ export class ParentState {
       const block = Math.floor(offset / BLOCK_BYTES);
       const from = offset - block * BLOCK_BYTES;
       const piece = await this.#read(row.body, { block, size: row.size });
+      if (piece === undefined) return undefined;
       done += piece.copy(bytes, done, from, from + range.length - done);
     }
     return bytes;
   }
 
-  async #read(body: number, at: { block: number; size: number }): Promise<Buffer> {
+  /** Undefined for stored bytes that are gone or wrong: the agent sends what it has. */
+  async #read(
+    body: number,
+    at: { readonly block: number; readonly size: number },
+  ): Promise<Buffer | undefined> {
     if (this.#cached?.body === body && this.#cached.block === at.block) return this.#cached.bytes;
     const point = newestPoint(this.#source.index);
-    const bytes = await readBlockAt(this.#source, { body, block: at.block, point, size: at.size });
-    this.#cached = { body, block: at.block, bytes };
-    return bytes;
+    try {
+      const bytes = await new Patience().read(() =>
+        readBlockAt(this.#source, { body, point, ...at }),
+      );
+      this.#cached = { body, block: at.block, bytes };
+      return bytes;
+    } catch (error) {
+      if (isUnreadable(error)) return undefined;
+      throw error;
+    }
   }
 
   /** Forgets what was read; call when the parent changes. */
   forget(): void {
     this.#cached = undefined;
   }
-}
-
-/** Whether an error says that stored bytes are damaged, so that the agent should send them. */
-export function isDamaged(error: unknown): error is AfterimageError {
-  return error instanceof AfterimageError && error.code === 'damaged';
 }

@@ -6,11 +6,18 @@
  * named. The pages that change, or lie past the new end, go to the packs; a row for each block
  * whose content or length changes goes to the intent, from where transaction A takes it.
  */
-import { AfterimageError, errnoOf } from '../../shared/errors.js';
+import { AfterimageError } from '../../shared/errors.js';
 import { zeroDigest } from '../../shared/hash/zero-digest.js';
 import { blockCount, BLOCK_BYTES, blockLength, PAGE_BYTES } from '../../shared/limits.js';
 import type { TimeSlice } from '../../shared/time-slice.js';
-import { type BlockSource, layPages, newestDigest, readFully } from '../history/read-block.js';
+import { Patience } from '../history/patience.js';
+import {
+  type BlockSource,
+  isUnreadable,
+  layPages,
+  newestDigest,
+  readFully,
+} from '../history/read-block.js';
 import type { IndexDb } from '../index/index-db.js';
 import { nodeAt } from '../index/nodes.js';
 import { stagedNodes } from '../index/paged.js';
@@ -20,7 +27,7 @@ import type { PagesFile } from './pages-file.js';
 import { ALL_PAGES, type StagedBlock, stagedBlocks } from './staged-block.js';
 import { inZeroRun, refused, takePages } from './staged-content.js';
 
-export interface SealContentDeps {
+export interface GivenToSeal {
   readonly source: BlockSource;
   readonly intent: IndexDb;
   readonly newFiles: NewFiles;
@@ -28,6 +35,10 @@ export interface SealContentDeps {
   readonly known: KnownBlocks;
   readonly parentPoint: number;
   readonly slice: TimeSlice;
+}
+
+interface SealContentDeps extends GivenToSeal {
+  readonly patience: Patience;
 }
 
 /** Blocks the agent has to send whole: what it built on is not what the replica has. */
@@ -52,7 +63,8 @@ interface FileNode {
 }
 
 /** Returns the blocks that did not check; empty when the content is sound. */
-export async function sealContent(deps: SealContentDeps): Promise<Want[]> {
+export async function sealContent(given: GivenToSeal): Promise<Want[]> {
+  const deps: SealContentDeps = { ...given, patience: new Patience() };
   const wants: Want[] = [];
   deps.intent.run('DELETE FROM before');
   const files = stagedNodes<FileNode>(deps.intent, {
@@ -172,25 +184,25 @@ async function oldBlock(deps: SealContentDeps, patch: Patch, block: number): Pro
     return { digest: zeroDigest(source.core, 0), bytes: Buffer.alloc(0), raw: Buffer.alloc(0) };
   const digest = newestDigest(source, { body: patch.body, block, length });
   const raw = Buffer.alloc(length);
-  const read = readStored(source, patch.body, { bytes: raw, offset: block * BLOCK_BYTES });
+  const into = { bytes: raw, offset: block * BLOCK_BYTES };
+  const read = await deps.patience.read(() => readStored(source, patch.body, into)).catch(unread);
   if (read && source.core.digest(raw).equals(digest)) return { digest, bytes: raw, raw };
   return { digest, bytes: await deps.known.read(digest, length), raw };
 }
 
-/** False when the body's file is missing or the disk cannot read it: the block counts as damaged (R3). */
 function readStored(
   source: BlockSource,
   body: number,
   into: { bytes: Buffer; offset: number },
 ): boolean {
-  try {
-    readFully(source.bodies.open(body), into.bytes, into.offset);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === 'EIO') return false;
-    if (error instanceof AfterimageError && error.code === 'damaged') return false;
-    throw error;
-  }
+  readFully(source.bodies.open(body), into.bytes, into.offset);
+  return true;
+}
+
+/** The body's file is missing or the disk cannot read it: the block counts as damaged (R3). */
+function unread(error: unknown): false {
+  if (isUnreadable(error)) return false;
+  throw error;
 }
 
 /** False when the block does not come out as the agent says. */

@@ -4,9 +4,16 @@
  * the next newer version, which is what reading it at its points comes to (R2), and is checked
  * against its digest. Every record is read once, however many points there are.
  */
-import { AfterimageError, errnoOf } from '../../shared/errors.js';
 import { BLOCK_BYTES, blockLength, PAGE_BYTES } from '../../shared/limits.js';
-import { type BlockSource, layPages, newestDigest, readFully } from '../history/read-block.js';
+import type { TimeSlice } from '../../shared/time-slice.js';
+import type { Patience } from '../history/patience.js';
+import {
+  type BlockSource,
+  isUnreadable,
+  layPages,
+  newestDigest,
+  readFully,
+} from '../history/read-block.js';
 import type { IndexDb } from '../index/index-db.js';
 import { LIVE } from '../index/schema.js';
 
@@ -50,7 +57,11 @@ interface RecordRow {
 
 const ALL_PAGES = 0xffff;
 
-export type VersionSource = Omit<BlockSource, 'applying'>;
+export interface VersionSource extends Omit<BlockSource, 'applying'> {
+  /** Between two versions others have their turn: a block may have thousands. */
+  readonly slice: TimeSlice;
+  readonly patience: Patience;
+}
 
 export function bodyRow(index: IndexDb, body: number): BodyRow | undefined {
   return index.get<BodyRow>(
@@ -65,11 +76,11 @@ export function pagesOf(lengthBytes: number): number {
 }
 
 /** Every version of a block, newest first. Bodies and packs are read as they are now. */
-export function* blockVersions(
+export async function* blockVersions(
   source: VersionSource,
   body: BodyRow,
   block: number,
-): Generator<BlockVersion> {
+): AsyncGenerator<BlockVersion> {
   const rows = source.index.all<RecordRow>(
     `SELECT hi, mask, digest, pack, offset, length, damaged FROM before
      WHERE body = ? AND block = ? ORDER BY hi DESC`,
@@ -77,7 +88,7 @@ export function* blockVersions(
     block,
   );
   const image = Buffer.alloc(BLOCK_BYTES);
-  let unknown = readStored(source, body, { block, image }) ? 0 : ALL_PAGES;
+  let unknown = (await readStored(source, body, { block, image })) ? 0 : ALL_PAGES;
   const at = { body: body.id, block };
   const lengthBytes = blockLength(body.size, block);
   if (lengthBytes > 0) {
@@ -99,7 +110,8 @@ export function* blockVersions(
     };
   }
   for (const [place, row] of rows.entries()) {
-    const record = row.mask === 0 ? 'none' : layRecord(source, at, { row, image });
+    const record = row.mask === 0 ? 'none' : await layRecord(source, at, { row, image });
+    await source.slice.breathe();
     if (record === 'bad') unknown |= row.mask;
     else unknown &= ~row.mask;
     const points = pointsWithin(source.index, {
@@ -145,18 +157,17 @@ function matching(
 }
 
 /** False when the body's file is missing, or the disk cannot read it there. */
-function readStored(
+async function readStored(
   source: VersionSource,
   body: BodyRow,
   into: { readonly block: number; readonly image: Buffer },
-): boolean {
+): Promise<boolean> {
   const present = blockLength(body.size, into.block);
   if (present === 0) return true;
   try {
-    readFully(
-      source.bodies.open(body.id),
-      into.image.subarray(0, present),
-      into.block * BLOCK_BYTES,
+    const image = into.image.subarray(0, present);
+    await source.patience.read(() =>
+      readFully(source.bodies.open(body.id), image, into.block * BLOCK_BYTES),
     );
     return true;
   } catch (error) {
@@ -166,15 +177,16 @@ function readStored(
 }
 
 /** Lays a row's pages over the image of the next newer version. */
-function layRecord(
+async function layRecord(
   source: VersionSource,
   at: { readonly body: number; readonly block: number },
   { row, image }: { readonly row: RecordRow; readonly image: Buffer },
-): 'sound' | 'bad' {
+): Promise<'sound' | 'bad'> {
   const { pack, offset, length, mask } = row;
   if (pack === null || !isPlace({ pack, offset, length })) return 'bad';
   try {
-    const pages = source.packs.read({ pack, offset, length }, at);
+    const place = { pack, offset, length };
+    const pages = await source.patience.read(() => source.packs.read(place, at));
     layPages(image, { pages, mask, take: mask });
     return 'sound';
   } catch (error) {
@@ -194,13 +206,6 @@ function isPlace(place: { pack: number; offset: number; length: number }): boole
     place.length > 0 &&
     place.length <= 2 * BLOCK_BYTES
   );
-}
-
-/** Whether an error says that stored bytes are gone or wrong, and not that this program failed. */
-export function isUnreadable(error: unknown): boolean {
-  if (error instanceof AfterimageError) return error.code === 'damaged';
-  const errno = errnoOf(error);
-  return errno === 'EIO' || errno === 'ENOENT' || errno === 'EUCLEAN';
 }
 
 function pointsWithin(

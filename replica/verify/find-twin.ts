@@ -31,13 +31,16 @@ export interface TwinPlaces {
 }
 
 /** The block's bytes, checked, or undefined. */
-export function findTwin(places: TwinPlaces, wanted: WantedBlock): Buffer | undefined {
+export async function findTwin(
+  places: TwinPlaces,
+  wanted: WantedBlock,
+): Promise<Buffer | undefined> {
   const { own, siblings } = places;
   if (isZeroBlock(own.core, wanted)) return Buffer.alloc(wanted.lengthBytes);
-  const itself = findAt(own, wanted, wanted.digest);
+  const itself = await findAt(own, wanted, wanted.digest);
   if (itself !== undefined) return itself;
   for (const source of [own, ...siblings]) {
-    const found = findIn(source, wanted.digest, places.hints);
+    const found = await findIn(source, wanted.digest, places.hints);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -47,28 +50,32 @@ function isZeroBlock(core: HashCore, { digest, lengthBytes }: WantedBlock): bool
   return zeroDigest(core, lengthBytes).equals(digest);
 }
 
-function findIn(
+async function findIn(
   source: TwinSource,
   digest: Buffer,
   hints: HistoryHints | undefined,
-): Buffer | undefined {
+): Promise<Buffer | undefined> {
   const newest = source.index.all<BlockPlace>(
     `SELECT body, block FROM locate WHERE prefix = ? LIMIT ${HINTS_MAX}`,
     digestPrefix(digest),
   );
   const older = hints?.places({ name: source.name, digest, limit: HINTS_MAX }) ?? [];
   for (const place of [...newest, ...older]) {
-    const found = findAt(source, place, digest);
+    const found = await findAt(source, place, digest);
     if (found !== undefined) return found;
   }
   return undefined;
 }
 
 /** A version of the block at this place that has the digest, and its bytes. */
-function findAt(source: TwinSource, place: BlockPlace, digest: Buffer): Buffer | undefined {
+async function findAt(
+  source: TwinSource,
+  place: BlockPlace,
+  digest: Buffer,
+): Promise<Buffer | undefined> {
   const body = bodyRow(source.index, place.body);
   if (body === undefined) return undefined;
-  for (const version of blockVersions(source, body, place.block)) {
+  for await (const version of blockVersions(source, body, place.block)) {
     if (version.bytes !== undefined && version.digest.equals(digest)) return version.bytes;
   }
   return undefined;

@@ -7,7 +7,7 @@
  */
 import fs from 'node:fs';
 import { BLOCK_BYTES, PAGE_BYTES } from '../../shared/limits.js';
-import { readFully } from '../history/read-block.js';
+import { isUnreadable, readFully } from '../history/read-block.js';
 import { type Packs, writeFully } from '../history/packs.js';
 import type { IndexDb } from '../index/index-db.js';
 import { notePackTail } from '../index/pack-rows.js';
@@ -18,7 +18,6 @@ import {
   type BlockVersion,
   type BodyRow,
   isBad,
-  isUnreadable,
   pagesOf,
 } from './block-versions.js';
 import type { BodyPlaces } from './body-place.js';
@@ -39,50 +38,60 @@ export interface BlockRepair {
 }
 
 /** Looks at every version of a block anew, and repairs those that are bad. */
-export function repairBlock(
+export async function repairBlock(
   deps: RepairDeps,
   at: { readonly body: number; readonly block: number },
-): BlockRepair {
+): Promise<BlockRepair> {
   const body = bodyRow(deps.twins.own.index, at.body);
   if (body === undefined) return { found: [], left: [] };
-  const found = badVersions(deps, body, at.block);
+  const found = await badVersions(deps, body, at.block);
   const newest = found.filter(({ hi }) => hi === LIVE);
-  const left = tryEach(deps, body, { bad: newest, all: found });
+  const left = await tryEach(deps, body, { bad: newest, all: found });
   // Older versions may have been wrong for the newest one's pages alone.
   const older = left.filter(({ hi }) => hi !== LIVE);
-  return { found, left: tryEach(deps, body, { bad: older, all: left }) };
+  return { found, left: await tryEach(deps, body, { bad: older, all: left }) };
 }
 
 /** Repairs what a twin is found of; returns what is bad afterwards. */
-function tryEach(
+async function tryEach(
   deps: RepairDeps,
   body: BodyRow,
   versions: { readonly bad: readonly BlockVersion[]; readonly all: readonly BlockVersion[] },
-): readonly BlockVersion[] {
+): Promise<readonly BlockVersion[]> {
   let repaired = 0;
-  for (const version of versions.bad) if (repairVersion(deps, body, version)) repaired += 1;
+  for (const version of versions.bad) {
+    if (await repairVersion(deps, body, version)) repaired += 1;
+  }
   const [first] = versions.all;
   return repaired === 0 || first === undefined
     ? versions.all
     : badVersions(deps, body, first.block);
 }
 
-function badVersions({ twins }: RepairDeps, body: BodyRow, block: number): BlockVersion[] {
+async function badVersions(
+  { twins }: RepairDeps,
+  body: BodyRow,
+  block: number,
+): Promise<BlockVersion[]> {
   const bad: BlockVersion[] = [];
-  for (const version of blockVersions(twins.own, body, block)) {
+  for await (const version of blockVersions(twins.own, body, block)) {
     // The bytes of many versions need not be held.
     if (isBad(version)) bad.push({ ...version, bytes: undefined });
   }
   return bad;
 }
 
-function repairVersion(deps: RepairDeps, body: BodyRow, version: BlockVersion): boolean {
+async function repairVersion(
+  deps: RepairDeps,
+  body: BodyRow,
+  version: BlockVersion,
+): Promise<boolean> {
   const { index } = deps.twins.own;
   if (version.miscalled) {
     callSound(index, version);
     return true;
   }
-  const bytes = findTwin(deps.twins, version);
+  const bytes = await findTwin(deps.twins, version);
   if (bytes === undefined) {
     if (version.record === 'bad') callDamaged(index, version);
     return false;

@@ -6,17 +6,11 @@
 import fs from 'node:fs';
 import { BLOCK_BYTES, blockCount, DIGEST_BYTES } from '../../shared/limits.js';
 import type { DataRange, Posix } from '../../shared/posix/posix.js';
-import type { TimeSlice } from '../../shared/time-slice.js';
 import { BodyFiles } from '../history/body-files.js';
+import { isUnreadable } from '../history/read-block.js';
 import { zeroRow } from '../index/digest-rows.js';
 import { DIGESTS_PER_ROW } from '../index/schema.js';
-import {
-  blockVersions,
-  type BodyRow,
-  isBad,
-  isUnreadable,
-  type VersionSource,
-} from './block-versions.js';
+import { blockVersions, type BodyRow, isBad, type VersionSource } from './block-versions.js';
 
 /** Blocks looked at in one step: 1 MiB, within one row of digests. */
 const PIECE_BLOCKS = 16;
@@ -36,7 +30,6 @@ export interface ContentStep {
 export interface ContentScanDeps extends Omit<VersionSource, 'bodies'> {
   readonly setFolder: string;
   readonly posix: Posix;
-  readonly slice: TimeSlice;
 }
 
 interface Piece {
@@ -128,15 +121,15 @@ class BodyScan {
       piece.first + piece.count,
     );
     for (const { block, bytes } of older) {
-      if (!suspects.has(block) && this.#isSuspect(block)) suspects.add(block);
+      if (!suspects.has(block) && (await this.#isSuspect(block))) suspects.add(block);
       this.#bytes += bytes;
       await this.#deps.slice.breathe();
     }
     return [...suspects].sort((a, b) => a - b);
   }
 
-  #isSuspect(block: number): boolean {
-    for (const version of blockVersions(this.#deps, this.#body, block)) {
+  async #isSuspect(block: number): Promise<boolean> {
+    for await (const version of blockVersions(this.#deps, this.#body, block)) {
       if (isBad(version)) return true;
     }
     return false;
@@ -166,11 +159,7 @@ class BodyScan {
     if (file === undefined) return undefined;
     if (this.#isHole(start, start + bytes.length)) return bytes;
     try {
-      for (let done = 0; done < bytes.length;) {
-        const { bytesRead } = await file.read(bytes, done, bytes.length - done, start + done);
-        if (bytesRead === 0) break;
-        done += bytesRead;
-      }
+      await this.#deps.patience.read(() => readAll(file, bytes, start));
       this.#bytes += bytes.length;
       return bytes;
     } catch (error) {
@@ -195,6 +184,15 @@ class BodyScan {
     stored?.digests.copy(row, 0, 0, Math.min(stored.digests.length, row.length));
     const at = (piece.first - first) * DIGEST_BYTES;
     return row.subarray(at, at + piece.count * DIGEST_BYTES);
+  }
+}
+
+/** Until `bytes` is full or the file ends. */
+async function readAll(file: fs.promises.FileHandle, bytes: Buffer, start: number): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const { bytesRead } = await file.read(bytes, done, bytes.length - done, start + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
   }
 }
 

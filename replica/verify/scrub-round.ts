@@ -12,6 +12,7 @@ import type { Posix } from '../../shared/posix/posix.js';
 import { TimeSlice } from '../../shared/time-slice.js';
 import { certifyRound } from '../certify/certify-round.js';
 import { BodyFiles } from '../history/body-files.js';
+import { Patience } from '../history/patience.js';
 import type { SetStore } from '../history/set-store.js';
 import type { IndexDb } from '../index/index-db.js';
 import { type EntryRow, joinPath, newestPoint } from '../index/nodes.js';
@@ -194,6 +195,7 @@ export class ScrubRound {
         posix,
         setFolder: store.folder,
         slice: new TimeSlice(),
+        patience: new Patience(),
       },
       { body: this.#cursor.at, block: this.#cursor.block },
     );
@@ -207,8 +209,8 @@ export class ScrubRound {
 
   /** Looks at a block anew under the lock, repairs it, and notes what is left. */
   async recheck(at: { readonly body: number; readonly block: number }): Promise<void> {
-    await this.#exclusively(() => {
-      const repair = this.#withRepair((deps) => repairBlock(deps, at));
+    await this.#exclusively(async () => {
+      const repair = await this.#withRepair((deps) => repairBlock(deps, at));
       this.#settle(at, repair);
     });
   }
@@ -224,17 +226,18 @@ export class ScrubRound {
     }
   }
 
-  #withRepair<T>(work: (deps: RepairDeps) => T): T {
+  async #withRepair<T>(work: (deps: RepairDeps) => Promise<T>): Promise<T> {
     const { store, core } = this.#deps;
     const opened: BodyFiles[] = [];
+    const patience = new Patience();
     const sourceOf = ({ set, folder, packs }: SetStore, index: IndexDb): TwinSource => {
       const bodies = new BodyFiles(folder, index);
       opened.push(bodies);
-      return { name: set, index, bodies, packs, core };
+      return { name: set, index, bodies, packs, core, slice: new TimeSlice(), patience };
     };
     const places = this.#places(store.writer);
     try {
-      return work({
+      return await work({
         twins: {
           own: sourceOf(store, store.writer),
           siblings: this.#deps.siblings().map((sibling) => sourceOf(sibling, sibling.index)),
