@@ -116,7 +116,7 @@ function mount(fileSystem: FileSystem, home: string, disk: string): () => void {
   fs.mkdirSync(disk);
   fs.writeFileSync(image, '');
   fs.truncateSync(image, IMAGE_BYTES);
-  execFileSync(`mkfs.${fileSystem}`, ['-q', image]);
+  execFileSync(`mkfs.${fileSystem}`, [fileSystem === 'ext4' ? '-qF' : '-qf', image]);
   execFileSync('mount', ['-o', 'loop', image, disk]);
   return () => {
     execFileSync('umount', ['--lazy', disk]);
