@@ -76,6 +76,10 @@ void FeedJudge::JudgeInside(const FeedEvent& event, const FeedFolder& folder) {
     else if (event.OfItself()) Say(FeedRecord::kChanged, place, {});
     else Say(arrived ? FeedRecord::kArrived : FeedRecord::kChanged, place, event.name);
   }
+  // A name that was made since the last round needs no second look: a file had no other name before
+  // it, or its count of links changed when it got this one, and again when it lost it. Each change
+  // of the count is an event of the file itself, later than the writes before it.
+  if ((event.mask & FAN_CREATE) != 0) return;
   if (IsWrite(event) && !IsStillThere(event, folder)) Locate(event, &folder);
 }
 

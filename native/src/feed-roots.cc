@@ -146,6 +146,7 @@ void FeedRoots::Say(FeedBatch* batch, FeedRecord record, std::string_view system
 
 void FeedRoots::SayGone(FeedBatch* batch) {
   for (FeedRoot& root : roots_) {
+    if (root.gone) continue;
     root.gone = true;
     batch->Add(FeedRecord::kRootGone, root.name);
   }
