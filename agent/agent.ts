@@ -23,6 +23,7 @@ import { WantedBlocks } from './plan/wanted-blocks.js';
 import type { SetParts } from './pipeline.js';
 import type { QuiesceRecipe } from './quiesce/recipe.js';
 import { rangesOfSet } from './ranges/ranges-of-set.js';
+import { TrackerOnDemand } from './ranges/tracker-on-demand.js';
 import { lockFolder } from '../shared/folder-lock.js';
 import { SetKeeper } from './schedule/set-keeper.js';
 import { SetRunner } from './schedule/set-runner.js';
@@ -59,11 +60,12 @@ export interface RunningAgent {
 export function runAgent(config: AgentConfig, deps: AgentDeps): RunningAgent {
   const lock = lockFolder(config.dataFolder);
   const sets: SetKeeper[] = [];
+  const tracker = new TrackerOnDemand({ posix: deps.posix, log: deps.log });
   try {
     sayWhatIsMissing(deps);
     for (const set of config.sets) {
       const log = deps.log.with({ set: set.name });
-      sets.push(new SetKeeper((state) => openSet(config, { set, state }, deps), log));
+      sets.push(new SetKeeper((state) => openSet(config, { set, state, tracker }, deps), log));
     }
   } catch (error) {
     lock.release();
@@ -96,6 +98,7 @@ export function runAgent(config: AgentConfig, deps: AgentDeps): RunningAgent {
           await keeper.set.parts.engine.close?.();
         }),
       );
+      tracker.close();
       file.close();
       lock.release();
     },
@@ -104,7 +107,15 @@ export function runAgent(config: AgentConfig, deps: AgentDeps): RunningAgent {
 
 function openSet(
   config: AgentConfig,
-  { set, state: how }: { readonly set: SetConfig; readonly state: 'kept' | 'set-aside' },
+  {
+    set,
+    state: how,
+    tracker,
+  }: {
+    readonly set: SetConfig;
+    readonly state: 'kept' | 'set-aside';
+    readonly tracker: TrackerOnDemand;
+  },
   deps: AgentDeps,
 ): StatusSet {
   const folder = join(config.dataFolder, 'sets', set.name);
@@ -133,7 +144,13 @@ function openSet(
     engine: createEngine(set, { folder, posix, log }),
     recipe: () => deps.recipeOf(set),
     ownFolders: [{ dev: Number(own.dev), ino: own.ino }],
-    ranges: rangesOfSet({ roots: set.roots, setFolder: folder, posix, log, others: [] }),
+    ranges: rangesOfSet({
+      roots: set.roots,
+      setFolder: folder,
+      posix,
+      log,
+      others: [tracker.source()],
+    }),
     clock,
     log,
     sayOnce: sayOnce(log),
