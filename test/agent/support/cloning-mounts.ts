@@ -9,7 +9,12 @@ import type { Posix } from '../../../shared/posix/posix.js';
 import { createCloneEngine } from '../../../agent/image/clone-engine.js';
 import type { ImageEngine } from '../../../agent/image/image-engine.js';
 import type { QuiesceRecipe } from '../../../agent/quiesce/recipe.js';
-import { BlockDevices, makeFileSystem, mountsMissing } from '../../fault/power/block-devices.js';
+import {
+  BlockDevices,
+  homeOfDevices,
+  makeFileSystem,
+  mountsMissing,
+} from '../../fault/power/block-devices.js';
 import { type AgentBench, openBench } from './agent-bench.js';
 
 /** How the image of a root is taken there. */
@@ -24,7 +29,7 @@ export function cloningMissing(): string | undefined {
 }
 
 export class CloningMounts {
-  readonly #home = mkdtempSync(join(tmpdir(), 'afterimage-cloning-'));
+  readonly #home = homeOfDevices(tmpdir());
   readonly #devices = new BlockDevices();
   readonly #mounted = new Map<string, string>();
   #roots = 0;
