@@ -11,6 +11,7 @@ import { ApiClient, setPath } from '../cli/api-client.js';
 import { syncAnswerSchema } from '../shared/api/actions.js';
 import { TOKEN_FILE, URL_FILE } from '../shared/api/address.js';
 import { type PointDetail, pointDetailSchema } from '../shared/api/points.js';
+import { statusSchema } from '../shared/api/status.js';
 import { statSchema } from '../shared/api/tree.js';
 import { AfterimageError } from '../shared/errors.js';
 import type { Copier, CopierOptions, CopyRun } from './copier.js';
@@ -151,9 +152,14 @@ export class Product implements Copier {
     this.#agent = undefined;
   }
 
-  /** Starts a stopped agent, which compares everything with what it knew; asks for nothing. */
+  /** Starts a stopped agent; it compares everything with what it knew. Resolves once it is connected. */
   async startAgent(): Promise<void> {
-    await this.#sync();
+    const agent = serve(this.#options.folder, 'agent');
+    this.#agent = agent;
+    await agent.until(async () => {
+      const { sets } = await this.#api.json(statusSchema, { path: '/v1/status' });
+      return sets.some(({ agentConnected }) => agentConnected) || undefined;
+    }, READY_MS);
   }
 
   async stop(): Promise<void> {
