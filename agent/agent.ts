@@ -19,6 +19,7 @@ import type { ImageEngine } from './image/image-engine.js';
 import { createRoundsEngine } from './image/rounds-engine.js';
 import { Journal } from './journal/journal.js';
 import { PathFilter } from './plan/path-filter.js';
+import { SuspectFiles } from './plan/suspect-files.js';
 import { WantedBlocks } from './plan/wanted-blocks.js';
 import type { SetParts } from './pipeline.js';
 import type { QuiesceRecipe } from './quiesce/recipe.js';
@@ -35,6 +36,7 @@ import {
 } from './schedule/status-file.js';
 import type { SetSession } from './ship/session.js';
 import { AgentState } from './state.js';
+import { pathsOfFile } from './state/paths-of-file.js';
 
 export interface AgentDeps {
   /** One session a set; closed by the agent. `spoolFolder` is the set's own. */
@@ -151,11 +153,12 @@ function openSet(
       log,
       others: [tracker.source()],
     }),
+    suspects: new SuspectFiles(),
     clock,
     log,
     sayOnce: sayOnce(log),
   };
-  const capture = deps.captureOf?.(set) ?? captureOf(config, set, log);
+  const capture = deps.captureOf?.(set) ?? captureOf(config, set, { log, state });
   return { parts, runner: new SetRunner({ config: set, parts, capture }) };
 }
 
@@ -176,11 +179,16 @@ function setAside(database: string): void {
   }
 }
 
-function captureOf(config: AgentConfig, set: SetConfig, log: Log): CaptureSource {
+function captureOf(
+  config: AgentConfig,
+  set: SetConfig,
+  { log, state }: { readonly log: Log; readonly state: AgentState },
+): CaptureSource {
   return createCapture({
     ...set.capture,
     roots: set.roots,
     ownFolders: [config.dataFolder],
+    pathsOf: (file) => pathsOfFile(state, file),
     log,
   });
 }

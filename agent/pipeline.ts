@@ -30,6 +30,7 @@ import { RecordOutlet } from './plan/record-outlet.js';
 import { describeOutcome, type Operation } from './plan/sync-report.js';
 import { VerdictListener, type SyncVerdict } from './plan/sync-verdict.js';
 import { orStopped, stoppable } from './plan/stoppable-session.js';
+import type { SuspectFiles } from './plan/suspect-files.js';
 import { TreeWalk } from './plan/tree-walk.js';
 import type { WantedBlocks } from './plan/wanted-blocks.js';
 import type { QuiesceRecipe } from './quiesce/recipe.js';
@@ -55,6 +56,7 @@ export interface SetParts {
   /** What the replica asked to be sent again. */
   readonly wanted?: Pick<WantedBlocks, 'take'>;
   readonly ownFolders: readonly FolderIdentity[];
+  readonly suspects?: SuspectFiles;
   /** Where large files may have changed; undefined: they are hashed whole. */
   readonly ranges?: RangeSource | undefined;
   readonly clock: Clock;

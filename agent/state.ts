@@ -182,6 +182,11 @@ export class AgentState {
     return orphan;
   }
 
+  /** The own number of a device; undefined when nothing of the set was ever seen on it. */
+  knownDevice(dev: number): number | undefined {
+    return this.#devices.get(dev);
+  }
+
   /** The own number of a device, made when it is new. */
   device(dev: number): number {
     const known = this.#devices.get(dev);

@@ -28,6 +28,16 @@ export const catalogue: Catalogue = {
     usual: { rounds: 3, scale: 0.25 },
     run: async (options) => (await import('./sync.js')).run(options),
   },
+  capture: {
+    about: 'reports of the kernel, scans, changed pages and commits of a set of a million files',
+    usual: { rounds: 3, scale: 1 },
+    run: async (options) => (await import('./capture.js')).run(options),
+  },
+  quiesce: {
+    about: 'how long PostgreSQL is held for a point under load',
+    usual: { rounds: 1, scale: 1 },
+    run: async (options) => (await import('./quiesce/postgresql.js')).run(options),
+  },
   fault: {
     about: 'processes killed, power cut and messages made up, and what was lost',
     usual: { rounds: 1, scale: 0.02 },

@@ -11,6 +11,9 @@ import type { CapturedRoot, CaptureReport, CaptureSource } from './capture-sourc
 import { createChokidarSource } from './chokidar-source.js';
 import { createFanotifySource, isUnavailable, type FanotifyOptions } from './fanotify-source.js';
 import { createScanSource } from './scan-source.js';
+import { CLONE_FOLDER } from '../plan/plan-parts.js';
+
+const SLASH = 0x2f;
 
 export interface CaptureChoice {
   readonly source: 'auto' | 'fanotify' | 'chokidar' | 'scan';
@@ -46,7 +49,10 @@ class ChosenCapture implements CaptureSource {
     return this.#watcher?.drain;
   }
 
-  async start(report: (seen: CaptureReport) => void): Promise<void> {
+  async start(tell: (seen: CaptureReport) => void): Promise<void> {
+    const report = (seen: CaptureReport): void => {
+      if (seen.type !== 'changed' || !isInCloneFolder(seen.path)) tell(seen);
+    };
     await this.#scan.start(report);
     const { source, roots, watchFilesMax, scanEveryMs, log, ownFolders } = this.#choice;
     if (source === 'scan') return;
@@ -104,6 +110,14 @@ class ChosenCapture implements CaptureSource {
       scanEveryMs,
     });
   }
+}
+
+/** The agent's own clones come and go in it; it is never walked. */
+function isInCloneFolder(path: Buffer): boolean {
+  const at = path.indexOf(`/${CLONE_FOLDER.toString()}`);
+  if (at < 0) return false;
+  const end = at + 1 + CLONE_FOLDER.length;
+  return end === path.length || path[end] === SLASH || isInCloneFolder(path.subarray(at + 1));
 }
 
 /** Counts entries below the roots, no further than needed. */

@@ -56,7 +56,10 @@ export function mappedInodes(): ReadonlySet<string> | undefined {
 }
 
 /** Of files on the device that some process has mapped shared and writable, each once. */
-function mappedOn({ dev }: FileStatus, posix: PlanParts['posix']): FileStatus[] {
+export function mappedOn(
+  { dev }: Pick<FileStatus, 'dev'>,
+  posix: PlanParts['posix'],
+): FileStatus[] {
   const found = new Map<string, FileStatus>();
   for (const pid of processes()) {
     for (const [, range = '', major = '', minor = '', ino = ''] of mapsOf(pid) ?? []) {

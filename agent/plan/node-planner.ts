@@ -171,6 +171,7 @@ export class NodePlanner {
   async #read(file: OpenFile, source: FileSource): Promise<Planned> {
     const { reading, before, replaced } = file;
     const node = reading.row.id;
+    const { suspects, pause } = this.#parts;
     const beganMs = this.#parts.clock.now();
     const look = await beginLook(this.#parts, { ...source, node, before });
     let result: 'said' | 'failed' = 'failed';
@@ -180,6 +181,7 @@ export class NodePlanner {
         const unmoved = look.steady && sameMoment(status, file.found.entry.status);
         reading.look(status, unmoved, beganMs);
       }
+      if (suspects?.has(reading.row) === true) await suspects.readThrough(reading.row, fd, pause);
       const outcome = await this.#content.plan({
         ...{ fd, holds, ranges, status, node, before, replaced },
         provisional: reading.provisional,
@@ -191,6 +193,7 @@ export class NodePlanner {
     } catch (error) {
       if (errnoOf(error) === undefined) throw error;
       this.#couldNot(error, file.found);
+      suspects?.add(reading.row);
       return await reading.giveUp(error);
     } finally {
       look.end(result);

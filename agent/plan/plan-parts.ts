@@ -5,6 +5,7 @@ import type { ContentParts } from './content-request.js';
 import type { Findings } from './findings.js';
 import type { RootPath } from './open-roots.js';
 import type { PathFilter } from './path-filter.js';
+import type { SuspectFiles } from './suspect-files.js';
 
 export interface PlanParts extends ContentParts {
   readonly roots: readonly RootPath[];
@@ -15,6 +16,8 @@ export interface PlanParts extends ContentParts {
   readonly clock: Clock;
   /** Tells the operator something that need not be repeated at every sync. */
   readonly sayOnce: (message: string) => void;
+  /** Files that could not be read to their end when something was said of them already. */
+  readonly suspects?: SuspectFiles;
   /** Folders that are never walked: the agent's own data. */
   readonly ownFolders: readonly FolderIdentity[];
   /** Where large files may have changed; undefined: they are hashed whole. */

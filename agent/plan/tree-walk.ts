@@ -4,18 +4,18 @@
  * name by name (R24). Memory is bounded by one folder and the path to it.
  */
 import { errnoOf, invariant } from '../../shared/errors.js';
-import { toPathText } from '../../shared/path-text.js';
 import type { ScanEntry } from '../../shared/posix/posix.js';
 import { SET_NODE } from '../../shared/protocol/records.js';
 import type { FolderEntry, NamedNode } from '../state/node-table.js';
 import { encodeIdentity, encodeStatus, kindOf } from '../state/status.js';
-import { lookAtMapped } from './mapped-files.js';
+import { isBlind, lookAtMapped } from './mapped-files.js';
 import { NamePlanner } from './name-planner.js';
 import { NodePlanner, type FolderAt, type Found, type Planned } from './node-planner.js';
 import type { FileCloner } from './held-files.js';
 import { OpenFolder } from './open-folder.js';
 import { closeRoots, openRoots, setFolder, type OpenRoot } from './open-roots.js';
-import { CLONE_FOLDER, isYoung, type PlanParts } from './plan-parts.js';
+import { isForeign } from './foreign.js';
+import { isYoung, type PlanParts } from './plan-parts.js';
 import { ScanAhead } from './scan-ahead.js';
 import { RowCursor } from './row-cursor.js';
 import { walkTargets } from './walk-targets.js';
@@ -94,19 +94,33 @@ export class TreeWalk {
     await this.#parts.blocks.drain();
   }
 
-  /** A folder's own entry for one of its names; nothing below it is looked at. */
-  async lookAt(folder: OpenFolder, name: Buffer): Promise<TargetFound> {
+  /**
+   * A folder's own entry for one of its names; nothing below it is looked at. `reported`: something
+   * happened to the entry itself, which in memory need not show in its status.
+   */
+  async lookAt(
+    folder: OpenFolder,
+    name: Buffer,
+    why: { readonly reported: boolean },
+  ): Promise<TargetFound> {
     const { state, posix, findings } = this.#parts;
-    const row = state.nodes.named(folder.node, name);
+    let row = state.nodes.named(folder.node, name);
+    if (why.reported && row?.node.kind === 'file' && isBlind(this.#rootOf(folder))) {
+      row = { name, node: { ...row.node, dirty: true } };
+      state.nodes.update(row.node);
+    }
     let status: ScanEntry['status'];
     try {
       status = posix.lstat(folder.child(name));
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === undefined) throw error;
-      if (errno === 'ENOENT' && folder.isOpen) await this.#goneFrom(folder, row);
-      else findings.unsettled += 1;
-      findings.lookAgain(folder.pathOf(name));
+      if (errno === 'ENOENT' && folder.isOpen) {
+        await this.#goneFrom(folder, row);
+      } else {
+        findings.unsettled += 1;
+        findings.lookAgain(folder.pathOf(name));
+      }
       return nothing;
     }
     const entry = { name, status };
@@ -368,24 +382,11 @@ export class TreeWalk {
     return same ? { node: row.id, settled: true } : this.#nodes.refresh(found, row);
   }
 
-  /** Other file systems, other roots of the set and the agent's own folders are not walked. */
-  #isForeign({ folder, entry, kind }: Found): boolean {
-    if (folder.node === SET_NODE) return false;
-    const { dev, ino } = entry.status;
-    const root = this.#rootOf(folder);
-    if (root.mounts.size > 0 || dev !== root.status.dev) {
-      const path = folder.pathOf(entry.name);
-      if (dev !== root.status.dev || root.mounts.has(path.toString('latin1'))) {
-        this.#parts.sayOnce(`${toPathText(path)} is another file system and is not walked`);
-        return true;
-      }
-    }
-    if (kind !== 'folder') return false;
-    if (entry.name.equals(CLONE_FOLDER)) return true;
-    return (
-      this.#parts.ownFolders.some((own) => own.dev === dev && own.ino === ino) ||
-      this.#roots.some(({ status }) => status.dev === dev && status.ino === ino)
-    );
+  #isForeign(found: Found): boolean {
+    if (found.folder.node === SET_NODE) return false;
+    const { ownFolders, sayOnce } = this.#parts;
+    const parts = { ownFolders, sayOnce, opened: this.#roots };
+    return isForeign(found, this.#rootOf(found.folder), parts);
   }
 
   #rootOf(folder: FolderAt): OpenRoot {

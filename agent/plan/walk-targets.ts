@@ -57,9 +57,11 @@ class Way {
     const names = splitPath(path);
     this.#backTo(names);
     let level = this.#levels.at(-1);
-    for (const name of names.slice(this.#levels.length)) {
+    while (this.#levels.length < names.length) {
       if (level !== undefined && (level.folder === undefined || level.deep)) return;
-      level = await this.#enter(level?.folder, name);
+      const name = names[this.#levels.length] ?? none;
+      const reported = this.#levels.length === names.length - 1;
+      level = await this.#enter(level?.folder, name, { reported });
       this.#levels.push(level);
     }
     if (level?.folder === undefined || level.deep) return;
@@ -84,11 +86,15 @@ class Way {
     for (const { folder } of this.#levels.splice(shared)) folder?.close();
   }
 
-  async #enter(parent: OpenFolder | undefined, name: Buffer): Promise<Level> {
+  async #enter(
+    parent: OpenFolder | undefined,
+    name: Buffer,
+    why: { readonly reported: boolean },
+  ): Promise<Level> {
     if (parent === undefined) {
       return { name, folder: this.#roots.get(name.toString('latin1')), deep: false };
     }
-    const found = await this.#walk.lookAt(parent, name);
+    const found = await this.#walk.lookAt(parent, name, why);
     if (found.folder === undefined) return { name, folder: undefined, deep: false };
     const folder = parent.folder(found.folder, name);
     if (found.arrived) await this.#walk.walkBelow(folder);

@@ -66,6 +66,12 @@ export class Lookout {
     else for (const path of result.again) this.#parts.journal.record(path);
   }
 
+  /** How much a sync left that is to be looked at again soon, by itself. */
+  leftBy(result: Exclude<SyncResult, { type: 'diverged' }>): number {
+    if (this.#capture.drain === undefined) return result.unsettled;
+    return result.again?.length ?? result.unsettled;
+  }
+
   /** Something in the state asks for a look that no event asks for. */
   lookAtEverything(): void {
     this.#everythingDue = true;

@@ -323,7 +323,7 @@ export class SetRunner {
       this.#times = { ...this.#times, changedMs: this.#parts.clock.now() };
       return;
     }
-    const unsettled = result.unsettled > 0 ? before.unsettled + 1 : 0;
+    const unsettled = this.#lookout.leftBy(result) > 0 ? before.unsettled + 1 : 0;
     this.#times = { ...this.#times, failures: 0, unsettled };
     if (result.type === 'unchanged') return;
     this.#times = { ...this.#times, first: false };

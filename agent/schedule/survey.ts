@@ -8,10 +8,12 @@ import { errnoOf } from '../../shared/errors.js';
 import { SET_NODE } from '../../shared/protocol/records.js';
 import { TimeSlice } from '../../shared/time-slice.js';
 import type { SetParts } from '../pipeline.js';
+import { isBlind, mappedOn } from '../plan/mapped-files.js';
 import { OpenFolder } from '../plan/open-folder.js';
 import { closeRoots, openRoots, type OpenRoot } from '../plan/open-roots.js';
 import { ScanAhead } from '../plan/scan-ahead.js';
 import type { FolderEntry } from '../state/node-table.js';
+import { pathsOfFile } from '../state/paths-of-file.js';
 
 /** Work between rests; a sync waits no longer than this. */
 const SLICE_MS = 4;
@@ -40,10 +42,21 @@ export async function survey(parts: Parts, options: SurveyOptions): Promise<numb
     // A store into a page that is dirty already moves no time of its file until the page is flushed.
     for (const { fd } of opened) await posix.syncfs(fd);
     const looker = new Surveyor(parts, options);
-    for (const root of opened) await looker.below(root);
+    for (const root of opened) {
+      recordMapped(root, parts);
+      await looker.below(root);
+    }
     return looker.different;
   } finally {
     closeRoots(opened);
+  }
+}
+
+/** Where stores can leave no trace, what is mapped is read again. */
+function recordMapped(root: OpenRoot, { posix, state, journal }: Parts): void {
+  if (!isBlind(root)) return;
+  for (const status of mappedOn(root.status, posix)) {
+    for (const path of pathsOfFile(state, status)) journal.record(path);
   }
 }
 

@@ -64,7 +64,7 @@ export function decodeStatus(bytes: Buffer): KeptStatus {
 }
 
 export function encodeIdentity(
-  status: FileStatus,
+  status: Pick<FileStatus, 'ino' | 'btimeNs'>,
   device: number,
   room = Buffer.allocUnsafe(IDENTITY_BYTES),
 ): Buffer {

@@ -151,7 +151,7 @@ test.each([
   ],
   [
     set('capture: {source: inotify}'),
-    '5: sets[0].capture.source: found "inotify", expected "auto", "chokidar", "scan"',
+    '5: sets[0].capture.source: found "inotify", expected "auto", "fanotify", "chokidar", "scan"',
   ],
   [
     set('capture: {watch_files_max: -1}'),
