@@ -22,6 +22,8 @@ constexpr int64_t kBatchMs = 80;
 /** Roots can change where no event tells, as by a symbolic link on the way to one. */
 constexpr int kLookMs = 1000;
 constexpr size_t kReadBytes = 128 * 1024;
+/** An event with the longest name and two handles takes less. */
+constexpr size_t kEventBytesMax = 2048;
 
 int64_t NowMs() {
   timespec now;
@@ -130,7 +132,7 @@ void FeedThread::Round() {
   }
 }
 
-/** Until the queue is empty; a drain ends also when all was read that the queue could hold. */
+/** Until the queue was empty once; a drain ends also when all was read that the queue could hold. */
 FeedThread::Read FeedThread::ReadAll(bool draining) {
   size_t count = 0;
   while (!stopping_) {
@@ -152,6 +154,9 @@ FeedThread::Read FeedThread::ReadAll(bool draining) {
       Fail("fanotify", EPROTO);
       return Read::kFailed;
     }
+    // Room was left: the queue was empty. To ask again would take the events of a writer one by one,
+    // before the kernel can merge them, and slow the writer down.
+    if (buffer_.size() - static_cast<size_t>(got) >= kEventBytesMax) return Read::kEmpty;
     if (count > limits_.queue_events) return draining ? Read::kEmpty : Read::kEnough;
   }
   return Read::kEnough;
