@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { measureBusyCommits } from './capture/busy-commits.js';
 import { measureFeed } from './capture/feed.js';
 import { run as measureRanges } from './capture/ranges.js';
-import { measureWideSet } from './capture/scan.js';
+import { measureWideSet, type WideSet } from './capture/scan.js';
 import type { Figure } from './figure.js';
 import type { RunOptions } from './run-options.js';
 import { quantile, summarise } from './summary.js';
@@ -36,18 +36,16 @@ export async function run(options: RunOptions): Promise<Figure[]> {
   const say = (text: string): void => void process.stderr.write(text);
   try {
     const files = Math.max(1, Math.round((FILES * scale) / FOLDER_FILES)) * FOLDER_FILES;
-    const wide = { folder: join(folder, 'wide'), files, filesAFolder: FOLDER_FILES };
+    const changed = Math.max(1, Math.round(CHANGED * scale));
+    const wide = { folder: join(folder, 'wide'), files, filesAFolder: FOLDER_FILES, changed, say };
     const figures: Figure[] = [];
     say('reports of the kernel\n');
     figures.push(...((await measureFeed({ ...options, folder })) ?? []));
-    say('scans\n');
-    const changed = Math.max(1, Math.round(CHANGED * scale));
-    figures.push(...(await measureWideSet({ ...wide, ...options, changed, say })));
-    rmSync(wide.folder, { recursive: true, force: true });
     say('changed pages\n');
     figures.push(...(await measureRanges(options)));
-    say('a set that is written to all the time\n');
-    figures.push(...(await measureLatency(join(folder, 'busy'), { files, scale, say })));
+    say('a large set\n');
+    const then = (set: WideSet): Promise<Figure[]> => measureLatency(set, { scale, say });
+    figures.push(...(await measureWideSet({ ...options, ...wide }, then)));
     return figures;
   } finally {
     process.removeListener('exit', clear);
@@ -56,17 +54,17 @@ export async function run(options: RunOptions): Promise<Figure[]> {
 }
 
 async function measureLatency(
-  folder: string,
-  options: {
-    readonly files: number;
-    readonly scale: number;
-    readonly say: (text: string) => void;
-  },
+  set: WideSet,
+  { scale, say }: { readonly scale: number; readonly say: (text: string) => void },
 ): Promise<Figure[]> {
-  const { files, scale, say } = options;
+  say('writes all the time\n');
   const writes = Math.max(WRITES_MIN, Math.round(WRITES * scale));
-  const busy = { folder, files, writes, perSecond: PER_SECOND, seed: SEED, say };
-  const { latenciesMs } = await measureBusyCommits(busy);
+  const latenciesMs = await measureBusyCommits({
+    ...set,
+    writes,
+    perSecond: PER_SECOND,
+    seed: SEED,
+  });
   const at = (share: number): number[] => [quantile(latenciesMs, share)];
   return [
     summarise({ name: 'commit_latency_1m_p50_ms', unit: 'ms', rounds: at(0.5) }, { atMost: 50 }),

@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { ApiClient, setPath } from '../cli/api-client.js';
@@ -117,6 +117,11 @@ export class Product implements Copier {
     return digestTree(join(target, basename(this.#options.root)), { metadata: 'with' });
   }
 
+  /** A file's path below the root. */
+  inRoot(path: string): string {
+    return relative(this.#options.root, path);
+  }
+
   /** Size of a file of the root in the newest point; undefined while there is none. */
   async sizeOf(path: string): Promise<number | undefined> {
     const query = { path: `${basename(this.#options.root)}/${path}` };
@@ -162,6 +167,13 @@ export class Product implements Copier {
     }, READY_MS);
   }
 
+  /** From now on the set follows its files by itself. */
+  async follow(): Promise<void> {
+    await this.stopAgent();
+    writeAgentConfig({ ...this.#options, schedule: 'continuous' });
+    await this.startAgent();
+  }
+
   async stop(): Promise<void> {
     await this.#api.close();
     await this.#agent?.stop();
@@ -188,7 +200,8 @@ async function ifFound<T>(ask: () => Promise<T>): Promise<T | undefined> {
 }
 
 /** The agent's set has one root, named as its folder is. */
-async function writeConfigs({ folder, root, schedule, set }: ProductOptions): Promise<void> {
+async function writeConfigs(options: ProductOptions): Promise<void> {
+  const { folder } = options;
   const broker = `127.0.0.1:${await freePort()}`;
   const replica = {
     data_folder: 'replica',
@@ -196,6 +209,11 @@ async function writeConfigs({ folder, root, schedule, set }: ProductOptions): Pr
     broker: { listen: broker },
     quotas: { free_bytes_min: '64 MiB' },
   };
+  writeFileSync(join(folder, 'replica.yaml'), stringify(replica));
+  writeAgentConfig(options);
+}
+
+function writeAgentConfig({ folder, root, schedule, set }: ProductOptions): void {
   const agent = {
     data_folder: 'agent',
     enrolment: enrolmentOf(folder),
@@ -209,7 +227,6 @@ async function writeConfigs({ folder, root, schedule, set }: ProductOptions): Pr
       },
     ],
   };
-  writeFileSync(join(folder, 'replica.yaml'), stringify(replica));
   writeFileSync(join(folder, 'agent.yaml'), stringify(agent));
 }
 

@@ -4,33 +4,21 @@
  * newest point has each. An upper bound: asking takes time, too.
  */
 import { appendFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AfterimageError } from '../../shared/errors.js';
-import { Product } from '../harness.js';
-import { type ManyFiles, writeManyFiles } from '../trees/many-files.js';
 import { Random } from '../trees/random.js';
+import type { WideSet } from './scan.js';
 
 const LINE = 'one more line\n';
 const POLL_MS = 2;
 const COMMIT_MS_MAX = 60_000;
-/** After the first copy: what it left unsettled is looked at again first. */
+/** The agent's own first look at everything comes before what is measured. */
 const SETTLE_WRITES = 100;
 
-export interface BusyOptions {
-  readonly folder: string;
-  readonly files: number;
+export interface BusyOptions extends WideSet {
   readonly writes: number;
   readonly perSecond: number;
   readonly seed: number;
-  readonly say: (text: string) => void;
-}
-
-export interface BusyCommits {
-  /** Of every write, ascending. */
-  readonly latenciesMs: readonly number[];
-  /** At its peak. */
-  readonly agentRssMib: number;
 }
 
 interface Write {
@@ -39,43 +27,21 @@ interface Write {
   readonly writtenMs: number;
 }
 
-/** Throws `timed-out` when a write never came to a point. */
-export async function measureBusyCommits(options: BusyOptions): Promise<BusyCommits> {
-  const { folder, files, say } = options;
-  const root = join(folder, 'tree');
-  say(`writing ${files} files\n`);
-  const tree = writeManyFiles({ folder: root, files });
-  const product = await Product.start({
-    root,
-    folder: join(folder, 'afterimage'),
-    schedule: 'continuous',
-  });
-  try {
-    say('first copy\n');
-    await product.copy();
-    say('writes\n');
-    await new Writes(product, tree, options).run(SETTLE_WRITES);
-    const latenciesMs = await new Writes(product, tree, options).run(options.writes);
-    return {
-      latenciesMs: latenciesMs.sort((a, b) => a - b),
-      agentRssMib: product.costs().agent.rssPeakMib,
-    };
-  } finally {
-    await product.stop();
-  }
+/** Milliseconds of every write, ascending. Throws `timed-out` when one never came to a point. */
+export async function measureBusyCommits(options: BusyOptions): Promise<number[]> {
+  await options.product.follow();
+  await new Writes(options).run(SETTLE_WRITES);
+  const latenciesMs = await new Writes(options).run(options.writes);
+  return latenciesMs.sort((a, b) => a - b);
 }
 
 class Writes {
-  readonly #product: Product;
-  readonly #tree: ManyFiles;
   readonly #options: BusyOptions;
   readonly #random: Random;
   readonly #waiting: Write[] = [];
   readonly #latenciesMs: number[] = [];
 
-  constructor(product: Product, tree: ManyFiles, options: BusyOptions) {
-    this.#product = product;
-    this.#tree = tree;
+  constructor(options: BusyOptions) {
     this.#options = options;
     this.#random = new Random(options.seed);
   }
@@ -93,18 +59,20 @@ class Writes {
   }
 
   #write(): void {
-    const path = this.#tree.pathOf(this.#random.below(this.#tree.files));
-    const full = join(this.#tree.folder, path);
+    const { pathOf, files } = this.#options;
+    const path = pathOf(this.#random.below(files));
     const writtenMs = performance.now();
-    appendFileSync(full, LINE);
-    this.#waiting.push({ path, size: statSync(full).size, writtenMs });
+    appendFileSync(path, LINE);
+    this.#waiting.push({ path, size: statSync(path).size, writtenMs });
   }
 
   /** Asks for the oldest write that is not in a point yet. */
   async #watch(count: number): Promise<void> {
+    const { product } = this.#options;
     while (this.#latenciesMs.length < count) {
       const oldest = this.#waiting[0];
-      const size = oldest === undefined ? undefined : await this.#product.sizeOf(oldest.path);
+      const size =
+        oldest === undefined ? undefined : await product.sizeOf(product.inRoot(oldest.path));
       const nowMs = performance.now();
       if (oldest !== undefined && size !== undefined && size >= oldest.size) {
         this.#latenciesMs.push(nowMs - oldest.writtenMs);

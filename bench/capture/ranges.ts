@@ -4,7 +4,7 @@
  * there, and on tmpfs, where nothing does and the file is hashed whole.
  */
 import { execFileSync } from 'node:child_process';
-import { closeSync, fsyncSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AfterimageError } from '../../shared/errors.js';
@@ -15,6 +15,7 @@ import { summarise, type Promised } from '../summary.js';
 import { PAGE_BYTES } from '../trees/mixed-tree.js';
 import { Random, seedOf } from '../trees/random.js';
 import { digestTree } from '../trees/tree-digest.js';
+import { type Ground, onGround } from './ground.js';
 
 const SEED = 7;
 /** At scale 1. */
@@ -24,8 +25,6 @@ const PAGES = 1_000;
 const MB = 1e6;
 /** Room for what a round writes anew while the old blocks are still kept. */
 const SPARE_BYTES = 2 * 1024 * 1024 * 1024;
-
-export type RangeGround = 'xfs' | 'ext4' | 'tmpfs';
 
 export interface RangeCommits {
   /** From asking for a sync to its point, one a round. */
@@ -62,7 +61,7 @@ function figure(
 
 /** Undefined, with a line that says why, where such a file system cannot be mounted. */
 export async function measureRangeCommits(
-  ground: RangeGround,
+  ground: Ground,
   { rounds, scale, say }: RangeOptions,
 ): Promise<RangeCommits | undefined> {
   if (process.getuid?.() !== 0) {
@@ -70,27 +69,18 @@ export async function measureRangeCommits(
     return undefined;
   }
   const bytes = Math.max(64, Math.round((FILE_BYTES * scale) / CHUNK_BYTES)) * CHUNK_BYTES;
-  const home = mkdtempSync(join(tmpdir(), 'afterimage-ranges-'));
-  const mount = join(home, 'ground');
-  mkdirSync(mount);
-  mountGround(ground, { home, mount, bytes: bytes + SPARE_BYTES });
-  const clear = (): void => {
-    execFileSync('umount', ['--lazy', mount]);
-    rmSync(home, { recursive: true, force: true, maxRetries: 10 });
-  };
-  try {
+  const room = { folder: tmpdir(), bytes: bytes + SPARE_BYTES };
+  return await onGround(ground, room, async ({ home, mount }) => {
     const file = join(mount, 'tree', 'database');
     mkdirSync(join(mount, 'tree'));
     say(`${ground}: writing ${(bytes / MB).toFixed(0)} MB\n`);
     writeFile(file, bytes);
     return await measure({ ground, home, file, root: join(mount, 'tree'), rounds, say, bytes });
-  } finally {
-    clear();
-  }
+  });
 }
 
-interface Ground {
-  readonly ground: RangeGround;
+interface Measured {
+  readonly ground: Ground;
   readonly home: string;
   readonly root: string;
   readonly file: string;
@@ -107,7 +97,7 @@ async function measure({
   bytes,
   rounds,
   say,
-}: Ground): Promise<RangeCommits> {
+}: Measured): Promise<RangeCommits> {
   const folder = join(home, 'afterimage');
   const product = await Product.start({ root, folder, schedule: 'asked' });
   const ms: number[] = [];
@@ -133,20 +123,6 @@ async function measure({
     throw new AfterimageError('mismatch', `the copy of the file on ${ground} is wrong`);
   }
   return { ms, sentBytes };
-}
-
-function mountGround(
-  ground: RangeGround,
-  { home, mount, bytes }: { readonly home: string; readonly mount: string; readonly bytes: number },
-): void {
-  if (ground === 'tmpfs') {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', mount]);
-    return;
-  }
-  const image = join(home, 'image');
-  execFileSync('truncate', ['--size', String(bytes), image]);
-  execFileSync(`mkfs.${ground}`, ground === 'xfs' ? ['-q', image] : ['-q', '-F', image]);
-  execFileSync('mount', ['-o', 'loop', image, mount]);
 }
 
 /** Content that neither compresses nor repeats. */
