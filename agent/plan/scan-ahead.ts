@@ -1,8 +1,9 @@
 /**
  * Scans of a root's folders, made by native threads ahead of the walk. The walk and the threads go
  * in the same order; where they differ (an excluded folder, one that came or went meanwhile) the
- * walk scans for itself. A scan is used only where its whole way up was, so that it is always of the
- * folder that the walk means, and only while it is fresh (R16).
+ * walk scans for itself. A scan is used only while it is fresh (R16), and where the parent's was, so
+ * that it is always of the folder that the walk means; where the walk scanned the parent again, the
+ * folder must still be the one that the threads saw.
  */
 import { errnoOf } from '../../shared/errors.js';
 import type { Clock } from '../../shared/clock.js';
@@ -35,6 +36,8 @@ export interface AheadScan {
 interface Place {
   readonly id: number;
   readonly depth: number;
+  /** The walk used this scan: what lies in it is what the walk means. */
+  readonly used: boolean;
 }
 
 export class ScanAhead {
@@ -76,11 +79,12 @@ export class ScanAhead {
     if (found === undefined) return undefined;
     const { id, packed } = found;
     const nowMs = this.#parts.clock.now();
-    if (packed === undefined || nowMs - found.scannedMs > this.#freshMs) {
-      if (this.#isStill(folder, found)) this.#places.set(folder, { id, depth });
-      return undefined;
-    }
-    this.#places.set(folder, { id, depth });
+    const used = packed !== undefined && nowMs - found.scannedMs <= this.#freshMs;
+    // The walk's own scan of the parent may be of another folder under this name.
+    const certain = used && within?.used !== false;
+    if (!certain && !this.#isStill(folder, found)) return undefined;
+    this.#places.set(folder, { id, depth, used });
+    if (!used) return undefined;
     return { packed, scannedMs: Math.min(found.scannedMs, nowMs) };
   }
 

@@ -185,6 +185,30 @@ test('scan ahead: what is not fresh is left to the walk, and what lies below onl
   }
 });
 
+test('scan ahead: below a folder that the walk scanned again, another folder of the same name is not taken for it (R16)', (context) => {
+  if (!posix.native) context.skip('no native part');
+  for (const name of ['in', 'stays', 'x']) mkdirSync(at('a', name), { recursive: true });
+  for (const name of ['in', 'x']) writeFileSync(at('a', name, 'file'), '');
+  const times = { now: 0 };
+  const clock = { now: () => Date.now() + times.now, monotonic: () => performance.now() };
+  const ahead = new ScanAhead({ posix, clock, ownFolders: [] }, 5_000);
+  ahead.begin({ fd, status: posix.fstat(fd) });
+  try {
+    const root = rootOf();
+    expect(ahead.take(root)).toBeDefined();
+    times.now = 10_000;
+    const a = child(root, 'a');
+    expect(ahead.take(a)).toBeUndefined();
+    times.now = 0;
+    renameSync(at('a', 'in'), at('a', 'old'));
+    mkdirSync(at('a', 'in'));
+    expect(ahead.take(child(a, 'in'))).toBeUndefined();
+    expect(ahead.take(child(a, 'stays'))).toBeDefined();
+  } finally {
+    ahead.close();
+  }
+});
+
 test('scan ahead: own folders are not entered, and a scan may end at any time', (context) => {
   if (!posix.native) context.skip('no native part');
   const folders = makeTree(new Seeded(7), folder, 5);
