@@ -274,16 +274,18 @@ function openPlan(
 /** Every round looks for itself: at all that was reported where nothing else can have changed (R17), else at everything. */
 async function takeImage(set: SetParts, plan: Plan, request: SyncRequest): Promise<ImageTaken> {
   const { engine, clock, log, session, roundsMax } = set;
-  const { outlet, blocks, findings, targets } = plan;
+  const { outlet, blocks, findings } = plan;
   const walk = new TreeWalk(plan);
-  const since = async (): Promise<readonly Target[] | undefined> =>
-    (await request.drain?.()) === true
-      ? set.journal.targets(plan.journalTo, TARGETS_MAX)
-      : undefined;
+  const reported = async (after: number): Promise<readonly Target[] | undefined> =>
+    (await request.drain?.()) === true ? set.journal.targets(after, TARGETS_MAX) : undefined;
+  const since = (): ReturnType<typeof reported> => reported(plan.journalTo);
   const look = async (options: LookOptions): Promise<RoundFound> => {
     const before = { records: outlet.records, bytes: outlet.literalBytes };
     findings.unsettled = 0;
     const { snapshot } = options;
+    // A snapshot holds what was done up to it, whenever that was reported.
+    const late = snapshot !== undefined && plan.targets !== undefined;
+    const targets = late ? await reported(0) : plan.targets;
     const looking = snapshot === undefined ? walk : new TreeWalk({ ...plan, ...snapshot });
     try {
       await looking.run({ ...options, targets, ...(targets === undefined ? {} : { since }) });

@@ -60,12 +60,16 @@ class CloneEngine implements ImageEngine {
     await this.#swept;
     const roots = this.#openRoots();
     const way = this.#choose(request, roots);
+    let taken: ImageTaken;
     try {
-      return await takeInRounds(request, way);
+      taken = await takeInRounds(request, way);
     } finally {
       if (way instanceof SnapshotWay) await way.close();
       for (const { fd } of roots) closeSync(fd);
     }
+    // After a failure clones with a name may still be there, to be removed through it.
+    for (const folder of this.#folders) folder.release();
+    return taken;
   }
 
   async close(): Promise<void> {
@@ -79,7 +83,13 @@ class CloneEngine implements ImageEngine {
     const cloning = this.#cloneWhileHeld(request, roots);
     const whole =
       roots.length === all.length && roots.every(({ fd }) => isSubvolume(posix.fstat(fd), fd));
-    return whole ? new SnapshotWay(request, { posix, roots, otherwise: cloning }) : cloning;
+    if (!whole) return cloning;
+    const otherwise = request.recipe.name === 'none' ? unheld(cloning) : cloning;
+    return new SnapshotWay(request, { posix, roots, otherwise });
+  }
+
+  get #folders(): CloneFolder[] {
+    return [this.#shared, ...this.#own.values()];
   }
 
   #cloneWhileHeld(request: ImageRequest, roots: readonly HomedRoot[]): HeldWay {
@@ -141,7 +151,7 @@ class CloneEngine implements ImageEngine {
   }
 
   async #sweep(): Promise<void> {
-    for (const folder of [this.#shared, ...this.#own.values()]) {
+    for (const folder of this.#folders) {
       try {
         await folder.remove();
       } catch (error) {
@@ -152,4 +162,13 @@ class CloneEngine implements ImageEngine {
       }
     }
   }
+}
+
+/** Where nothing is held, the look before it stands: one that trusts in a hold would not be true. */
+function unheld(way: HeldWay): HeldWay {
+  return {
+    ...way,
+    take: () => Promise.resolve({ engine: 'rounds', moved: [] }),
+    finish: () => Promise.resolve(),
+  };
 }

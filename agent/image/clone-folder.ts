@@ -49,6 +49,12 @@ export class CloneFolder {
     return { folder, name: Buffer.from(name), path: `/proc/self/fd/${folder}/${name}` };
   }
 
+  /** When nothing in it is in use: the file system can be unmounted. It is opened again when needed. */
+  release(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+
   /** Removes the folder and all that is in it, also of a process that crashed. */
   async remove(): Promise<void> {
     const parents = this.#descend((folder, name) => openSync(pathIn(folder, name), FOLDER_FLAGS));
@@ -65,8 +71,7 @@ export class CloneFolder {
       }
     } finally {
       for (const fd of parents) closeSync(fd);
-      if (this.#fd !== undefined) closeSync(this.#fd);
-      this.#fd = undefined;
+      this.release();
     }
   }
 
