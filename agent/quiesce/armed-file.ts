@@ -44,10 +44,20 @@ function readArmed(path: string): Content | undefined {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
   }
-  const value: unknown = JSON.parse(text);
+  const value = parse(text);
   if (typeof value !== 'object' || value === null || !('actions' in value)) return undefined;
   const actions = Array.isArray(value.actions) ? value.actions.filter(isReleaseAction) : [];
   return { watchdog: 'watchdog' in value ? toIdentity(value.watchdog) : undefined, actions };
+}
+
+/** Undefined for what a loss of power left of it: it ended what was held as well. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    process.stderr.write('watchdog: the list of what was held is torn, as after a loss of power\n');
+    return undefined;
+  }
 }
 
 function toIdentity(value: unknown): ProcessIdentity | undefined {

@@ -95,6 +95,19 @@ test('watchdog: killed while nothing is held, the next hold starts another', asy
   await armed.disarm();
 });
 
+test.each(['', '{"watchdog":{"pid":1', '\0\0\0\0'])(
+  'watchdog: starts on a list that a loss of power tore: %j',
+  async (left) => {
+    const armedFile = join(root, 'torn.json');
+    writeFileSync(armedFile, left);
+    const other = await startWatchdog({ log: silentLog, armedFile });
+    const { path, action } = control('b');
+    await other.arm({ deadlineMs: 100, action });
+    await untilReleased(path);
+    await other.close();
+  },
+);
+
 test('watchdog: signals to its whole group do not end it', async () => {
   const { path, action } = control('a');
   await watchdog.arm({ deadlineMs: 60_000, action });
