@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createCgroupFreezer, processesInGroup } from './cgroup-freezer.js';
 import type { Freezer } from './freezer.js';
 import { createProcessFreezer } from './process-freezer.js';
-import { identityOf } from './process-identity.js';
+import { identityOf, isAlive } from './process-identity.js';
 import type { ProcessIdentity } from './process-identity.js';
 import { processTree } from './process-tree.js';
 
@@ -43,18 +43,32 @@ export interface FreezerChoice {
 
 export function chooseFreezer({ server, cgroup, own }: FreezerChoice): Freezer {
   const group = cgroup ?? ownGroupOf(server);
-  if (group !== undefined) return createCgroupFreezer(group, own);
+  if (group !== undefined) {
+    const freezer = createCgroupFreezer(group, own);
+    if (holdsTree(group, server)) return freezer;
+    throw new Error(`the control group ${group} does not hold all of the server's processes`);
+  }
   if (processTree(server).some(({ pid }) => own.includes(pid))) {
     throw new Error('the server has started the agent, and cannot be stopped by it');
   }
   return createProcessFreezer(server);
 }
 
+/** False when a process of the server would go on although the group is frozen. */
+function holdsTree(group: string, server: ProcessIdentity): boolean {
+  const members = new Set(processesInGroup(group));
+  // One that is not there may have ended, or begun since the group was read.
+  return processTree(server).every(
+    (one) => members.has(one.pid) || !isAlive(one) || processesInGroup(group).includes(one.pid),
+  );
+}
+
 /** The folder of a group that can be frozen and holds the server's processes and no others. */
 function ownGroupOf(server: ProcessIdentity): string | undefined {
   const tree = new Set(processTree(server).map(({ pid }) => pid));
   for (const folder of groupsOf(server.pid)) {
-    if (processesInGroup(folder).every((pid) => tree.has(pid))) return folder;
+    const alone = processesInGroup(folder).every((pid) => tree.has(pid));
+    if (alone && holdsTree(folder, server)) return folder;
   }
   return undefined;
 }
