@@ -17,6 +17,8 @@ export class Lookout {
   readonly #stop = new AbortController();
   /** The next sync looks at everything, whatever is reported. */
   #everythingDue = true;
+  /** Asked for since the sync under way began. */
+  #askedSince = false;
   #scannedMs: number | undefined;
   #surveying: Promise<void> | undefined;
   /** Settles when the sync under way is over. */
@@ -39,6 +41,7 @@ export class Lookout {
 
   /** For one sync; `over` must be called when it has ended. */
   begin(operation: Operation): Pick<SyncRequest, 'drain' | 'scanAgeMs'> {
+    this.#askedSince = false;
     this.#syncing = new Promise((resolve) => {
       this.#synced = resolve;
     });
@@ -59,7 +62,7 @@ export class Lookout {
       return;
     }
     if (result.looked === 'everything') {
-      this.#everythingDue = false;
+      this.#everythingDue = this.#askedSince;
       this.#scannedMs = startedMs;
     }
     if (result.again === undefined) this.#everythingDue = true;
@@ -74,6 +77,7 @@ export class Lookout {
 
   /** Something in the state asks for a look that no event asks for. */
   lookAtEverything(): void {
+    this.#askedSince = true;
     this.#everythingDue = true;
   }
 

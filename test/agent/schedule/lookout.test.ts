@@ -149,3 +149,17 @@ test('lookout: everything is looked at after a sync that failed', async () => {
   await until('both are in a point', isTree);
   expect(scanAgeMs()).toBe(0);
 });
+
+test('lookout: what the replica asks for while everything is looked at is looked for by the sync after it', async () => {
+  const { point } = session.replica;
+  const files = [...session.replica.state.nodes].filter(([, { record }]) => record.size > 0);
+  let asked = false;
+  session.flush = () => {
+    if (asked) return;
+    asked = true;
+    session.emit({ type: 'wanted', blocks: files.map(([node]) => ({ node, block: 0 })) });
+  };
+  session.emit({ type: 'sync-asked', request: 'r' });
+  await until('another point', () => session.replica.point === point + 2);
+  expect(session.replica.counts.block).toBeGreaterThan(0);
+});
