@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstring>
 #include <new>
+#include <system_error>
 #include <utility>
 
 namespace afterimage {
@@ -50,8 +51,14 @@ TreeScan::TreeScan(int root, TreeScanOptions options) : options_(std::move(optio
   Item range{State::kRange, 0, kNoParent, std::move(inside), {{status.st_ino, "."}}};
   items_.push_back(std::move(range));
   work_.push_back(items_.begin());
-  for (size_t thread = 0; thread < options_.threads; thread += 1) {
-    threads_.emplace_back([this] { Run(); });
+  threads_.reserve(options_.threads);
+  try {
+    for (size_t thread = 0; thread < options_.threads; thread += 1) {
+      threads_.emplace_back([this] { Run(); });
+    }
+  } catch (const std::system_error&) {
+    // No more to be had: those that run do the work.
+    if (threads_.empty()) throw;
   }
 }
 
