@@ -276,16 +276,19 @@ async function takeImage(set: SetParts, plan: Plan, request: SyncRequest): Promi
   const { engine, clock, log, session, roundsMax } = set;
   const { outlet, blocks, findings } = plan;
   const walk = new TreeWalk(plan);
-  const reported = async (after: number): Promise<readonly Target[] | undefined> =>
-    (await request.drain?.()) === true ? set.journal.targets(after, TARGETS_MAX) : undefined;
-  const since = (): ReturnType<typeof reported> => reported(plan.journalTo);
+  const after = (mark: number): Target[] | undefined => set.journal.targets(mark, TARGETS_MAX);
+  const since = async (): Promise<Target[] | undefined> =>
+    (await request.drain?.()) === true ? after(plan.journalTo) : undefined;
+  // Paths are told as they are now: in a snapshot they lead elsewhere once a folder moved.
+  const untilNow = async (): ReturnType<typeof since> =>
+    (await since())?.every(({ look }) => look !== 'deep') ? after(0) : undefined;
   const look = async (options: LookOptions): Promise<RoundFound> => {
     const before = { records: outlet.records, bytes: outlet.literalBytes };
     findings.unsettled = 0;
-    const { snapshot } = options;
     // A snapshot holds what was done up to it, whenever that was reported.
+    const { snapshot } = options;
     const late = snapshot !== undefined && plan.targets !== undefined;
-    const targets = late ? await reported(0) : plan.targets;
+    const targets = late ? await untilNow() : plan.targets;
     const looking = snapshot === undefined ? walk : new TreeWalk({ ...plan, ...snapshot });
     try {
       await looking.run({ ...options, targets, ...(targets === undefined ? {} : { since }) });

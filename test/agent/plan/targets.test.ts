@@ -5,6 +5,7 @@
 import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import type { SetParts } from '../../../agent/pipeline.js';
 import { openBench, type AgentBench } from '../support/agent-bench.js';
 import { RandomTree, randomFrom } from '../support/random-tree.js';
 import { differences } from '../support/tree-compare.js';
@@ -167,4 +168,65 @@ test('targets: a file that went where the look had been is met there, and its by
   expect(drains).toBe(2);
   expect(differences(bench.session.replica.state, { root: bench.root })).toEqual([]);
   expect(bench.session.sentBytes - before).toBeLessThan(50_000);
+});
+
+/** Looks once live and once at a snapshot, between which `meanwhile` runs. */
+function snapshotEngine(meanwhile: () => void): SetParts['engine'] {
+  return {
+    name: 'snapshot',
+    async take({ look }) {
+      await look({ held: false });
+      meanwhile();
+      const { posix, roots, clock } = bench.set;
+      await look({ held: true, snapshot: { holds: 'clone', roots, posix, clock } });
+      const taken = { engine: 'snapshot', consistency: 'filesystem', rounds: 2 } as const;
+      const held = { heldMs: 0, imageMs: clock.now(), releasedMs: undefined };
+      return { ...taken, ...held, applications: [], movedWhileHeld: [] };
+    },
+  };
+}
+
+test('targets: an image of one instant has all that happened before it, also what was reported since the sync began (R17)', async () => {
+  bench = openBench();
+  for (const name of ['a', 'b', 'c']) {
+    mkdirSync(join(bench.root, name));
+    writeFileSync(join(bench.root, name, 'file'), 'old');
+  }
+  await bench.sync();
+  const waiting: string[] = [];
+  const meanwhile = (): void => {
+    writeFileSync(join(bench.root, 'b', 'file'), 'before');
+    writeFileSync(join(bench.root, 'a', 'file'), 'after');
+    renameSync(join(bench.root, 'a', 'file'), join(bench.root, 'c', 'moved'));
+    waiting.push('root/b/file', 'root/a/file', 'root/c/moved');
+  };
+  bench.set = { ...bench.set, engine: snapshotEngine(meanwhile) };
+  writeFileSync(join(bench.root, 'a', 'file'), 'new');
+  bench.set.journal.record(Buffer.from('root/a/file'));
+  const drain = (): Promise<boolean> => {
+    for (const path of waiting.splice(0)) bench.set.journal.record(Buffer.from(path));
+    return Promise.resolve(true);
+  };
+  expect(await bench.sync({ ...drained, drain })).toMatchObject({ looked: 'targets' });
+  expect(differences(bench.session.replica.state, { root: bench.root })).toEqual([]);
+});
+
+test('targets: an image of one instant is looked at whole when a folder has moved since, as its paths are not those of now', async () => {
+  bench = openBench();
+  mkdirSync(join(bench.root, 'a'));
+  mkdirSync(join(bench.root, 'b'));
+  writeFileSync(join(bench.root, 'a', 'file'), 'old');
+  await bench.sync();
+  // What was written in a folder that moves afterwards is reported by the path of now.
+  const meanwhile = (): void => {
+    writeFileSync(join(bench.root, 'a', 'file'), 'new');
+    bench.set.journal.record(Buffer.from('root/a'));
+    bench.set.journal.record(Buffer.from('root/elsewhere/file'));
+    bench.set.journal.record(Buffer.from('root/elsewhere'), 'deep');
+  };
+  bench.set = { ...bench.set, engine: snapshotEngine(meanwhile) };
+  writeFileSync(join(bench.root, 'b', 'file'), 'new');
+  bench.set.journal.record(Buffer.from('root/b/file'));
+  await bench.sync(drained);
+  expect(differences(bench.session.replica.state, { root: bench.root })).toEqual([]);
 });
