@@ -109,7 +109,7 @@ export type SyncResult =
 export interface Looked {
   readonly looked: 'everything' | 'targets';
   /** What is not settled; undefined when it is too much to be named. */
-  readonly again: readonly Buffer[] | undefined;
+  readonly again: readonly Target[] | undefined;
 }
 
 /**

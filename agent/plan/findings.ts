@@ -1,5 +1,6 @@
 /** What a sync's walks found, for the point's outcome and for the agent's next steps. */
 import { toPathText } from '../../shared/path-text.js';
+import type { Look, Target } from '../journal/target.js';
 
 const NAMES_MAX = 1_000;
 const AGAIN_MAX = 10_000;
@@ -12,7 +13,7 @@ export class Findings {
   unsettled = 0;
   /** Newest ctime of what was found changed, ns since the epoch. */
   newestChangeNs = 0n;
-  #again: Map<string, Buffer> | undefined = new Map();
+  #again: Map<string, Target> | undefined = new Map();
   readonly #unreadable = new Set<string>();
   readonly #moved = new Set<string>();
 
@@ -23,13 +24,14 @@ export class Findings {
   }
 
   /** What is at this path is not settled: it may have changed without a trace, or was gone under way. */
-  lookAgain(path: Buffer): void {
-    this.#again?.set(path.toString('latin1'), path);
+  lookAgain(path: Buffer, look: Look = 'entry'): void {
+    const key = path.toString('latin1');
+    if (look !== 'entry' || this.#again?.has(key) !== true) this.#again?.set(key, { path, look });
     if ((this.#again?.size ?? 0) > AGAIN_MAX) this.#again = undefined;
   }
 
   /** What to look at again; undefined when it is too much to be named. */
-  get again(): readonly Buffer[] | undefined {
+  get again(): readonly Target[] | undefined {
     return this.#again === undefined ? undefined : [...this.#again.values()];
   }
 

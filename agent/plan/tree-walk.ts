@@ -278,7 +278,9 @@ export class TreeWalk {
     findings.unsettled += 1;
     state.dropFingerprint(folder.node);
     const vanished = errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ELOOP';
-    if (!vanished) findings.unreadable(folder.pathOf());
+    if (vanished) return [];
+    findings.unreadable(folder.pathOf());
+    findings.lookAgain(folder.pathOf(), 'deep');
     return [];
   }
 

@@ -66,7 +66,7 @@ export class Lookout {
       this.#scannedMs = startedMs;
     }
     if (result.again === undefined) this.#everythingDue = true;
-    else for (const path of result.again) this.#parts.journal.record(path);
+    else for (const { path, look } of result.again) this.#parts.journal.record(path, look);
   }
 
   /** How much a sync left that is to be looked at again soon, by itself. */

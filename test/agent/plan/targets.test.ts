@@ -6,6 +6,7 @@ import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } 
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import type { SetParts } from '../../../agent/pipeline.js';
+import { loadPosix } from '../../../shared/posix/load-posix.js';
 import { openBench, type AgentBench } from '../support/agent-bench.js';
 import { RandomTree, randomFrom } from '../support/random-tree.js';
 import { differences } from '../support/tree-compare.js';
@@ -227,6 +228,40 @@ test('targets: an image of one instant is looked at whole when a folder has move
   bench.set = { ...bench.set, engine: snapshotEngine(meanwhile) };
   writeFileSync(join(bench.root, 'b', 'file'), 'new');
   bench.set.journal.record(Buffer.from('root/b/file'));
+  await bench.sync(drained);
+  expect(differences(bench.session.replica.state, { root: bench.root })).toEqual([]);
+});
+
+test('targets: a folder that could not be read is named to be looked at again, with all below it', async () => {
+  const posix = loadPosix();
+  let broken = false;
+  bench = openBench({
+    set: {
+      posix: {
+        ...posix,
+        scanFolderPacked(path) {
+          const isFolder = lstatSync(path, { bigint: true }).ino === ino;
+          if (broken && isFolder)
+            throw Object.assign(new Error('broken'), {
+              code: 'EIO',
+              errno: -5,
+              syscall: 'scandir',
+            });
+          return posix.scanFolderPacked(path);
+        },
+      },
+    },
+  });
+  await bench.sync();
+  mkdirSync(join(bench.root, 'a', 'deep'), { recursive: true });
+  writeFileSync(join(bench.root, 'a', 'deep', 'file'), 'content');
+  const { ino } = lstatSync(join(bench.root, 'a'), { bigint: true });
+  bench.set.journal.record(Buffer.from('root/a'));
+  broken = true;
+  const result = await bench.sync(drained);
+  broken = false;
+  const again = 'again' in result ? result.again : undefined;
+  for (const { path, look } of again ?? []) bench.set.journal.record(path, look);
   await bench.sync(drained);
   expect(differences(bench.session.replica.state, { root: bench.root })).toEqual([]);
 });
