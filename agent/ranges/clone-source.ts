@@ -147,7 +147,11 @@ export class CloneSource implements RangeSource {
         basis: name.basis,
         end: (result) => {
           closeSync(clone);
-          if (result === 'failed') folder.remove(name);
+          if (result === 'failed') {
+            this.#try(() => {
+              folder.remove(name);
+            });
+          }
         },
       };
     } catch (error) {
@@ -199,7 +203,7 @@ export class CloneSource implements RangeSource {
   /** A sync may take long, or wait for the replica: folders in use stay open. */
   #lookForRoom(): void {
     if (this.#open.size === 0) this.#eachFolder((folder) => void this.#makeRoom(folder));
-    for (const folder of this.#open.values()) this.#makeRoom(folder);
+    for (const folder of this.#open.values()) this.#try(() => void this.#makeRoom(folder));
   }
 
   /** Visits every root's folder that is there. */
@@ -236,11 +240,24 @@ export class CloneSource implements RangeSource {
   #couldNot(error: unknown, dev: number | undefined): void {
     const errno = errnoOf(error);
     if (errno !== undefined && full.has(errno)) {
-      for (const folder of this.#open.values()) folder.sweep(() => true);
+      for (const folder of this.#open.values()) {
+        this.#try(() => {
+          folder.sweep(() => true);
+        });
+      }
     }
     if (errno !== undefined && unable.has(errno) && dev !== undefined) this.#unable.add(dev);
     const { message } = asAfterimageError(error);
     this.#sayOnce(`no clone of a file could be kept; it is hashed whole: ${message}`);
+  }
+
+  /** What cannot be removed now is found again when its folder is opened the next time. */
+  #try(remove: () => void): void {
+    try {
+      remove();
+    } catch (error) {
+      this.#sayOnce(`a kept clone could not be removed: ${asAfterimageError(error).message}`);
+    }
   }
 
   #sayOnce(message: string): void {

@@ -17,6 +17,7 @@ import { AfterimageError } from '../../../shared/errors.js';
 import { loadExtents } from '../../../shared/posix/extents.js';
 import { loadPosix } from '../../../shared/posix/load-posix.js';
 import { silentLog } from '../../../shared/log.js';
+import { systemError } from '../../../shared/posix/system-error.js';
 import {
   BlockDevices,
   call,
@@ -148,6 +149,29 @@ describe.skipIf(missing !== undefined)('clones and extents', () => {
       bench.close();
     }
   });
+
+  test('ranges: a disk that is full and a kept clone that cannot be removed fail no sync', async () => {
+    const { bench, root } = open('xfs');
+    const kept = join(root, HIDDEN, 'kept-test');
+    const posix = loadPosix();
+    const full = { ...posix, clone: () => Promise.reject(systemError('ENOSPC', 'ficlone')) };
+    writeFileSync(join(root, 'a'), new Seeded(1).bytes(3 * MIB));
+    await bench.sync();
+    const [name = ''] = readdirSync(kept);
+    call('chattr', ['+i', join(kept, name)]);
+    bench.set.ranges?.close();
+    const ranges = countingSource(root, { looks: 0, ranged: 0, blocksOut: 0 }, full);
+    bench.set = { ...bench.set, ranges };
+    try {
+      appendFileSync(join(root, 'a'), 'more');
+      await bench.sync();
+      expect(differing(bench, root)).toEqual([]);
+    } finally {
+      call('chattr', ['-i', join(kept, name)]);
+      ranges.close();
+      bench.close();
+    }
+  });
 });
 
 interface Counts {
@@ -160,13 +184,13 @@ interface Counts {
 
 const answers: Counts[] = [];
 
-function countingSource(root: string, counts: Counts): CloneSource {
+function countingSource(root: string, counts: Counts, posix = loadPosix()): CloneSource {
   const extents = loadExtents();
   const source = new CloneSource({
     roots: [{ name: 'root', path: root }],
     hidden: HIDDEN,
     folder: 'kept-test',
-    posix: loadPosix(),
+    posix,
     extents,
     limits: { ...usualCloneLimits, fileBytesMin: 1.5 * MIB, freeShareMin: 0.01 },
     log: silentLog,
