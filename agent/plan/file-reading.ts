@@ -4,7 +4,7 @@ import type { NodeRow } from '../state/node-table.js';
 import { encodeStatus, provisionalKey } from '../state/status.js';
 import type { Announcement, ContentOutcome } from './content-request.js';
 import { toNodeRecord, saysTheSame } from './node-record.js';
-import type { Planned } from './node-planner.js';
+import type { Planned } from './found.js';
 import { isYoung, type PlanParts } from './plan-parts.js';
 
 export class FileReading {

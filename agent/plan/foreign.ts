@@ -1,6 +1,6 @@
 /** Other file systems, other roots of the set and the agent's own folders are not walked. */
 import { toPathText } from '../../shared/path-text.js';
-import type { Found } from './node-planner.js';
+import type { Found } from './found.js';
 import type { OpenRoot } from './open-roots.js';
 import { CLONE_FOLDER, type PlanParts } from './plan-parts.js';
 

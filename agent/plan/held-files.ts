@@ -9,7 +9,7 @@ import type { NodeRow } from '../state/node-table.js';
 import type { ContentRequest } from './content-request.js';
 import type { FileReading } from './file-reading.js';
 import type { NamePlanner } from './name-planner.js';
-import type { Found, Planned } from './node-planner.js';
+import type { Found, Planned } from './found.js';
 import type { PlanParts } from './plan-parts.js';
 
 export interface FileCloner {

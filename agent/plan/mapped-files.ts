@@ -1,16 +1,22 @@
 /**
  * On a file system in memory (tmpfs) a store through a mapping can leave no trace: not in size, nor
  * in any time, nor after a flush. Files that somebody has mapped for writing are therefore read by
- * every walk (promise 4). What is mapped, stored to and unmapped between two walks stays unseen when
+ * every walk (promise 4), and so are those that a source reported. What is mapped, stored to and unmapped between two walks stays unseen when
  * its pages had been read before the store: of that only an event can tell.
  */
 import { closeSync, constants, openSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
 import { errnoOf } from '../../shared/errors.js';
 import type { FileStatus } from '../../shared/posix/posix.js';
+import { SET_NODE } from '../../shared/protocol/records.js';
+import type { AgentState } from '../state.js';
+import type { NodeRow } from '../state/node-table.js';
 import { encodeIdentity } from '../state/status.js';
 import type { OpenRoot } from './open-roots.js';
 import type { PlanParts } from './plan-parts.js';
+import { splitPath } from './walk-targets.js';
 
+/** Reported paths that are looked for, at most: as many as the journal holds. */
+const REPORTED_MAX = 100_000;
 /** statfs(2): TMPFS_MAGIC and RAMFS_MAGIC. */
 const blindTypes: readonly number[] = [0x0102_1994, 0x8584_58f6];
 /** open(2): O_PATH, which Node does not name. */
@@ -23,10 +29,10 @@ export function isBlind(root: Pick<OpenRoot, 'fd'>): boolean {
   return blindTypes.includes(statfsSync(`/proc/self/fd/${root.fd}`).type);
 }
 
-/** Files of a root that are mapped for writing are to be read by the walk that begins. */
+/** Files of a root that are mapped for writing, or were reported, are to be read by the walk that begins. */
 export function lookAtMapped(
   root: OpenRoot,
-  parts: Pick<PlanParts, 'state' | 'posix' | 'sayOnce'>,
+  parts: Pick<PlanParts, 'state' | 'posix' | 'sayOnce' | 'journal'>,
 ): void {
   if (!isBlind(root)) return;
   const { state, posix } = parts;
@@ -34,11 +40,30 @@ export function lookAtMapped(
     `root ${root.name.toString()} is kept in memory: what a program stores through a mapping that it closes before the next sync may be missed`,
   );
   for (const status of mappedOn(root.status, posix)) {
-    const row = state.nodes.byIdentity(encodeIdentity(status, state.device(status.dev)));
-    if (row?.kind !== 'file') continue;
-    if (!row.dirty) state.nodes.update({ ...row, dirty: true });
-    for (const { parent } of state.nodes.placesOf(row.id)) state.dropFingerprint(parent);
+    toRead(state.nodes.byIdentity(encodeIdentity(status, state.device(status.dev))), state);
   }
+  for (const path of parts.journal?.since(0, REPORTED_MAX) ?? []) {
+    const node = nodeAt(path, root, state);
+    if (node !== undefined) toRead(state.nodes.get(node), state);
+  }
+}
+
+function toRead(row: NodeRow | undefined, state: AgentState): void {
+  if (row?.kind !== 'file') return;
+  if (!row.dirty) state.nodes.update({ ...row, dirty: true });
+  for (const { parent } of state.nodes.placesOf(row.id)) state.dropFingerprint(parent);
+}
+
+/** Of `<root>/<path>`, as last seen; undefined for what is not known or lies in another root. */
+function nodeAt(path: Buffer, root: OpenRoot, state: AgentState): number | undefined {
+  const [top, ...names] = splitPath(path);
+  if (top?.equals(root.name) !== true) return undefined;
+  let node = state.nodes.at(SET_NODE, top);
+  for (const name of names) {
+    if (node === undefined) return undefined;
+    node = state.nodes.at(node, name);
+  }
+  return node;
 }
 
 /**

@@ -4,39 +4,22 @@
  */
 import { closeSync, constants, openSync, readlinkSync } from 'node:fs';
 import { errnoOf } from '../../shared/errors.js';
-import type { FileStatus, ScanEntry } from '../../shared/posix/posix.js';
-import { encodeXattrs, type NodeKind } from '../../shared/protocol/records.js';
+import type { FileStatus } from '../../shared/posix/posix.js';
+import { encodeXattrs } from '../../shared/protocol/records.js';
 import { beginLook } from '../ranges/begin-look.js';
 import type { NodeRow } from '../state/node-table.js';
 import { encodeIdentity, encodeStatus } from '../state/status.js';
 import { sameMoment } from './content-request.js';
 import { ContentPlanner } from './file-content.js';
 import { FileReading } from './file-reading.js';
+import type { Found, Planned } from './found.js';
 import { HeldFiles, type FileSource, type OpenFile } from './held-files.js';
 import { HeldReads } from './held-reads.js';
 import type { NamePlanner } from './name-planner.js';
 import { saysTheSame, toNodeRecord } from './node-record.js';
-import type { OpenFolder } from './open-folder.js';
 import { isYoung, type PlanParts } from './plan-parts.js';
 
 const fileFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-
-/** What is asked of the folder an entry was found in. */
-export type FolderAt = Pick<OpenFolder, 'node' | 'rootName' | 'child' | 'pathOf'>;
-
-/** One entry of a scan, where it was found. */
-export interface Found {
-  readonly folder: FolderAt;
-  readonly entry: ScanEntry;
-  readonly kind: NodeKind;
-}
-
-export interface Planned {
-  /** Undefined when there is no such node in the point: unreadable or vanished. */
-  readonly node: number | undefined;
-  /** False when it must be looked at again. */
-  readonly settled: boolean;
-}
 
 const lost: Planned = { node: undefined, settled: false };
 

@@ -1,5 +1,6 @@
 /** What planning one sync of a set needs. */
 import type { Clock } from '../../shared/clock.js';
+import type { Journal } from '../journal/journal.js';
 import type { RangeSource } from '../ranges/range-source.js';
 import type { ContentParts } from './content-request.js';
 import type { Findings } from './findings.js';
@@ -14,6 +15,8 @@ export interface PlanParts extends ContentParts {
   /** `clone`: the roots are a snapshot, in which nothing moves. The live files when left out. */
   readonly holds?: 'live' | 'clone';
   readonly clock: Clock;
+  /** What was reported, and no point has yet. */
+  readonly journal?: Pick<Journal, 'since'>;
   /** Tells the operator something that need not be repeated at every sync. */
   readonly sayOnce: (message: string) => void;
   /** Files that could not be read to their end when something was said of them already. */

@@ -10,7 +10,8 @@ import type { FolderEntry, NamedNode } from '../state/node-table.js';
 import { encodeIdentity, encodeStatus, kindOf } from '../state/status.js';
 import { isBlind, lookAtMapped } from './mapped-files.js';
 import { NamePlanner } from './name-planner.js';
-import { NodePlanner, type FolderAt, type Found, type Planned } from './node-planner.js';
+import type { FolderAt, Found, Planned } from './found.js';
+import { NodePlanner } from './node-planner.js';
 import type { FileCloner } from './held-files.js';
 import { OpenFolder } from './open-folder.js';
 import { closeRoots, openRoots, setFolder, type OpenRoot } from './open-roots.js';
@@ -18,7 +19,7 @@ import { isForeign } from './foreign.js';
 import { isYoung, type PlanParts } from './plan-parts.js';
 import { ScanAhead } from './scan-ahead.js';
 import { RowCursor } from './row-cursor.js';
-import { walkTargets } from './walk-targets.js';
+import { walkTargets, type TargetFound, type TargetLooks } from './walk-targets.js';
 import type { Target } from '../journal/target.js';
 
 interface Frame {
@@ -50,15 +51,7 @@ export interface WalkOptions {
   readonly since?: () => Promise<readonly Target[] | undefined>;
 }
 
-/** What is found where a target is. */
-export interface TargetFound {
-  /** Its folder; undefined when it is none, or not there. */
-  readonly folder: number | undefined;
-  /** The folder has not been at this place before. */
-  readonly arrived: boolean;
-}
-
-export class TreeWalk {
+export class TreeWalk implements TargetLooks {
   readonly #parts: PlanParts;
   readonly #roots: readonly OpenRoot[];
   readonly #names: NamePlanner;

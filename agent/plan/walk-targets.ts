@@ -7,7 +7,6 @@
 import type { Target } from '../journal/target.js';
 import type { OpenFolder } from './open-folder.js';
 import type { Pause } from './pause.js';
-import type { TreeWalk } from './tree-walk.js';
 
 const SLASH = 0x2f;
 
@@ -20,10 +19,33 @@ interface Level {
   deep: boolean;
 }
 
-type Walk = Pick<TreeWalk, 'lookAt' | 'lookInto' | 'walkBelow'>;
+/** What is found where a target is. */
+export interface TargetFound {
+  /** Its folder; undefined when it is none, or not there. */
+  readonly folder: number | undefined;
+  /** The folder has not been at this place before. */
+  readonly arrived: boolean;
+}
+
+/** The looks that a walk is made of. */
+export interface TargetLooks {
+  /**
+   * At a folder's own entry of this name, at nothing below it. `reported`: something happened to the
+   * entry itself, which in memory need not show in its status.
+   */
+  lookAt(
+    folder: OpenFolder,
+    name: Buffer,
+    why: { readonly reported: boolean },
+  ): Promise<TargetFound>;
+  /** At all entries of a folder, and at all that lies below those that have not been in it before. */
+  lookInto(folder: OpenFolder): Promise<void>;
+  /** At a folder with all that lies below it. */
+  walkBelow(root: OpenFolder): Promise<void>;
+}
 
 export async function walkTargets(
-  walk: Walk,
+  walk: TargetLooks,
   options: {
     readonly roots: readonly OpenFolder[];
     readonly targets: readonly Target[];
@@ -43,12 +65,12 @@ export async function walkTargets(
 }
 
 class Way {
-  readonly #walk: Walk;
+  readonly #walk: TargetLooks;
   readonly #roots: ReadonlyMap<string, OpenFolder>;
   /** From the root down to the last target. */
   readonly #levels: Level[] = [];
 
-  constructor(walk: Walk, roots: readonly OpenFolder[]) {
+  constructor(walk: TargetLooks, roots: readonly OpenFolder[]) {
     this.#walk = walk;
     this.#roots = new Map(roots.map((root) => [root.name.toString('latin1'), root]));
   }
@@ -104,7 +126,8 @@ class Way {
 
 const none = Buffer.alloc(0);
 
-function splitPath(path: Buffer): Buffer[] {
+/** The names of `<root>/<path>`, the root's first. */
+export function splitPath(path: Buffer): Buffer[] {
   const names: Buffer[] = [];
   for (let from = 0; from <= path.length;) {
     const slash = path.indexOf(SLASH, from);

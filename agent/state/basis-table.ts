@@ -6,13 +6,6 @@
 import type { Database } from 'better-sqlite3';
 import type { StateDatabase } from './state-database.js';
 
-/** Also run on a database that was made before there was this table. */
-export const basisSchema = `
-CREATE TABLE IF NOT EXISTS basis (node INTEGER PRIMARY KEY, basis TEXT NOT NULL);
--- basis NULL: there was no such row.
-CREATE TABLE IF NOT EXISTS undo_basis (node INTEGER PRIMARY KEY, basis TEXT);
-`;
-
 export class BasisTable {
   readonly #base: StateDatabase;
   readonly #sql: ReturnType<typeof prepare>;

@@ -79,3 +79,10 @@ CREATE TABLE provisional (
   PRIMARY KEY (file, first)
 ) WITHOUT ROWID;
 `;
+
+/** Also run on a database that was made before there was this table. */
+export const basisSchema = `
+CREATE TABLE IF NOT EXISTS basis (node INTEGER PRIMARY KEY, basis TEXT NOT NULL);
+-- basis NULL: there was no such row.
+CREATE TABLE IF NOT EXISTS undo_basis (node INTEGER PRIMARY KEY, basis TEXT);
+`;

@@ -5,8 +5,7 @@
 import Database from 'better-sqlite3';
 import { randomBytes } from 'node:crypto';
 import { AfterimageError } from '../../shared/errors.js';
-import { basisSchema } from './basis-table.js';
-import { STATE_VERSION, stateSchema } from './schema.js';
+import { basisSchema, STATE_VERSION, stateSchema } from './schema.js';
 
 /** Writes gathered in one transaction before `breathe` commits it. */
 const WRITES_MAX = 8_000;

@@ -217,7 +217,7 @@ describe('catalog', () => {
     catalog.claimSet({ set: 'files', agent: 'web' });
     const store = new RetentionStore(join(folder, 'catalog.db'));
     try {
-      store.setPolicy('files', { keepLast: 3, intervalMs: 0, minAgeMs: 0 }, 1);
+      store.setPolicy('files', { keepLast: 3, intervalMs: 1000, minAgeMs: 0 }, 1);
       const held = store.hold({ set: 'files', point: 4, reason: 'a court', timeMs: 1 });
       expect(
         codeOf(() => {
