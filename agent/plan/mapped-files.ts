@@ -1,8 +1,9 @@
 /**
  * On a file system in memory (tmpfs) a store through a mapping can leave no trace: not in size, nor
  * in any time, nor after a flush. Files that somebody has mapped for writing are therefore read by
- * every walk (promise 4), and so are those that a source reported. What is mapped, stored to and unmapped between two walks stays unseen when
- * its pages had been read before the store: of that only an event can tell.
+ * every walk (promise 4), and so are those that a source reported. What is mapped, stored to and
+ * unmapped between two walks stays unseen when its pages had been read before the store: of that
+ * only an event can tell.
  */
 import { closeSync, constants, openSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
 import { errnoOf } from '../../shared/errors.js';

@@ -164,4 +164,16 @@ describe.each(fileSystems)('%s', (type) => {
       shows();
     });
   });
+
+  test('mapped writes: a store through a mapping that is gone is seen by a look at everything, when its close was reported', async (context) => {
+    if (missing !== undefined) context.skip(missing);
+    await held(async (path) => {
+      await step('hold', path, 0);
+      await step('look-held', path, 0);
+      await step('release', path, 0);
+      bench.set.journal.record(Buffer.from('root/file'));
+      expect(await bench.sync()).toMatchObject({ looked: 'everything' });
+      shows();
+    });
+  });
 });
