@@ -166,8 +166,8 @@ export class BpfTracker {
   async peek(file: FollowedFile): Promise<BlockMarks | undefined> {
     await this.#await();
     const marks = this.kernel.peek(file.place.slot);
-    const certain = !marks.lost && this.kernel.missed() === file.missed && this.isFollowed(file);
-    return certain ? toBlockMarks(marks) : undefined;
+    const lost = marks.lost || marks.mapped || this.kernel.missed() !== file.missed;
+    return !lost && this.isFollowed(file) ? toBlockMarks(marks) : undefined;
   }
 
   /** No longer follows a file. */
@@ -225,6 +225,10 @@ export class BpfTracker {
     if (marks.lost || missed !== file.missed) {
       file.looks.clear();
       this.#sayOnce('the kernel lost track of changes; the files concerned are read whole');
+    } else if (marks.mapped) {
+      // What is stored through a mapping is marked, but not so surely that a point may rest on it.
+      file.looks.clear();
+      this.#sayOnce('large files that are mapped for writing are read whole');
     }
     file.missed = missed;
     file.looks.taken(toBlockMarks(marks));

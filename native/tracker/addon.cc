@@ -172,6 +172,7 @@ class Tracker : public Napi::ObjectWrap<Tracker> {
     const bool tail = taken.tail_from <= 9007199254740991ULL;
     result.Set("tailFrom", tail ? static_cast<double>(taken.tail_from) : -1.0);
     result.Set("lost", taken.lost);
+    result.Set("mapped", taken.mapped);
     return result;
   }
 

@@ -187,6 +187,7 @@ Taken Loader::Read(uint32_t number, uint32_t side) const {
                  from.lost[side] != 0};
   const bool mapped = __atomic_load_n(&from.mapped, __ATOMIC_SEQ_CST) != 0;
   if (!mapped && __atomic_load_n(&from.unmapped, __ATOMIC_SEQ_CST) != 0) return taken;
+  taken.mapped = true;
   const uint64_t* folios = marks_ + from.first_folio_word[side];
   for (uint32_t word = 0; word < from.words; word++) taken.words[word] |= folios[word];
   return taken;

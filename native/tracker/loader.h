@@ -25,6 +25,8 @@ struct Taken {
   std::vector<uint64_t> words;
   uint64_t tail_from;
   bool lost;
+  /** Someone may store through a mapping, or could since the file is followed. */
+  bool mapped = false;
 };
 
 /** Failures throw std::runtime_error with the reason in words. */

@@ -41,6 +41,8 @@ export interface TrackerMarks {
   readonly tailFrom: number;
   /** Something changed that could not be marked. */
   readonly lost: boolean;
+  /** Someone may store through a mapping, or could since the file is followed. */
+  readonly mapped: boolean;
 }
 
 /** Programs and maps; they go when it is closed, or with the process. Failures throw. */
