@@ -127,15 +127,16 @@ export class BpfTracker {
   ): Promise<FollowedFile | undefined> {
     const { inode, fd, size } = file;
     if (size < this.#limits.fileBytesMin || !(await this.#serves(inode, fd))) return undefined;
+    if (this.#retired.length > 0) await this.#await();
     if (this.find(inode) !== undefined) return undefined;
+    const missed = this.kernel.missed();
     const place = this.#takePlace(Math.ceil((size * 1.25) / WORD_BYTES) + 4);
     if (place === undefined) {
       this.#forgetCheck(inode.device);
       this.#sayOnce('too many large files to follow them all; the others are read whole');
       return undefined;
     }
-    const watch = this.#tracker.addon.watchInode(this.#watch, fd);
-    const missed = this.kernel.missed();
+    const watch = this.#watchAt(inode, { fd, place });
     const looks = new Looks();
     const followed: FollowedFile = { inode, owner, watch, looks, place, missed, busy: true };
     this.#followed.set(`${inode.device}:${inode.inode}:${inode.generation}`, followed);
@@ -243,6 +244,17 @@ export class BpfTracker {
       place.span.first,
       place.span.count / STRETCHES,
     );
+  }
+
+  /** Tells when the inode goes; without that its place is not taken. */
+  #watchAt({ device }: TrackedInode, at: { readonly fd: number; readonly place: Place }): number {
+    try {
+      return this.#tracker.addon.watchInode(this.#watch, at.fd);
+    } catch (error) {
+      this.#retired.push(at.place);
+      this.#forgetCheck(device);
+      throw error;
+    }
   }
 
   /** `words` for each stretch. */

@@ -6,7 +6,9 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { systemError } from '../../../shared/posix/system-error.js';
+import { openTracker } from '../../../shared/posix/tracker.js';
 import {
   BlockDevices,
   homeOfDevices,
@@ -159,6 +161,27 @@ describe.skipIf(missing !== undefined).each(['ext4', 'xfs'] as const)('tracker o
     expect(rig.said.join()).toMatch(/too many large files/);
   });
 
+  test('a file that cannot be watched: takes no room from the others', async () => {
+    const filesMax = 3;
+    const rig = makeRig({ limits: { ...smallLimits, filesMax } });
+    const opened = openTracker({ files: 1, words: 4 });
+    if (!('addon' in opened)) throw new Error(opened.whyNot);
+    opened.kernel.close();
+    // The same for all trackers of the process; the system allows a user so many watches.
+    const { addon } = opened;
+    const watchInode = vi.spyOn(addon, 'watchInode').mockImplementation(() => {
+      throw systemError('ENOSPC', 'inotify_add_watch');
+    });
+    try {
+      for (let look = 0; look <= filesMax; look += 1) await rig.copy.look();
+      expect(watchInode).toHaveBeenCalledTimes(filesMax + 1);
+    } finally {
+      watchInode.mockRestore();
+    }
+    await rig.copy.look();
+    expect(await rig.copy.look()).toEqual([]);
+  });
+
   test('a file that outgrew its marks: is followed in a larger place', async () => {
     const rig = makeRig({ mapped: 'not mapped' });
     await rig.copy.look();
@@ -181,6 +204,15 @@ describe.skipIf(missing !== undefined).each(['ext4', 'xfs'] as const)('tracker o
     fs.writeFileSync(rig.file, Buffer.alloc(8 * MIB, 2));
     expect(await rig.copy.look()).toBeUndefined();
     expect([rig.copy.whole, rig.copy.differsAt()]).toEqual([2, -1]);
+  });
+
+  test('another file under the same name: has the room of the one before', async () => {
+    const rig = makeRig({ limits: { ...smallLimits, followedBytesMax: 40 * MIB } });
+    await rig.copy.look();
+    fs.rmSync(rig.file);
+    fs.writeFileSync(rig.file, Buffer.alloc(8 * MIB, 2));
+    await rig.copy.look();
+    expect(await rig.copy.look()).toEqual([]);
   });
 
   test('an unmount: makes its files unknown, whatever happened meanwhile', async () => {
