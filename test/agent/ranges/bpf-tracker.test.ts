@@ -89,7 +89,7 @@ describe.skipIf(missing !== undefined).each(['ext4', 'xfs'] as const)('tracker o
       else expect(rig.copy.whole, rig.said.join('; ')).toBe(1);
       const always = ['write', 'append', 'direct', 'libaio', 'uring', 'punch', 'zero'];
       if (mapped === 'mapped') always.push('store');
-      const own = type === 'ext4' ? ['take', 'give', 'collapse', 'insert'] : ['clone', 'unshare'];
+      const own = type === 'ext4' ? ['take', 'collapse', 'insert'] : ['clone', 'unshare'];
       for (const kind of [
         ...always,
         ...own,
@@ -163,7 +163,7 @@ describe.skipIf(missing !== undefined).each(['ext4', 'xfs'] as const)('tracker o
 
   test('a file that cannot be watched: takes no room from the others', async () => {
     const filesMax = 3;
-    const rig = makeRig({ limits: { ...smallLimits, filesMax } });
+    const rig = makeRig({ mapped: 'not mapped', limits: { ...smallLimits, filesMax } });
     const opened = openTracker({ files: 1, words: 4 });
     if (!('addon' in opened)) throw new Error(opened.whyNot);
     opened.kernel.close();
