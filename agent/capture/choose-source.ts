@@ -14,6 +14,7 @@ import { createScanSource } from './scan-source.js';
 import { CLONE_FOLDER } from '../plan/plan-parts.js';
 
 const SLASH = 0x2f;
+const cloneFolder = Buffer.concat([Buffer.from([SLASH]), CLONE_FOLDER]);
 
 export interface CaptureChoice {
   readonly source: 'auto' | 'fanotify' | 'chokidar' | 'scan';
@@ -114,7 +115,7 @@ class ChosenCapture implements CaptureSource {
 
 /** The agent's own clones come and go in it; it is never walked. */
 function isInCloneFolder(path: Buffer): boolean {
-  const at = path.indexOf(`/${CLONE_FOLDER.toString()}`);
+  const at = path.indexOf(cloneFolder);
   if (at < 0) return false;
   const end = at + 1 + CLONE_FOLDER.length;
   return end === path.length || path[end] === SLASH || isInCloneFolder(path.subarray(at + 1));

@@ -3,14 +3,14 @@
  * is an orphan until the walk ends: it may be met elsewhere (R16).
  */
 import { errnoOf } from '../../shared/errors.js';
-import { SET_NODE } from '../../shared/protocol/records.js';
 import type { NamedNode, NodeRow } from '../state/node-table.js';
+import { joinNames, namesDownTo } from '../state/paths-of-file.js';
 import { encodeIdentity } from '../state/status.js';
 import type { OpenRoot } from './open-roots.js';
 import type { PlanParts } from './plan-parts.js';
 
 /** Deeper folders than this have no path that one system call takes. */
-const DEPTH_MAX = 4_096;
+const DEPTH_MAX = 2_049;
 
 export interface Place {
   readonly parent: number;
@@ -117,17 +117,11 @@ export class NamePlanner {
 
   /** A path for a system call, undefined when the place hangs under no root. */
   #pathOf(place: Place): Buffer | undefined {
-    const names: Buffer[] = [place.name];
-    let { parent } = place;
-    while (parent !== SET_NODE) {
-      const above = this.#parts.state.nodes.placesOf(parent)[0];
-      if (above === undefined || names.length > DEPTH_MAX) return undefined;
-      names.unshift(Buffer.from('/'));
-      names.unshift(above.name);
-      parent = above.parent;
-    }
-    const root = this.#roots.find(({ name }) => names[0]?.equals(name) === true);
+    const names = namesDownTo(this.#parts.state.nodes, place);
+    if (names === undefined || names.length > DEPTH_MAX) return undefined;
+    const [top, ...below] = names;
+    const root = this.#roots.find(({ name }) => top?.equals(name) === true);
     if (root === undefined) return undefined;
-    return Buffer.concat([Buffer.from(`/proc/self/fd/${root.fd}`), ...names.slice(1)]);
+    return joinNames([Buffer.from(`/proc/self/fd/${root.fd}`), ...below]);
   }
 }

@@ -17,7 +17,7 @@ import { pathsOfFile } from '../state/paths-of-file.js';
 
 /** Work between rests; a sync waits no longer than this. */
 const SLICE_MS = 4;
-/** Rest after a slice, as a multiple of it: the survey takes a fifth of the thread at most. */
+/** Rest after a slice: the survey takes a fifth of the thread at most. */
 const REST_MS = 16;
 
 export interface SurveyOptions {

@@ -124,8 +124,10 @@ export class NodeTable {
   }
 
   delete(id: number): void {
-    const kind = this.get(id)?.kind;
-    if (this.#files !== undefined && kind !== undefined && kind !== 'folder') this.#files -= 1;
+    if (this.#files !== undefined) {
+      const kind = this.get(id)?.kind;
+      if (kind !== undefined && kind !== 'folder') this.#files -= 1;
+    }
     this.#keepNode(id);
     this.#sql.delete.run(id);
   }
