@@ -10,7 +10,7 @@ import { openSession } from './client-session.js';
 import type { ClientSession } from './client-session.js';
 import { killProcess } from './process-identity.js';
 import type { MariadbConfig, QuiesceDeps, QuiesceFacts, QuiesceRecipe } from './recipe.js';
-import { holdServer } from './server-hold.js';
+import { serverRecipe } from './server-hold.js';
 import type { ReadyServer } from './server-hold.js';
 import { chooseFreezer, findServer, outsideOf } from './server-process.js';
 
@@ -23,12 +23,12 @@ const TABLESPACES = `SELECT NAME, FILENAME FROM information_schema.INNODB_SYS_TA
   WHERE FILENAME LIKE '/%'`;
 
 export function createMariadbRecipe(config: MariadbConfig, deps: QuiesceDeps): QuiesceRecipe {
-  const ready = (signal: AbortSignal): Promise<ReadyServer> => getReady(config, deps, signal);
-  return {
+  return serverRecipe({
     name: NAME,
-    consistency: 'application',
-    hold: (signal) => holdServer({ name: NAME, config, deps, ready }, signal),
-  };
+    config,
+    deps,
+    ready: (signal) => getReady(config, deps, signal),
+  });
 }
 
 async function getReady(

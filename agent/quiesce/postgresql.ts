@@ -10,7 +10,7 @@ import { openSession } from './client-session.js';
 import type { ClientSession } from './client-session.js';
 import { killProcess } from './process-identity.js';
 import type { PostgresqlConfig, QuiesceDeps, QuiesceFacts, QuiesceRecipe } from './recipe.js';
-import { holdServer, withinReadyTime } from './server-hold.js';
+import { serverRecipe, withinReadyTime } from './server-hold.js';
 import type { ReadyServer } from './server-hold.js';
 import { chooseFreezer, findServer, outsideOf } from './server-process.js';
 
@@ -30,16 +30,18 @@ const CHECKPOINT_AGE = `SELECT floor(extract(epoch FROM now() - checkpoint_time)
   FROM pg_control_checkpoint()`;
 
 export function createPostgresqlRecipe(config: PostgresqlConfig, deps: QuiesceDeps): QuiesceRecipe {
-  const ready = (signal: AbortSignal): Promise<ReadyServer> => getReady(config, deps, signal);
   return {
-    name: NAME,
-    consistency: 'application',
+    ...serverRecipe({
+      name: NAME,
+      config,
+      deps,
+      ready: (signal) => getReady(config, deps, signal),
+    }),
     prepare: (signal) =>
       withinReadyTime({ name: NAME }, signal, async () => {
         const limit = AbortSignal.any([signal, AbortSignal.timeout(config.readyMsMax)]);
         return await inSession(config, (session) => checkpoint(session, limit));
       }),
-    hold: (signal) => holdServer({ name: NAME, config, deps, ready }, signal),
   };
 }
 

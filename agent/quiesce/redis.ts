@@ -10,7 +10,7 @@ import { openSession } from './client-session.js';
 import type { ClientSession } from './client-session.js';
 import { killProcess } from './process-identity.js';
 import type { QuiesceDeps, QuiesceFacts, QuiesceRecipe, RedisConfig } from './recipe.js';
-import { holdServer } from './server-hold.js';
+import { serverRecipe } from './server-hold.js';
 import type { ReadyServer } from './server-hold.js';
 import { chooseFreezer, findServer, outsideOf } from './server-process.js';
 
@@ -18,12 +18,12 @@ const NAME = 'redis';
 const POLL_MS = 5;
 
 export function createRedisRecipe(config: RedisConfig, deps: QuiesceDeps): QuiesceRecipe {
-  const ready = (signal: AbortSignal): Promise<ReadyServer> => getReady(config, deps, signal);
-  return {
+  return serverRecipe({
     name: NAME,
-    consistency: 'application',
-    hold: (signal) => holdServer({ name: NAME, config, deps, ready }, signal),
-  };
+    config,
+    deps,
+    ready: (signal) => getReady(config, deps, signal),
+  });
 }
 
 async function getReady(

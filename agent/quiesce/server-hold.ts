@@ -8,7 +8,13 @@ import type { ClientSession } from './client-session.js';
 import type { Freezer } from './freezer.js';
 import { holdUnderWatchdog } from './hold-under-watchdog.js';
 import type { Hold } from './hold-under-watchdog.js';
-import type { HeldApplication, QuiesceDeps, QuiesceFacts, ServerConfig } from './recipe.js';
+import type {
+  HeldApplication,
+  QuiesceDeps,
+  QuiesceFacts,
+  QuiesceRecipe,
+  ServerConfig,
+} from './recipe.js';
 import type { ReleaseAction } from './release-action.js';
 import { performRelease } from './release-action.js';
 
@@ -35,11 +41,17 @@ const LET_GO_MS_MAX = 10_000;
 /** How often it is looked whether what was stopped still stands. */
 const LOOK_MS = 100;
 
+/** What the recipes of all kinds of server are made of. */
+export function serverRecipe(recipe: ServerRecipe): QuiesceRecipe {
+  return {
+    name: recipe.name,
+    consistency: 'application',
+    hold: (signal) => holdServer(recipe, signal),
+  };
+}
+
 /** Getting ready takes its own time, before the hold and its deadline begin. */
-export async function holdServer(
-  recipe: ServerRecipe,
-  signal: AbortSignal,
-): Promise<HeldApplication> {
+async function holdServer(recipe: ServerRecipe, signal: AbortSignal): Promise<HeldApplication> {
   const { name, config, deps } = recipe;
   const server = await withinReadyTime(recipe, signal, () =>
     recipe.ready(AbortSignal.any([signal, AbortSignal.timeout(config.readyMsMax)])),
