@@ -13,11 +13,16 @@ const protocolName = 'Noise_IK_25519_AESGCM_SHA256';
 /** Bytes a first message is longer than its payload. */
 export const HELLO_OVERHEAD_BYTES = KEY_BYTES + KEY_BYTES + TAG_BYTES + TAG_BYTES;
 
-/** A key for each direction, 32 bytes. */
+/** Secrets of one session, 32 bytes each. */
 export interface SessionSecrets {
+  /** A key for each direction. */
   readonly agentToReplica: Buffer;
   readonly replicaToAgent: Buffer;
+  /** What both ends of a direct stream prove each other to have (docs/design/direct-lane.md). */
+  readonly lane: Buffer;
 }
+
+const LANE_LABEL = 'afterimage direct lane';
 
 /** The symmetric state of the Noise specification, section 5.2. */
 class Transcript {
@@ -68,7 +73,9 @@ class Transcript {
 
   split(): SessionSecrets {
     const [agentToReplica, replicaToAgent] = expand(this.#chainingKey, Buffer.alloc(0));
-    return { agentToReplica, replicaToAgent };
+    // A further output, as section 11.2 has it: what it keys shares nothing with the two above.
+    const extracted = hmac(this.#chainingKey, '');
+    return { agentToReplica, replicaToAgent, lane: hmac(extracted, LANE_LABEL) };
   }
 
   #keyNow(): Buffer {
@@ -179,6 +186,10 @@ function expand(chainingKey: Uint8Array, material: Uint8Array): [Buffer, Buffer]
     .update(Buffer.from([2]))
     .digest();
   return [first, second];
+}
+
+function hmac(key: Uint8Array, text: string): Buffer {
+  return createHmac('sha256', key).update(text).digest();
 }
 
 function forged(message: string, cause?: unknown): AfterimageError {

@@ -1,0 +1,265 @@
+/**
+ * One end of a direct stream as a transport: messages go to the other end and to nobody else. It
+ * outlives its connection, which is given to it when both ends have proven themselves, and again
+ * after a break (direct-client.ts, direct-door.ts).
+ */
+import type { Socket } from 'node:net';
+import { AfterimageError, messageOf } from '../errors.js';
+import { encodePiece, type Piece, PIECE_DATA_BYTES_MAX, PieceReader } from './direct-piece.js';
+import { subjectMatches } from './subject-match.js';
+import type { Subscription, Transport, TransportMessage, TransportStatus } from './transport.js';
+
+export interface DirectEndOptions {
+  /** What subjects begin with; not sent, so no name of an agent or set is seen on the way. */
+  readonly prefix: string;
+  /** Where the other end may publish; anywhere for undefined. */
+  readonly hears?: readonly string[];
+  /** Where this end may subscribe; anywhere for undefined. */
+  readonly subscribes?: readonly string[];
+  /** A message came that this end does not take; the connection is over when it is malformed. */
+  readonly onBad?: (error: AfterimageError) => void;
+}
+
+interface Wish {
+  readonly pattern: string;
+  readonly handler: (message: TransportMessage) => void;
+}
+
+interface Pending {
+  readonly resolve: (data: Uint8Array) => void;
+  readonly reject: (error: AfterimageError) => void;
+}
+
+/** Pings on their way; the credit window keeps what is published far below what a socket may hold. */
+const FLUSHES_MAX = 1_000;
+
+export class DirectEnd implements Transport {
+  readonly payloadBytesMax = PIECE_DATA_BYTES_MAX;
+  readonly #options: DirectEndOptions;
+  readonly #wishes = new Set<Wish>();
+  readonly #statusListeners = new Set<(status: TransportStatus) => void>();
+  readonly #requests = new Map<string, Pending>();
+  #flushes: Pending[] = [];
+  #socket: Socket | undefined;
+  #closed = false;
+  #everConnected = false;
+  #asked = 0;
+
+  constructor(options: DirectEndOptions) {
+    this.#options = options;
+  }
+
+  get connected(): boolean {
+    return this.#socket !== undefined;
+  }
+
+  /** Bytes that the system has not taken yet. */
+  get queuedBytes(): number {
+    return this.#socket?.writableLength ?? 0;
+  }
+
+  publish(subject: string, data: Uint8Array, reply?: string): void {
+    if (data.length > PIECE_DATA_BYTES_MAX) {
+      throw new AfterimageError('internal', `a message of ${data.length} bytes to publish`);
+    }
+    this.#send({ kind: 'message', subject, data, ...(reply === undefined ? {} : { reply }) });
+  }
+
+  subscribe(subject: string, handler: (message: TransportMessage) => void): Subscription {
+    const { subscribes } = this.#options;
+    if (subscribes !== undefined && !subscribes.some((may) => subjectMatches(may, subject))) {
+      setImmediate(() => {
+        this.#tell({ type: 'permission-violation', subject, operation: 'subscribe' });
+      });
+      return { unsubscribe: () => undefined };
+    }
+    const wish = { pattern: subject, handler };
+    this.#wishes.add(wish);
+    return { unsubscribe: () => void this.#wishes.delete(wish) };
+  }
+
+  request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    if (!this.connected) return Promise.reject(laneAway());
+    this.#asked += 1;
+    const reply = `_INBOX.${this.#asked}`;
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#requests.delete(reply);
+      };
+      const pending: Pending = {
+        resolve: (answer) => {
+          end();
+          resolve(answer);
+        },
+        reject: (error) => {
+          end();
+          reject(error);
+        },
+      };
+      const timer = setTimeout(() => {
+        pending.reject(new AfterimageError('timed-out', 'no answer in time'));
+      }, timeoutMs);
+      this.#requests.set(reply, pending);
+      this.publish(subject, data, reply);
+    });
+  }
+
+  onStatus(listener: (status: TransportStatus) => void): Subscription {
+    this.#statusListeners.add(listener);
+    return { unsubscribe: () => void this.#statusListeners.delete(listener) };
+  }
+
+  flush(): Promise<void> {
+    if (!this.connected) return Promise.resolve();
+    if (this.#flushes.length >= FLUSHES_MAX) return Promise.reject(laneAway());
+    return new Promise((resolve, reject) => {
+      this.#flushes.push({
+        resolve: () => {
+          resolve();
+        },
+        reject,
+      });
+      this.#send({ kind: 'ping' });
+    });
+  }
+
+  close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true;
+      this.#letGo()?.end();
+      this.#tell({ type: 'closed' });
+    }
+    return Promise.resolve();
+  }
+
+  /** A request that was heard cannot be answered, because nobody listens where it went. */
+  sayNobody(reply: string): void {
+    this.#send({ kind: 'nobody', reply });
+  }
+
+  /** Both ends of this connection have proven themselves; `leftover` came behind the proof. */
+  attach(socket: Socket, leftover: Buffer): void {
+    if (this.#closed || this.#socket !== undefined) {
+      socket.destroy();
+      return;
+    }
+    this.#socket = socket;
+    const reader = new PieceReader(this.#options.prefix, (piece) => {
+      if (this.#socket === socket) this.#receive(piece);
+    });
+    const take = (chunk: Buffer): void => {
+      try {
+        reader.take(chunk);
+      } catch (error) {
+        if (error instanceof AfterimageError) this.#options.onBad?.(error);
+        this.detach(messageOf(error), socket);
+      }
+    };
+    const over = (why: string): void => {
+      this.detach(why, socket);
+    };
+    socket.on('data', take);
+    socket.on('error', (error) => {
+      over(error.message);
+    });
+    socket.on('end', () => {
+      over('the other end closed the connection');
+    });
+    socket.on('close', () => {
+      over('the connection is closed');
+    });
+    const first = !this.#everConnected;
+    this.#everConnected = true;
+    this.#tell({ type: first ? 'connected' : 'reconnected' });
+    if (leftover.length > 0) take(leftover);
+    socket.resume();
+  }
+
+  /** The connection is over, or only this one of it; why is for whoever overrides `broke`. */
+  detach(why: string, which = this.#socket): void {
+    if (this.#socket === undefined || which !== this.#socket) {
+      which?.destroy();
+      return;
+    }
+    this.#letGo()?.destroy();
+    this.broke(why);
+    this.#tell({ type: 'disconnected' });
+  }
+
+  /** Called before a break is told. */
+  protected broke(why: string): void {
+    void why;
+  }
+
+  protected get closed(): boolean {
+    return this.#closed;
+  }
+
+  #letGo(): Socket | undefined {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    for (const pending of [...this.#requests.values(), ...this.#flushes.splice(0)]) {
+      pending.reject(laneAway());
+    }
+    return socket;
+  }
+
+  #send(piece: Parameters<typeof encodePiece>[0]): void {
+    this.#socket?.write(encodePiece(piece, this.#options.prefix));
+  }
+
+  #receive(piece: Piece): void {
+    switch (piece.kind) {
+      case 'message':
+        this.#onMessage(piece);
+        return;
+      case 'nobody':
+        this.#requests
+          .get(piece.reply)
+          ?.reject(new AfterimageError('replica-unreachable', 'nobody listens on this subject'));
+        return;
+      case 'refused':
+        this.#tell({
+          type: 'permission-violation',
+          subject: piece.subject,
+          operation: 'publish',
+        });
+        return;
+      case 'ping':
+        this.#send({ kind: 'pong' });
+        return;
+      case 'pong':
+        this.#flushes.shift()?.resolve(piece.data);
+    }
+  }
+
+  #onMessage({ subject, reply, data }: Piece): void {
+    const pending = this.#requests.get(subject);
+    if (pending !== undefined) {
+      pending.resolve(data);
+      return;
+    }
+    const { hears, onBad } = this.#options;
+    if (hears !== undefined && !hears.some((may) => subjectMatches(may, subject))) {
+      onBad?.(new AfterimageError('permission-violation', `nothing is heard on ${subject} here`));
+      this.#send({ kind: 'refused', subject });
+      return;
+    }
+    let heard = false;
+    for (const { pattern, handler } of [...this.#wishes]) {
+      if (!subjectMatches(pattern, subject)) continue;
+      heard = true;
+      handler({ subject, data, ...(reply === '' ? {} : { reply }) });
+    }
+    if (!heard && reply !== '') this.sayNobody(reply);
+  }
+
+  #tell(status: TransportStatus): void {
+    for (const listener of [...this.#statusListeners]) listener(status);
+  }
+}
+
+function laneAway(): AfterimageError {
+  return new AfterimageError('broker-unreachable', 'the direct lane is away');
+}
