@@ -25,6 +25,8 @@ export interface LiveSession {
   readonly id: string;
   readonly seal: SealingKey;
   readonly open: OpeningKey;
+  /** What proves a direct stream to be this session's. */
+  readonly lane: Buffer;
   readonly welcome: Extract<Welcome, { type: 'welcome' }>;
   /** HELLO is to be said again soon: under other keys. */
   readonly keysChange: boolean;
@@ -35,7 +37,7 @@ export interface SayHelloOptions {
   readonly identity: AgentIdentity;
   readonly set: string;
   readonly timeoutMs: number;
-  readonly state: Pick<Hello, 'position' | 'frames' | 'seen' | 'windowBytes' | 'watch'>;
+  readonly state: Pick<Hello, 'position' | 'frames' | 'seen' | 'windowBytes' | 'watch' | 'direct'>;
 }
 
 /**
@@ -97,6 +99,7 @@ async function helloUnder(options: SayHelloOptions, keys: HelloKeys): Promise<Li
     id: welcome.session,
     seal: new SealingKey(secrets.agentToReplica, welcome.session),
     open: new OpeningKey(secrets.replicaToAgent),
+    lane: secrets.lane,
     welcome,
     keysChange: identity.rotation?.answered(keys, welcome) ?? false,
   };

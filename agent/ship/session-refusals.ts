@@ -8,3 +8,15 @@ export function sessionClosed(): AfterimageError {
 export function applicationHeld(): AfterimageError {
   return new AfterimageError('replica-unreachable', 'nothing waits while the application is held');
 }
+
+export function keysChange(): AfterimageError {
+  return new AfterimageError('session-stale', 'keys change: hello is said again');
+}
+
+export function tokenShown(): AfterimageError {
+  return new AfterimageError('session-stale', 'another machine shows the token of this set');
+}
+
+export function brokerAway(): AfterimageError {
+  return new AfterimageError('broker-unreachable', 'the broker is away');
+}

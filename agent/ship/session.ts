@@ -6,6 +6,7 @@ import type { AfterimageError } from '../../shared/errors.js';
 import type { Watch } from '../../shared/protocol/ack.js';
 import type { EndRecord, SyncRecord } from '../../shared/protocol/records.js';
 import type { Divergence } from '../../shared/protocol/sync-outcome.js';
+import type { LaneStatus } from './set-lane.js';
 
 /** What the agent remembers of a set, for HELLO (R13). */
 export interface AgentPosition {
@@ -68,6 +69,8 @@ export interface SetSession {
   readonly set: string;
   /** True between a HELLO that was answered and the next break. */
   readonly live: boolean;
+  /** Which way frames go, and why; undefined where there is only one. */
+  readonly lane?: LaneStatus;
   /** Resolves with the first HELLO's outcome; waits as long as it takes. `position` may throw. */
   start(position: () => AgentPosition): Promise<HelloOutcome>;
   /**

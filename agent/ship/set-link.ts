@@ -11,6 +11,7 @@ import { decodeMessage, isSealedType } from '../../shared/protocol/frame.js';
 import type { Hello } from '../../shared/protocol/hello.js';
 import { type Lane, subjectOf } from '../../shared/protocol/subject.js';
 import { plainBody } from '../../shared/seal/sealing-key.js';
+import type { DirectTiming } from '../../shared/transport/direct-client.js';
 import type {
   Subscription,
   Transport,
@@ -18,6 +19,8 @@ import type {
 } from '../../shared/transport/transport.js';
 import type { AgentIdentity } from './identity.js';
 import { type LiveSession, sayHello } from './say-hello.js';
+import { brokerAway, keysChange, tokenShown } from './session-refusals.js';
+import { type LaneStatus, SetLane } from './set-lane.js';
 
 /** Milliseconds; tests shorten them. */
 export interface SessionTiming {
@@ -43,9 +46,12 @@ export interface SetLinkOptions {
   readonly identity: AgentIdentity;
   readonly set: string;
   readonly windowBytes: number;
+  /** Whether frames may go past the broker; `auto` unless told. */
+  readonly direct?: 'auto' | 'never';
   readonly log?: Log;
   readonly clock?: Clock;
   readonly timing?: Partial<SessionTiming>;
+  readonly directTiming?: Partial<DirectTiming>;
 }
 
 /** What a HELLO says, and what to do with the welcome that answers exactly it. */
@@ -72,6 +78,8 @@ export interface LinkOwner {
   readonly outstanding: boolean;
   /** Frames were sent whose arrival is not known. */
   readonly behind: boolean;
+  /** The application is held: a session that lives is not given up for a better way. */
+  readonly held: boolean;
   /** Grows when the arrival of frames becomes known. */
   readonly arrivedNext: number;
 }
@@ -84,6 +92,7 @@ export class SetLink {
   readonly #clock: Clock;
   readonly #timing: SessionTiming;
   readonly #subscriptions: Subscription[] = [];
+  readonly #lane: SetLane;
   #session: LiveSession | undefined;
   #closed = false;
   #connecting = false;
@@ -105,8 +114,25 @@ export class SetLink {
     this.#log = (options.log ?? silentLog).with({ set: options.set });
     this.#clock = options.clock ?? systemClock;
     this.#timing = { ...timingDefaults, ...options.timing };
+    this.#lane = new SetLane({
+      policy: options.direct ?? 'auto',
+      prefix: this.subject('up').slice(0, -'up'.length),
+      log: this.#log,
+      monotonic: () => this.#clock.monotonic(),
+      ...(options.directTiming === undefined ? {} : { timing: options.directTiming }),
+      onBroken: (why) => {
+        this.#changeLane(`the direct lane broke: ${why}`);
+      },
+      onOpened: () => {
+        this.#takeLane();
+      },
+    });
   }
 
+  /** Which way frames go, and why. */
+  get lane(): LaneStatus {
+    return this.#lane.status;
+  }
   get session(): LiveSession | undefined {
     return this.#session;
   }
@@ -125,6 +151,7 @@ export class SetLink {
       });
       this.#subscriptions.push(subscription);
     }
+    this.#subscriptions.push(this.#lane.subscribe(this.subject('ack'), this.#receive.bind(this)));
     const status = this.#transport.onStatus((change) => {
       if (change.type === 'permission-violation') this.#forbidden(change.subject);
       else if (change.type === 'disconnected') this.#break(brokerAway());
@@ -143,6 +170,7 @@ export class SetLink {
     this.#closed = true;
     this.#session = undefined;
     clearInterval(this.#watchdog);
+    this.#lane.close();
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     this.#endPause?.();
   }
@@ -154,7 +182,7 @@ export class SetLink {
 
   publish(bytes: Uint8Array): void {
     this.#sentBytes += bytes.length;
-    this.#transport.publish(this.subject('up'), bytes);
+    if (!this.#lane.publish(bytes)) this.#transport.publish(this.subject('up'), bytes);
   }
 
   subject(lane: Lane): string {
@@ -200,6 +228,7 @@ export class SetLink {
   async #hello(): Promise<void> {
     this.#requireBroker();
     const attempt = this.#owner.attempt();
+    const direct = this.#lane.hello;
     const session = await sayHello({
       transport: this.#transport,
       identity: this.#options.identity,
@@ -209,6 +238,7 @@ export class SetLink {
         ...attempt.state,
         seen: { epoch: this.#epoch, serial: this.#seen },
         windowBytes: this.#options.windowBytes,
+        ...(direct === undefined ? {} : { direct }),
       },
     });
     if (this.#isClosed()) return;
@@ -221,9 +251,11 @@ export class SetLink {
     this.#toldAway = undefined;
     this.#heardMs = this.#clock.monotonic();
     this.#progressMs = this.#heardMs;
+    const stands = this.#lane.begin(session);
     this.#say();
     attempt.welcomed(session);
     if (session.keysChange) this.#break(keysChange());
+    else if (!stands) this.#changeLane('the direct lane broke');
   }
 
   #requireBroker(): void {
@@ -232,12 +264,31 @@ export class SetLink {
 
   #break(error: AfterimageError): void {
     if (this.#closed) return;
-    if (this.#session !== undefined) {
-      this.#session = undefined;
-      this.#owner.broke(error);
-    }
+    this.#endSession(error);
     this.#tellAway(error);
     void this.#connect();
+  }
+
+  #endSession(error: AfterimageError): void {
+    if (this.#session === undefined) return;
+    this.#session = undefined;
+    if (error.code === 'timed-out') this.#lane.giveUp(error.message);
+    else this.#lane.end();
+    this.#owner.broke(error);
+  }
+
+  /** Another way is taken by another HELLO (R15); the replica is there, so nobody is told that it is away. */
+  #changeLane(why: string): void {
+    if (this.#closed || this.#session === undefined) return;
+    this.#log.debug('hello is said again for another way', { why });
+    this.#endSession(new AfterimageError('session-stale', why));
+    void this.#connect();
+  }
+
+  /** Takes a stream that stands, unless the application is held meanwhile. */
+  #takeLane(): void {
+    if (this.#session === undefined || this.#owner.held || !this.#lane.isChangeDue) return;
+    this.#changeLane('the direct lane is open');
   }
 
   #tellAway(error: AfterimageError): void {
@@ -258,6 +309,7 @@ export class SetLink {
   }
 
   #watch(): void {
+    this.#takeLane();
     if (this.#session === undefined) return;
     const nowMs = this.#clock.monotonic();
     const { watchdogMs, pingMs } = this.#timing;
@@ -342,16 +394,4 @@ export class SetLink {
     }
     this.#say();
   }
-}
-
-function keysChange(): AfterimageError {
-  return new AfterimageError('session-stale', 'keys change: hello is said again');
-}
-
-function tokenShown(): AfterimageError {
-  return new AfterimageError('session-stale', 'another machine shows the token of this set');
-}
-
-function brokerAway(): AfterimageError {
-  return new AfterimageError('broker-unreachable', 'the broker is away');
 }

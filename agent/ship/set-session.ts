@@ -4,40 +4,31 @@
  * reports. The contract is session.ts; the protocol is in docs/design/protocol.md.
  */
 import { randomBytes } from 'node:crypto';
-import type { Clock } from '../../shared/clock.js';
 import { AfterimageError, asAfterimageError, invariant } from '../../shared/errors.js';
 import { FRAME_TARGET_BYTES } from '../../shared/limits.js';
-import type { Log } from '../../shared/log.js';
 import type { Ack, Watch } from '../../shared/protocol/ack.js';
 import type { EndRecord, SyncRecord } from '../../shared/protocol/records.js';
 import { checkWireName } from '../../shared/protocol/subject.js';
-import type { Transport } from '../../shared/transport/transport.js';
 import { FrameBuilder } from './frame-builder.js';
-import type { AgentIdentity } from './identity.js';
 import { type CutFrame, KeptFrames } from './kept-frames.js';
 import { OutStream } from './out-stream.js';
 import type { LiveSession } from './say-hello.js';
 import type { AgentPosition, HelloOutcome, SessionEvent, SetSession } from './session.js';
-import { type HelloAttempt, type LinkOwner, type SessionTiming, SetLink } from './set-link.js';
+import { type HelloAttempt, type LinkOwner, SetLink, type SetLinkOptions } from './set-link.js';
+import type { LaneStatus } from './set-lane.js';
 import { doubtOf, outcomeOf, sessionEventOf } from './session-events.js';
 import { SetQuestions } from './set-questions.js';
 import { applicationHeld, sessionClosed } from './session-refusals.js';
 import { Spool } from './spool.js';
 
-export interface SetSessionOptions {
-  /** Shared by all sets of the agent; closed by whoever made it. */
-  readonly transport: Transport;
-  readonly identity: AgentIdentity;
-  readonly set: string;
+/** Parts shared by all sets of the agent are closed by whoever made them. */
+export interface SetSessionOptions extends Omit<SetLinkOptions, 'windowBytes'> {
   /** Where frames go that memory has no room for, and how many bytes of them at most (R11). */
   readonly spool: { readonly folder: string; readonly bytesMax: number };
   /** Credit window, 4 MiB unless told; the replica may allow less. */
   readonly windowBytes?: number;
   /** Bytes of unacknowledged frames kept in memory before the spool is used. */
   readonly memoryBytesMax?: number;
-  readonly log?: Log;
-  readonly clock?: Clock;
-  readonly timing?: Partial<SessionTiming>;
 }
 
 const WINDOW_BYTES = 4 * 1024 * 1024;
@@ -112,6 +103,12 @@ class Session implements SetSession, LinkOwner {
   }
   get sentBytes(): number {
     return this.#link.sentBytes;
+  }
+  get lane(): LaneStatus {
+    return this.#link.lane;
+  }
+  get held(): boolean {
+    return this.#held;
   }
   get outstanding(): boolean {
     const { kept } = this.#out;

@@ -4,6 +4,7 @@ import type { Watch } from '../../shared/protocol/ack.js';
 import type { Hello } from '../../shared/protocol/hello.js';
 import type { SessionSecrets } from '../../shared/seal/handshake.js';
 import { OpeningKey, SealingKey } from '../../shared/seal/sealing-key.js';
+import type { Transport } from '../../shared/transport/transport.js';
 import type { HelloDecision } from './hello-outcome.js';
 
 const SESSION_ID_BYTES = 8;
@@ -31,6 +32,10 @@ export class AgentSession {
   readonly open: OpeningKey;
   /** Under which keys HELLO was said: the agent's, and the replica's. */
   readonly keys: SessionKeys;
+  /** The direct stream that carries its frames and acknowledgements; undefined for the broker (R15). */
+  readonly lane: Transport | undefined;
+  /** What proves a direct stream to be this session's. */
+  readonly laneKey: Buffer;
   /** Highest counter of a records message opened. */
   recordsCounter = 0;
   heardMs = 0;
@@ -45,8 +50,11 @@ export class AgentSession {
     readonly serial: number;
     readonly secrets: SessionSecrets;
     readonly keys: SessionKeys;
+    readonly lane?: Transport | undefined;
   }) {
     this.keys = options.keys;
+    this.lane = options.lane;
+    this.laneKey = options.secrets.lane;
     this.id = options.id;
     this.watch = options.hello.watch;
     this.hello = options.hello;

@@ -18,6 +18,10 @@ export interface ReceiveCounters {
   /** Frames sent beyond the credit window and dropped. */
   overrun: number;
   queries: number;
+  /** Direct streams that were proven. */
+  directStreams: number;
+  /** Direct connections that proved nothing, or sent what no stream has. */
+  directRefused: number;
 }
 
 export function newCounters(): ReceiveCounters {
@@ -34,5 +38,7 @@ export function newCounters(): ReceiveCounters {
     stale: 0,
     overrun: 0,
     queries: 0,
+    directStreams: 0,
+    directRefused: 0,
   };
 }

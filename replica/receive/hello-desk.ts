@@ -20,6 +20,7 @@ import { Responder } from '../../shared/seal/handshake.js';
 import type { KeyPair } from '../../shared/seal/key-pair.js';
 import { AgentSession, newSessionId } from './agent-session.js';
 import type { ReceiveCounters } from './counters.js';
+import type { DirectLanes } from './direct-lanes.js';
 import { decideHello, type HelloDecision } from './hello-outcome.js';
 import type { SessionCatalog } from './session-catalog.js';
 import type { SetInbox } from './set-inbox.js';
@@ -51,6 +52,8 @@ export interface HelloDeskOptions {
   readonly monotonic: () => number;
   /** The inbox of a set; opens the set when nobody asked for it yet. */
   readonly inbox: (address: SetAddress) => Promise<SetInbox>;
+  /** Undefined where agents reach the replica through the broker only. */
+  readonly lanes?: Pick<DirectLanes, 'answer'> | undefined;
 }
 
 export class HelloDesk {
@@ -140,6 +143,7 @@ export class HelloDesk {
     const { token, confirmed } = catalog.offerToken({ agent, set, tokens, host, takesOver });
     this.#refusals.delete(keyOf(address));
     const id = newSessionId();
+    const { direct, lane } = this.#options.lanes?.answer(address, hello) ?? {};
     const { message, secrets } = responder.welcome(
       encodeWelcome({
         type: 'welcome',
@@ -151,11 +155,12 @@ export class HelloDesk {
         epoch,
         windowBytes: Math.min(windowBytesMax, hello.windowBytes),
         ...this.#keyNews(agent, hello, identity),
+        ...(direct === undefined ? {} : { direct }),
       }),
     );
     const keys = { agent: responder.agentPublicKey, replica: identity.publicKey };
     const serial = inbox.events.serial;
-    inbox.offer(new AgentSession({ id, hello, decision, token, serial, secrets, keys }));
+    inbox.offer(new AgentSession({ id, hello, decision, token, serial, secrets, keys, lane }));
     return encodeUnsealed('welcome', message);
   }
 

@@ -20,6 +20,7 @@ import type { Transport, TransportMessage } from '../../shared/transport/transpo
 import type { AgentSession } from './agent-session.js';
 import { QueryDesk } from './answer-query.js';
 import { newCounters, type ReceiveCounters } from './counters.js';
+import { DirectLanes, type DirectListen } from './direct-lanes.js';
 import { HelloDesk } from './hello-desk.js';
 import type { SessionCatalog } from './session-catalog.js';
 import { SetInbox } from './set-inbox.js';
@@ -38,6 +39,8 @@ export interface ReceiverOptions {
   readonly openSet: OpenSet;
   readonly log: Log;
   readonly clock?: Clock;
+  /** Where agents may send frames past the broker; nowhere unless told. */
+  readonly direct?: DirectListen | undefined;
   /** Credit that an agent may ask for, in bytes; 16 MiB unless told. */
   readonly windowBytesMax?: number;
   /** Acknowledgements are repeated this often while a sync is under way. */
@@ -52,6 +55,8 @@ export interface SessionStatus {
   /** Milliseconds since the agent was heard. */
   readonly silentMs: number;
   readonly host: string;
+  /** Which way its frames come. */
+  readonly lane: 'broker' | 'direct';
   /** How well the agent knows the set, as it told within the last seconds; null when it is away. */
   readonly watch: Watch | null;
   /** Why a machine was refused a moment ago; null when none was. */
@@ -60,6 +65,8 @@ export interface SessionStatus {
 
 export interface Receiver {
   readonly counters: Readonly<ReceiveCounters>;
+  /** Where direct streams are taken; undefined while none are. */
+  readonly directPort: number | undefined;
   sessions(): SessionStatus[];
   /** Asks an agent for a sync now. Throws `agent-away` when it does not confirm within the time. */
   askSync(request: {
@@ -101,6 +108,7 @@ class WireReceiver implements Receiver {
   readonly #sets = new Map<string, OpenedSet>();
   readonly #opening = new Map<string, Promise<OpenedSet>>();
   readonly #desk: HelloDesk;
+  readonly #lanes: DirectLanes | undefined;
   readonly #staleSaidMs = new Map<string, number>();
   readonly #stop: (() => void)[] = [];
   /** Told at their live sessions; an agent without one learns it at its next HELLO. */
@@ -112,7 +120,9 @@ class WireReceiver implements Receiver {
     this.#transport = options.transport;
     this.#log = options.log;
     this.#clock = options.clock ?? systemClock;
+    this.#lanes = options.direct === undefined ? undefined : this.#openLanes(options.direct);
     this.#desk = new HelloDesk({
+      lanes: this.#lanes,
       identities: () => [options.identity, ...(options.olderIdentities?.() ?? [])],
       catalog: options.catalog,
       counters: this.counters,
@@ -126,6 +136,10 @@ class WireReceiver implements Receiver {
     for (const { agent, set } of options.catalog.listSets()) {
       this.#sayStale({ tenant: options.tenant, agent, set });
     }
+  }
+
+  get directPort(): number | undefined {
+    return this.#lanes?.port;
   }
 
   sessions(): SessionStatus[] {
@@ -143,6 +157,7 @@ class WireReceiver implements Receiver {
         live,
         silentMs,
         host,
+        lane: session?.lane === undefined ? 'broker' : 'direct',
         watch,
         refused: this.#desk.refusalOf(inbox.address),
       };
@@ -167,6 +182,7 @@ class WireReceiver implements Receiver {
 
   close(): void {
     this.#closed = true;
+    void this.#lanes?.close();
     for (const stop of this.#stop) stop();
     for (const { inbox } of this.#sets.values()) inbox.close();
     this.#sets.clear();
@@ -206,6 +222,27 @@ class WireReceiver implements Receiver {
       clearInterval(beat);
       clearInterval(ask);
     });
+  }
+
+  #openLanes(listen: DirectListen): DirectLanes {
+    const lanes = new DirectLanes({
+      listen,
+      find: (id) => {
+        for (const { inbox } of this.#sets.values()) {
+          const session = inbox.find(id);
+          if (session !== undefined) return { session, address: inbox.address };
+        }
+        return undefined;
+      },
+      receive: (message) => {
+        if (!this.#closed) this.#receive(message);
+      },
+      counters: this.counters,
+      log: this.#log,
+      monotonic: () => this.#clock.monotonic(),
+    });
+    void lanes.open();
+    return lanes;
   }
 
   #receive(message: TransportMessage): void {
@@ -307,7 +344,9 @@ class WireReceiver implements Receiver {
   /** Ends sessions under keys that are refused by now, whoever replaced them: an agent or the operator. */
   #fence(): void {
     for (const { inbox } of this.#sets.values()) {
-      if (inbox.fence()) this.#sayStale(inbox.address);
+      if (!inbox.fence()) continue;
+      this.#lanes?.end(inbox.address, 'the key of the agent is refused');
+      this.#sayStale(inbox.address);
     }
   }
 

@@ -55,6 +55,7 @@ export class SetInbox {
   #gapSaidMs = -Infinity;
   #stalled: Extract<WireEvent, { type: 'stalled' }> | undefined;
   #beatsLeft = 0;
+  #laneSaid = '';
 
   constructor(options: SetInboxOptions) {
     this.address = options.address;
@@ -85,6 +86,12 @@ export class SetInbox {
     return stream === undefined ? null : { stream, next, refusedSync: this.events.refusedSync };
   }
 
+  /** The session of this name that may send, or may soon. */
+  find(id: string): AgentSession | undefined {
+    if (this.#current?.id === id) return this.#current;
+    return this.#pending.find((session) => session.id === id);
+  }
+
   /** A session that becomes the current one when the agent first uses its keys. */
   offer(session: AgentSession): void {
     this.#pending.push(session);
@@ -107,11 +114,7 @@ export class SetInbox {
    * for one that is unknown or fenced. Throws `frame-forged`.
    */
   open(message: Message): { session: AgentSession; body: Buffer } | undefined {
-    const id = message.header.session;
-    const session =
-      this.#current?.id === id
-        ? this.#current
-        : this.#pending.find((candidate) => candidate.id === id);
+    const session = this.find(message.header.session);
     if (session === undefined) return undefined;
     const body = session.open.open(message);
     session.heardMs = this.#options.monotonic();
@@ -193,10 +196,12 @@ export class SetInbox {
     });
   }
 
-  /** Seals and sends a message in the current session. */
+  /** Seals and sends a message in the current session: acknowledgements the way that frames come. */
   send(session: AgentSession, subject: string, type: MessageType, content: SealedContent): void {
     const { bytes } = session.seal.seal(plainBody(type, content.sequence, content.body));
-    this.#options.publish(subject, bytes);
+    const { lane } = session;
+    if (type === 'ack' && lane?.connected === true) lane.publish(subject, bytes);
+    else this.#options.publish(subject, bytes);
   }
 
   close(): void {
@@ -227,6 +232,7 @@ export class SetInbox {
       host: session.hello.host,
     });
     this.#options.counters.sessions += 1;
+    this.#sayLane(session);
     this.#current = session;
     this.#pending = [];
     this.#intake.adopt(session.hello, session.decision);
@@ -241,6 +247,14 @@ export class SetInbox {
     if (this.#stalled !== undefined) this.events.push(this.#stalled);
     this.#beatsLeft = QUIET_BEATS;
     if (this.events.unseen.length > 0) this.#sendEvents();
+  }
+
+  /** When it is another way than before. */
+  #sayLane({ lane }: AgentSession): void {
+    const said = lane === undefined ? 'through the broker' : 'directly';
+    if (said === this.#laneSaid) return;
+    this.#laneSaid = said;
+    this.#options.log.info(`frames come ${said}`);
   }
 
   #onSetEvent(event: SetEvent): void {

@@ -9,6 +9,8 @@ import { PROTOCOL_VERSION } from './frame.js';
 import { divergences } from './sync-outcome.js';
 
 const HELLO_BYTES_MAX = 8 * 1024;
+/** Each is dialled at once. */
+export const DIRECT_ADDRESSES_MAX = 8;
 
 const whole = z.number().int().nonnegative();
 const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`));
@@ -53,10 +55,25 @@ const helloSchema = z.object({
   watch: z.object({ continuityMs: whole, behindMs: whole }).optional(),
   /** Keys that the agent made and will use from now on, said under those it has (R23). */
   nextKeys: z.object({ publicKey, brokerKey: brokerKey.nullable() }).optional(),
+  /** The agent takes the direct lane where there is one; `stream` names one that it has proven. */
+  direct: z.object({ stream: hex(8).nullable() }).optional(),
 });
 export type Hello = z.infer<typeof helloSchema>;
 export type NextKeys = NonNullable<Hello['nextKeys']>;
 export type HelloFrames = Hello['frames'];
+
+/** Hosts and a port at which the replica takes direct streams; `taken`: this session goes over one. */
+const directSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('taken') }),
+  z.object({
+    type: z.literal('offered'),
+    addresses: z
+      .array(
+        z.object({ host: z.string().min(1).max(255), port: z.number().int().min(1).max(65_535) }),
+      )
+      .max(DIRECT_ADDRESSES_MAX),
+  }),
+]);
 
 const outcomeSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('go-on'), resumed: z.boolean() }),
@@ -97,6 +114,8 @@ const welcomeSchema = z.discriminatedUnion('type', [
     keysAsked: z.enum(['agent', 'agent-and-broker']).optional(),
     /** The replica's newest key, when HELLO was said to an older one: the agent trusts it from now on. */
     replicaPublicKey: publicKey.optional(),
+    /** Only for an agent that says that it takes the direct lane. */
+    direct: directSchema.optional(),
   }),
   z.object({ type: z.literal('refused'), code: z.string().max(60), message: z.string().max(2000) }),
 ]);

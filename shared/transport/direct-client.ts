@@ -73,8 +73,9 @@ export class DirectClient extends DirectEnd {
   protected override broke(why: string): void {
     const lastedMs = this.#monotonic() - this.#openedMs;
     if (lastedMs >= this.#timing.steadyMs) this.#failures = 0;
+    // the session it belongs to is over; the next HELLO brings another
+    if (this.#offer?.session === this.#stream) this.#offer = undefined;
     this.#stream = undefined;
-    this.#offer = undefined; // the session it belongs to is over; the next HELLO brings another
     this.#failed(why);
   }
 

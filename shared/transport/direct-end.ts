@@ -30,7 +30,9 @@ interface Pending {
   readonly reject: (error: AfterimageError) => void;
 }
 
-/** Pings on their way; the credit window keeps what is published far below what a socket may hold. */
+/** What one end may have written and the other not read: above any credit window. */
+const QUEUED_BYTES_MAX = 32 * 1024 * 1024;
+/** Pings on their way. */
 const FLUSHES_MAX = 1_000;
 
 export class DirectEnd implements Transport {
@@ -206,7 +208,10 @@ export class DirectEnd implements Transport {
   }
 
   #send(piece: Parameters<typeof encodePiece>[0]): void {
-    this.#socket?.write(encodePiece(piece, this.#options.prefix));
+    const socket = this.#socket;
+    if (socket === undefined) return;
+    if (socket.writableLength > QUEUED_BYTES_MAX) this.detach('the other end reads nothing');
+    else socket.write(encodePiece(piece, this.#options.prefix));
   }
 
   #receive(piece: Piece): void {

@@ -59,5 +59,8 @@ function mac(key: Buffer, who: 'agent' | 'replica', parts: readonly Buffer[]): B
 
 function requireEqual(given: Buffer, right: Buffer, who: string): void {
   if (given.length === right.length && timingSafeEqual(given, right)) return;
-  throw new AfterimageError('frame-forged', `the ${who} at the other end has not the session's key`);
+  throw new AfterimageError(
+    'frame-forged',
+    `the ${who} at the other end has not the session's key`,
+  );
 }

@@ -58,6 +58,7 @@ export function createRig(options: {
       ...more,
     });
   let receiver = startReceiver();
+  let more: Partial<ReceiverOptions> = {};
   const sessions: SetSession[] = [];
 
   return {
@@ -71,11 +72,17 @@ export function createRig(options: {
     get port() {
       return port;
     },
+    /** The replica's process ends and comes back with other options. */
+    startAgain(others: Partial<ReceiverOptions>) {
+      more = others;
+      receiver.close();
+      receiver = startReceiver(more);
+    },
     /** The replica's process dies and comes back; what was not durable is gone. */
     crashReplica() {
       receiver.close();
       port = port.crash();
-      receiver = startReceiver();
+      receiver = startReceiver(more);
     },
     enrol(agent: string, name = agent): AgentIdentity {
       const token = newToken();
