@@ -1,11 +1,18 @@
 /** The benchmarks by name, each loaded only when it is run. */
 import type { Figure } from './figure.js';
+import { peersOptions } from './peers/option-list.js';
 import type { RunOptions } from './run-options.js';
 
 export interface Bench {
   readonly about: string;
   /** When not told otherwise. */
   readonly usual: RunOptions;
+  /** Options of its own that take a value, and what each is. */
+  readonly options?: Readonly<Record<string, string>>;
+  /** It runs in a network namespace of its own where the machine allows it. */
+  readonly network?: 'own';
+  /** What words after its name are; absent when it takes none. */
+  readonly words?: string;
   /** Throws `mismatch` when something measured was not right. */
   readonly run: (options: RunOptions) => Promise<readonly Figure[]>;
 }
@@ -23,10 +30,17 @@ export const catalogue: Catalogue = {
     usual: { rounds: 3, scale: 1 },
     run: async (options) => (await import('./wire.js')).run(options),
   },
-  sync: {
-    about: 'first copy, changes, latency and cost from end to end, beside rsync and restic',
+  peers: {
+    about: 'copies, changes, restores and questions, beside rsync, restic, borg and kopia',
     usual: { rounds: 3, scale: 0.25 },
-    run: async (options) => (await import('./sync.js')).run(options),
+    options: peersOptions,
+    network: 'own',
+    run: async (options) => (await import('./peers.js')).run(options),
+  },
+  latency: {
+    about: 'how soon a write is in a point, in continuous mode',
+    usual: { rounds: 3, scale: 1 },
+    run: async (options) => (await import('./latency.js')).run(options),
   },
   capture: {
     about: 'reports of the kernel, scans, changed pages and commits of a set of a million files',

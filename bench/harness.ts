@@ -14,21 +14,38 @@ import { type PointDetail, pointDetailSchema } from '../shared/api/points.js';
 import { statusSchema } from '../shared/api/status.js';
 import { statSchema } from '../shared/api/tree.js';
 import { AfterimageError } from '../shared/errors.js';
-import type { Copier, CopierOptions, CopyRun } from './copier.js';
+import type { CopierOptions } from './copier.js';
 import { costOf, freePort, MeasuredProcess, type ProcessCost } from './process.js';
 import { digestTree } from './trees/tree-digest.js';
 
 const mainFile = fileURLToPath(new URL('../cli/main.js', import.meta.url));
-const SET = 'bench';
+export const SET = 'bench';
+const POINT = `${SET}@latest`;
 const READY_MS = 180_000;
 const SYNC_MS = 1_800_000;
 /** So seldom that every sync of a measurement is one that was asked for. */
 const SELDOM = '7d';
 
+type Keys = Readonly<Record<string, unknown>>;
+
 export interface ProductOptions extends CopierOptions {
   readonly schedule: 'continuous' | 'asked';
   /** Further keys of the set in the agent's configuration. */
-  readonly set?: Readonly<Record<string, unknown>>;
+  readonly set?: Keys;
+  /** Further keys of the agent's configuration. */
+  readonly agent?: Keys;
+  readonly replica?: Keys;
+  /** In front of the agent's command, to run it elsewhere or with less rights. */
+  readonly before?: { readonly agent?: readonly string[]; readonly replica?: readonly string[] };
+  /** The replica as the agent reaches it; loopback unless told. */
+  readonly host?: string;
+}
+
+/** One run, from being asked until the point exists. */
+export interface CopyRun {
+  readonly ms: number;
+  /** By the agent; undefined when nobody tells. */
+  readonly sentBytes: number | undefined;
 }
 
 /** Costs of the three processes since they started. */
@@ -38,9 +55,7 @@ export interface ProductCosts {
   readonly broker: ProcessCost;
 }
 
-export class Product implements Copier {
-  readonly name = 'afterimage';
-  readonly about = 'afterimage';
+export class Product {
   readonly #options: ProductOptions;
   readonly #replica: MeasuredProcess;
   readonly #api: ApiClient;
@@ -49,12 +64,7 @@ export class Product implements Copier {
   private constructor(options: ProductOptions, replica: MeasuredProcess) {
     this.#options = options;
     this.#replica = replica;
-    const read = (file: string): string =>
-      readFileSync(join(this.#dataFolder, file), 'utf8').trim();
-    this.#api = new ApiClient(
-      { url: read(URL_FILE), token: read(TOKEN_FILE) },
-      new AbortController().signal,
-    );
+    this.#api = new ApiClient(this.api, new AbortController().signal);
   }
 
   /** Replica and broker run and the agent is enrolled; it starts with the first copy. */
@@ -63,7 +73,7 @@ export class Product implements Copier {
     mkdirSync(folder, { recursive: true });
     await writeConfigs(options);
     runVerb(['enroll', 'bench', ...configOf(folder, 'replica'), '--out', enrolmentOf(folder)]);
-    const replica = serve(folder, 'replica');
+    const replica = serve(options, 'replica');
     try {
       const urlFile = join(folder, 'replica', URL_FILE);
       // Made before it is written.
@@ -89,6 +99,11 @@ export class Product implements Copier {
     return { ms, sentBytes: sent === undefined ? told : sent - before };
   }
 
+  /** Brings a point about, starting the agent when it does not run. */
+  async sync(): Promise<void> {
+    await this.#sync();
+  }
+
   async #sync(): Promise<MeasuredProcess> {
     if (this.#agent !== undefined) {
       const body = { waitMs: SYNC_MS };
@@ -96,7 +111,7 @@ export class Product implements Copier {
       await this.#api.json(syncAnswerSchema, asked);
       return this.#agent;
     }
-    const agent = serve(this.#options.folder, 'agent');
+    const agent = serve(this.#options, 'agent');
     this.#agent = agent;
     await agent.until(() => this.#newest(), SYNC_MS);
     return agent;
@@ -113,7 +128,7 @@ export class Product implements Copier {
       this.#options.folder,
       `restored-${readdirSync(this.#options.folder).length}`,
     );
-    runVerb(['restore', `${SET}@latest`, '--to', target], this.#dataFolder);
+    runVerb(['restore', POINT, '--to', target], this.#dataFolder);
     return digestTree(join(target, basename(this.#options.root)), { metadata: 'with' });
   }
 
@@ -145,6 +160,36 @@ export class Product implements Copier {
     };
   }
 
+  /** Those that run, by name. */
+  processes(): ReadonlyMap<string, number> {
+    const { pid } = this.#replica;
+    const agent: [string, number][] = this.#agent === undefined ? [] : [['agent', this.#agent.pid]];
+    return new Map([...agent, ['replica', pid], ['broker', childOf(pid)]]);
+  }
+
+  /** Address and token of the replica's API. */
+  get api(): { readonly url: string; readonly token: string } {
+    return {
+      url: readText(this.#dataFolder, URL_FILE),
+      token: readText(this.#dataFolder, TOKEN_FILE),
+    };
+  }
+
+  get apiClient(): ApiClient {
+    return this.#api;
+  }
+
+  /** The command line of a verb that talks to this replica, and its environment. */
+  verb(args: readonly string[]): {
+    readonly command: readonly string[];
+    readonly env: NodeJS.ProcessEnv;
+  } {
+    return {
+      command: [process.execPath, mainFile, ...args],
+      env: { ...process.env, AFTERIMAGE_DATA: this.#dataFolder },
+    };
+  }
+
   /** Of the agent, which the first copy started. */
   get agentPid(): number {
     if (this.#agent === undefined) throw new Error('the agent was not started');
@@ -159,7 +204,7 @@ export class Product implements Copier {
 
   /** Starts a stopped agent; it compares everything with what it knew. Resolves once it is connected. */
   async startAgent(): Promise<void> {
-    const agent = serve(this.#options.folder, 'agent');
+    const agent = serve(this.#options, 'agent');
     this.#agent = agent;
     await agent.until(async () => {
       const { sets } = await this.#api.json(statusSchema, { path: '/v1/status' });
@@ -180,6 +225,11 @@ export class Product implements Copier {
     await this.#replica.stop();
   }
 
+  /** Where the replica keeps everything. */
+  get storeFolder(): string {
+    return this.#dataFolder;
+  }
+
   get #dataFolder(): string {
     return join(this.#options.folder, 'replica');
   }
@@ -188,6 +238,10 @@ export class Product implements Copier {
     const path = setPath(SET, 'points', 'latest');
     return await ifFound(() => this.#api.json(pointDetailSchema, { path }));
   }
+}
+
+function readText(folder: string, file: string): string {
+  return readFileSync(join(folder, file), 'utf8').trim();
 }
 
 async function ifFound<T>(ask: () => Promise<T>): Promise<T | undefined> {
@@ -201,22 +255,25 @@ async function ifFound<T>(ask: () => Promise<T>): Promise<T | undefined> {
 
 /** The agent's set has one root, named as its folder is. */
 async function writeConfigs(options: ProductOptions): Promise<void> {
-  const { folder } = options;
-  const broker = `127.0.0.1:${await freePort()}`;
+  const { folder, host = '127.0.0.1' } = options;
+  const broker = `${host}:${await freePort()}`;
   const replica = {
     data_folder: 'replica',
     listen: '127.0.0.1:0',
     broker: { listen: broker },
     quotas: { free_bytes_min: '64 MiB' },
+    ...options.replica,
   };
   writeFileSync(join(folder, 'replica.yaml'), stringify(replica));
   writeAgentConfig(options);
 }
 
-function writeAgentConfig({ folder, root, schedule, set }: ProductOptions): void {
+function writeAgentConfig(options: ProductOptions): void {
+  const { folder, sourceFolder, root, schedule, set, agent: keys } = options;
   const agent = {
-    data_folder: 'agent',
+    data_folder: sourceFolder ?? 'agent',
     enrolment: enrolmentOf(folder),
+    ...keys,
     sets: [
       {
         name: SET,
@@ -238,9 +295,13 @@ function enrolmentOf(folder: string): string {
   return join(folder, 'enrolment.json');
 }
 
-function serve(folder: string, verb: 'agent' | 'replica'): MeasuredProcess {
-  const args = [mainFile, verb, ...configOf(folder, verb)];
-  return new MeasuredProcess({ name: verb, command: process.execPath, args, folder });
+function serve(
+  { folder, before = {} }: ProductOptions,
+  verb: 'agent' | 'replica',
+): MeasuredProcess {
+  const own = [process.execPath, mainFile, verb, ...configOf(folder, verb)];
+  const [command = '', ...args] = [...(before[verb] ?? []), ...own];
+  return new MeasuredProcess({ name: verb, command, args, folder });
 }
 
 /** Runs a verb to its end. Throws with what it printed when it fails. */

@@ -1,104 +1,72 @@
 /**
- * What runs beside the product where it is installed: rsync through a daemon of its own, a plain copy
- * that keeps no history and flushes nothing; and restic into a local repository.
+ * Product and peers side by side on the same files and changes: time, processor time, memory, bytes
+ * sent and bytes stored. See docs/guide/benchmarks.md.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createConnection } from 'node:net';
-import { join } from 'node:path';
-import type { Copier, CopierOptions, CopyRun } from './copier.js';
-import { freePort, MeasuredProcess } from './process.js';
-import { digestTree } from './trees/tree-digest.js';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Figure } from './figure.js';
+import { describeMachine } from './machine.js';
+import { drawPeers } from './peers/chart.js';
+import { figuresOf } from './peers/figures.js';
+import { onGrounds } from './peers/grounds.js';
+import { openNetwork } from './peers/network.js';
+import { type PeersAsked, readPeersOptions } from './peers/options.js';
+import { play } from './peers/play.js';
+import { type PeersRecord, recordSchema } from './peers/record.js';
+import { formatPeers } from './peers/table.js';
+import type { RunOptions } from './run-options.js';
 
-const READY_MS = 10_000;
-const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
+/** Room for the largest set once on the source's side. */
+const SOURCE_TIMES = 1.6;
+/** And for everybody's copy and what they restore on the other. */
+const COPIES_TIMES = 16;
+const SPARE_BYTES = 4 * 1024 ** 3;
 
-/** Undefined when rsync is not installed. */
-export async function startRsync({ root, folder }: CopierOptions): Promise<Copier | undefined> {
-  const version = versionOf('rsync', '--version');
-  if (version === undefined) return undefined;
-  const target = join(folder, 'copy');
-  mkdirSync(target, { recursive: true });
-  const port = await freePort();
-  const daemon = startDaemon({ folder, target, port });
-  await daemon.until(() => answers(port), READY_MS);
-  const args = ['-aH', '--delete', '--modify-window=-1', '--stats'];
-  return {
-    name: 'rsync',
-    about: `rsync ${version} to its daemon`,
-    copy: () => {
-      const { ms, out } = run('rsync', [...args, `${root}/`, `rsync://127.0.0.1:${port}/copy/`]);
-      const sent = /Total bytes sent: ([\d,]+)/.exec(out)?.[1];
-      return Promise.resolve({ ms, sentBytes: Number(sent?.replaceAll(',', '')) });
-    },
-    digest: () => Promise.resolve(digestTree(target, { metadata: 'without' })),
-    stop: () => daemon.stop(),
-  };
+/** Throws `mismatch` when somebody's result was wrong. */
+export async function run(options: RunOptions): Promise<Figure[]> {
+  const asked = readPeersOptions(options);
+  if (asked.draw !== undefined) return redraw(asked.draw);
+  const record = await measure(options, asked);
+  const { save } = asked;
+  mkdirSync(save, { recursive: true });
+  writeFileSync(join(save, 'peers.json'), `${JSON.stringify(record, undefined, 1)}\n`);
+  writeFileSync(join(save, 'peers.svg'), drawPeers(record));
+  options.tell?.(`${formatPeers(record)}\n${join(save, 'peers.json')}\n\n`);
+  return figuresOf(record);
 }
 
-/** Undefined when restic is not installed. */
-export function startRestic({ root, folder }: CopierOptions): Copier | undefined {
-  const version = versionOf('restic', 'version');
-  if (version === undefined) return undefined;
-  mkdirSync(folder, { recursive: true });
-  const password = join(folder, 'password');
-  writeFileSync(password, 'bench');
-  const own = ['--repo', join(folder, 'repository'), '--password-file', password];
-  const options = [...own, '--cache-dir', join(folder, 'cache'), '--quiet'];
-  run('restic', ['init', '--repository-version', '2', ...options]);
-  return {
-    name: 'restic',
-    about: `restic ${version}, local repository`,
-    copy: () => {
-      const { ms } = run('restic', ['backup', ...options, root]);
-      return Promise.resolve({ ms, sentBytes: undefined });
-    },
-    digest: () => {
-      const target = mkdtempSync(join(folder, 'restored-'));
-      run('restic', ['restore', 'latest', ...options, '--target', target]);
-      const digest = digestTree(join(target, root), { metadata: 'without' });
-      rmSync(target, { recursive: true });
-      return Promise.resolve(digest);
-    },
-    stop: () => Promise.resolve(),
-  };
+function redraw(file: string): Figure[] {
+  const record = recordSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+  writeFileSync(join(dirname(file), 'peers.svg'), drawPeers(record));
+  return figuresOf(record);
 }
 
-function startDaemon(daemon: {
-  readonly folder: string;
-  readonly target: string;
-  readonly port: number;
-}): MeasuredProcess {
-  const { folder, target, port } = daemon;
-  const config = join(folder, 'rsyncd.conf');
-  const owner = process.getuid?.() === 0 ? ['uid = 0', 'gid = 0'] : [];
-  const lines = ['use chroot = no', '[copy]', `path = ${target}`, 'read only = no', ...owner];
-  writeFileSync(config, `${lines.join('\n')}\n`);
-  const address = ['--address', '127.0.0.1', '--port', String(port)];
-  const args = ['--daemon', '--no-detach', '--config', config, ...address];
-  return new MeasuredProcess({ name: 'rsync', command: 'rsync', args, folder });
-}
-
-function answers(port: number): Promise<true | undefined> {
-  return new Promise((resolve) => {
-    const socket = createConnection(port, '127.0.0.1');
-    socket.once('error', () => {
-      resolve(undefined);
+async function measure({ rounds, scale }: RunOptions, asked: PeersAsked): Promise<PeersRecord> {
+  const say = (text: string): void => void process.stderr.write(text);
+  const { seed, copiers, stories } = asked;
+  const bytes = Math.max(...stories.map((story) => story.bytes)) * scale;
+  const network = openNetwork();
+  try {
+    const sourceBytes = bytes * SOURCE_TIMES + SPARE_BYTES;
+    const copiesBytes = bytes * COPIES_TIMES + SPARE_BYTES;
+    const room = { asked: asked.ground, sourceBytes, copiesBytes, say };
+    return await onGrounds(room, async (grounds) => {
+      say(`${grounds.about}; ${network.about}\n`);
+      const played = await play({ stories, rounds, scale, seed, grounds, network, copiers, say });
+      return {
+        bench: 'peers',
+        machine: describeMachine(),
+        scale,
+        seed,
+        rounds,
+        ground: grounds.about,
+        network: network.about,
+        stories: stories.map(({ name, about }) => ({ name, about })),
+        copiers: [...played.copiers].map(([name, about]) => ({ name, about })),
+        samples: [...played.samples],
+      };
     });
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-  });
-}
-
-function versionOf(command: string, argument: string): string | undefined {
-  const { error, stdout } = spawnSync(command, [argument], { encoding: 'utf8' });
-  return error === undefined ? (/\d+\.\d+(\.\d+)?/.exec(stdout)?.[0] ?? 'unknown') : undefined;
-}
-
-function run(command: string, args: readonly string[]): CopyRun & { readonly out: string } {
-  const start = performance.now();
-  const out = execFileSync(command, args, { encoding: 'utf8', maxBuffer: OUTPUT_BYTES_MAX });
-  return { ms: performance.now() - start, sentBytes: undefined, out };
+  } finally {
+    network.close();
+  }
 }

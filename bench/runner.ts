@@ -17,7 +17,8 @@ export interface RunnerIo {
 }
 
 const ALL = 'all';
-const USAGE = 'usage: npm run -s bench -- NAME [--json] [--scale FACTOR] [--rounds COUNT]\n\n';
+const USAGE =
+  'usage: npm run -s bench -- NAME [--json] [--scale FACTOR] [--rounds COUNT] [options of its own]\n\n';
 
 /** Returns the exit code. */
 export async function runBenches(
@@ -31,7 +32,8 @@ export async function runBenches(
       io.out(USAGE + listBenches(benches));
       return ExitCode.ok;
     }
-    const figures = await measure(asked, benches, io);
+    const tell = asked.json ? {} : { tell: io.out };
+    const figures = await measure({ ...asked, given: { ...asked.given, ...tell } }, benches, io);
     const report = { bench: asked.name, machine: describeMachine(), figures };
     io.out(asked.json ? formatJson(report) : formatReport(report));
     return ExitCode.ok;
@@ -55,32 +57,62 @@ interface Asked {
 
 /** Undefined when only the list was asked for. */
 function parse(args: readonly string[], benches: Catalogue): Asked | undefined {
-  const { values, positionals } = parseOptions(args);
-  const [name, ...more] = positionals;
+  const { values, positionals } = parseOptions(args, benches);
+  const [name, ...words] = positionals;
   if (name === undefined) return undefined;
-  if (more.length > 0) throw invalid('give one benchmark, or all');
   if (name !== ALL && !Object.hasOwn(benches, name)) {
     throw invalid(`there is no benchmark ${name}; there are ${Object.keys(benches).join(', ')}`);
   }
+  const bench = benches[name];
+  if (words.length > 0 && bench?.words === undefined) throw invalid('give one benchmark, or all');
+  const own = Object.entries(values.own);
+  const strange = own.find(([option]) => bench?.options?.[option] === undefined);
+  if (strange !== undefined) throw invalid(`${name} has no option --${strange[0]}`);
   const scale = values.scale === undefined ? {} : { scale: positive(values.scale) };
   const rounds = values.rounds === undefined ? {} : { rounds: Math.ceil(positive(values.rounds)) };
-  return { name, json: values.json, given: { ...scale, ...rounds } };
+  const given = own.length === 0 ? {} : { given: values.own };
+  const spoken = words.length === 0 ? {} : { words };
+  return { name, json: values.json, given: { ...scale, ...rounds, ...given, ...spoken } };
 }
 
-function parseOptions(args: readonly string[]): {
-  values: { json: boolean; scale?: string; rounds?: string };
-  positionals: string[];
-} {
+interface Values {
+  readonly json: boolean;
+  readonly scale?: string;
+  readonly rounds?: string;
+  /** Options of benchmarks. */
+  readonly own: Readonly<Record<string, string>>;
+}
+
+function parseOptions(
+  args: readonly string[],
+  benches: Catalogue,
+): { readonly values: Values; readonly positionals: readonly string[] } {
+  const names = Object.values(benches).flatMap(({ options = {} }) => Object.keys(options));
+  const ofBenches = Object.fromEntries(names.map((name) => [name, { type: 'string' as const }]));
   try {
-    return parseArgs({
+    const { values, positionals } = parseArgs({
       args: [...args],
       allowPositionals: true,
       options: {
+        ...ofBenches,
         json: { type: 'boolean', default: false },
         scale: { type: 'string' },
         rounds: { type: 'string' },
       },
     });
+    const { json, scale, rounds, ...rest } = values;
+    const own = Object.entries(rest).filter((pair): pair is [string, string] => {
+      return typeof pair[1] === 'string';
+    });
+    return {
+      values: {
+        json,
+        ...(scale === undefined ? {} : { scale }),
+        ...(rounds === undefined ? {} : { rounds }),
+        own: Object.fromEntries(own),
+      },
+      positionals,
+    };
   } catch (cause) {
     throw invalid(messageOf(cause), cause);
   }
@@ -111,7 +143,11 @@ async function measure(asked: Asked, benches: Catalogue, io: RunnerIo): Promise<
 }
 
 function listBenches(benches: Catalogue): string {
-  const line = ([name, { about, usual }]: [string, Bench]): string =>
-    `  ${name.padEnd(6)} ${about} (${usual.rounds} rounds at scale ${usual.scale})\n`;
-  return `${Object.entries(benches).map(line).join('')}  ${ALL.padEnd(6)} one after the other\n`;
+  const line = ([name, { about, usual, words, options = {} }]: [string, Bench]): string => {
+    const own = Object.entries(options).map(([option, what]) => `      --${option}  ${what}\n`);
+    const spoken = words === undefined ? '' : `      ${words}\n`;
+    const told = `(${usual.rounds} rounds at scale ${usual.scale})`;
+    return `  ${name.padEnd(8)} ${about} ${told}\n${spoken}${own.join('')}`;
+  };
+  return `${Object.entries(benches).map(line).join('')}  ${ALL.padEnd(8)} one after the other\n`;
 }

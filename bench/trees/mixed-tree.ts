@@ -107,7 +107,8 @@ function middleContent(bytes: number, seed: number): Buffer {
   return content;
 }
 
-function writePagedFile(path: string, bytes: number, seed: number): void {
+/** A database's file: see `shapePage`. */
+export function writePagedFile(path: string, bytes: number, seed: number): void {
   const file = openSync(path, 'w');
   try {
     for (let at = 0; at < bytes; at += PAGED_CHUNK_BYTES) {
@@ -131,10 +132,10 @@ function shapePage(page: Buffer, random: Random): void {
 }
 
 /** Whole blocks, at least one. */
-function scaledBytes(bytes: number, scale: number): number {
+export function scaledBytes(bytes: number, scale: number): number {
   return Math.max(1, Math.round((bytes * scale) / STRETCH_BYTES)) * STRETCH_BYTES;
 }
 
-function numbered(index: number, digits: number): string {
+export function numbered(index: number, digits: number): string {
   return String(index).padStart(digits, '0');
 }

@@ -75,7 +75,7 @@ describe('bench runner', () => {
     const never = bench(() => Promise.reject(new Error('was run')));
     const { code, out } = await run([], { never });
     expect(code).toBe(0);
-    expect(out).toContain('never  a test');
+    expect(out).toMatch(/never +a test/);
   });
 
   test('bench options: go to the benchmark in place of its usual ones', async () => {
@@ -85,7 +85,7 @@ describe('bench runner', () => {
       return Promise.resolve([kept]);
     });
     await run(['spy', '--scale', '0.01', '--rounds', '2'], { spy });
-    expect(seen).toEqual([{ rounds: 2, scale: 0.01 }]);
+    expect(seen).toMatchObject([{ rounds: 2, scale: 0.01 }]);
   });
 
   test.each([[['three']], [['one', '--scale', '0']], [['one', '--fast']], [['one', 'two']]])(
