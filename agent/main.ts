@@ -20,6 +20,8 @@ import { runAgent, type RunningAgent } from './agent.js';
 import { createRecipe } from './quiesce/create-recipe.js';
 import type { QuiesceConfig } from './quiesce/recipe.js';
 import { startWatchdog } from './quiesce/watchdog-client.js';
+import { FrameCompressor } from './ship/frame-compressor.js';
+import { HostProcessors } from './ship/host-processors.js';
 import {
   type AgentIdentity,
   enrolIdentity,
@@ -52,6 +54,7 @@ export async function startAgent(configFile: string, log?: Log): Promise<Started
   transport.onStatus(({ type }) => {
     if (type === 'connected' || type === 'reconnected') identity.rotation?.brokerLetIn();
   });
+  const processors = new HostProcessors();
   const closeParts = async (): Promise<void> => {
     await transport.close();
     await watchdog.close();
@@ -65,6 +68,7 @@ export async function startAgent(configFile: string, log?: Log): Promise<Started
           set: set.name,
           spool: { folder: spoolFolder, bytesMax: config.spoolBytesMax },
           windowBytes: config.windowBytesMax,
+          compressor: new FrameCompressor({ setting: config.compression, processors }),
           log: agentLog,
         }),
       recipeOf: (set) =>

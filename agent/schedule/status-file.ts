@@ -8,6 +8,7 @@ import type { AfterimageError } from '../../shared/errors.js';
 import { toPathText } from '../../shared/path-text.js';
 import type { SetParts } from '../pipeline.js';
 import type { RangeState } from '../ranges/range-source.js';
+import type { CompressionState } from '../ship/frame-compressor.js';
 import type { SetRunner, SetRunnerStatus } from './set-runner.js';
 
 const EVERY_MS = 1_000;
@@ -29,6 +30,7 @@ export interface SetStatus {
   /** The replica answers at present. */
   readonly live: boolean;
   /** `chokidar` or `scan`. */
+  /** Which way frames go to the replica, and where to or why; null where there is only one. */
   readonly capture: string;
   /** Newest point known to be committed; 0 for none. */
   readonly point: number;
@@ -47,6 +49,8 @@ export interface SetStatus {
   readonly ranges: RangeState | null;
   readonly error: StatusError | null;
   readonly stalled: StatusError | null;
+  /** Which compression is in use and why; null where nothing is sent. */
+  readonly compression: CompressionState | null;
 }
 
 export interface StatusError {
@@ -86,6 +90,7 @@ export function describeSet({ parts, runner }: StatusSet): SetStatus {
     error: describeError(lastError),
     stalled: describeError(stalled),
   };
+    compression: parts.session.compression ?? null,
 }
 
 function describeError(error: AfterimageError | undefined): StatusError | null {

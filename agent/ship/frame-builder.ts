@@ -18,13 +18,21 @@ export class FrameBuilder {
   readonly #writer = new ByteWriter(BUFFER_BYTES);
   readonly #spare: Buffer[] = [];
   readonly #manifest = new ManifestDigest();
+  readonly #compress: (raw: Uint8Array) => Buffer | undefined;
   readonly #onFrame: (frame: CutFrame) => void;
   #count = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `onFrame` takes each frame as it is cut, also from a timer; it must not throw. */
-  constructor(onFrame: (frame: CutFrame) => void) {
+  /**
+   * `onFrame` takes each frame as it is cut, also from a timer; it must not throw. `compress` gives a
+   * body as it travels, in a new buffer; undefined when it travels as it is.
+   */
+  constructor(
+    onFrame: (frame: CutFrame) => void,
+    compress: (raw: Uint8Array) => Buffer | undefined = (raw) => compressBody(raw),
+  ) {
     this.#onFrame = onFrame;
+    this.#compress = compress;
   }
 
   /** Bytes of records that are in no frame yet. */
@@ -51,7 +59,7 @@ export class FrameBuilder {
     if (recordCount === 0) return;
     const raw = this.#writer.view();
     const rawLength = raw.length;
-    const small = compressBody(raw);
+    const small = this.#compress(raw);
     const body = small ?? this.#takeRaw();
     this.discard();
     this.#onFrame({ recordCount, body, compressed: small !== undefined, rawLength });

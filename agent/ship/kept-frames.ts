@@ -108,13 +108,16 @@ export class KeptFrames {
     return Buffer.isBuffer(frame.stored) ? frame.stored : this.#spool.read(frame.stored);
   }
 
-  /** Bytes on the wire of the frames from `from` up to, not including, `to`. */
-  wireBytes(from: number, to: number): number {
-    let bytes = 0;
+  /** Bytes, on the wire and of content, of the frames from `from` up to, not including, `to`. */
+  bytesOf(from: number, to: number): { readonly wire: number; readonly raw: number } {
+    let wire = 0;
+    let raw = 0;
     for (let sequence = Math.max(from, this.#first); sequence < to; sequence += 1) {
-      bytes += this.get(sequence).wireBytes;
+      const frame = this.get(sequence);
+      wire += frame.wireBytes;
+      raw += frame.rawLength;
     }
-    return bytes;
+    return { wire, raw };
   }
 
   get firstRestarts(): boolean {

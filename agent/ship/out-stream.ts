@@ -6,6 +6,7 @@ import { type AfterimageError, asAfterimageError } from '../../shared/errors.js'
 import type { Ack } from '../../shared/protocol/ack.js';
 import { malformed } from '../../shared/protocol/bytes.js';
 import type { SealingKey } from '../../shared/seal/sealing-key.js';
+import type { FrameCompressor } from './frame-compressor.js';
 import type { CutFrame, KeptFrame, KeptFrames } from './kept-frames.js';
 
 /** Where sealed frames go in the session that lives. */
@@ -14,6 +15,9 @@ export interface OutLink {
   readonly publish: (bytes: Uint8Array) => void;
   readonly windowBytes: number;
 }
+
+/** Learns how fast frames arrive. */
+export type Pace = Pick<FrameCompressor, 'waits' | 'received' | 'interrupt'>;
 
 export class OutStream {
   readonly kept: KeptFrames;
@@ -29,11 +33,17 @@ export class OutStream {
   /** Times that frames were sent again because of a gap. */
   rewinds = 0;
   readonly #onUnreadable: (error: AfterimageError) => void;
+  readonly #pace: Pace;
 
-  /** `onUnreadable`: a frame does not come back from the spool; until all is dropped nothing is sent. */
-  constructor(kept: KeptFrames, onUnreadable: (error: AfterimageError) => void) {
-    this.kept = kept;
-    this.#onUnreadable = onUnreadable;
+  constructor(options: {
+    readonly kept: KeptFrames;
+    readonly pace: Pace;
+    /** A frame does not come back from the spool; until all is dropped nothing is sent. */
+    readonly onUnreadable: (error: AfterimageError) => void;
+  }) {
+    this.kept = options.kept;
+    this.#pace = options.pace;
+    this.#onUnreadable = options.onUnreadable;
   }
 
   /** Bytes of frames that were cut and not yet sent in this session. */
@@ -69,6 +79,7 @@ export class OutStream {
 
   stop(): void {
     this.#link = undefined;
+    this.#pace.interrupt();
   }
 
   /** What is kept has changed altogether: sends it from its first frame. */
@@ -82,7 +93,12 @@ export class OutStream {
     if (ack.next > this.#sendNext && ack.next > this.kept.next) throw malformed('frames acked');
     if (ack.received >= ack.next || ack.durable > ack.received) throw malformed('acks disagree');
     if (ack.next < this.kept.first && !this.kept.firstRestarts) return;
-    this.#received = Math.max(this.#received, ack.received);
+    if (ack.received > this.#received) {
+      this.#pace.received(
+        this.kept.bytesOf(this.#received + 1, Math.min(ack.received + 1, this.kept.next)),
+      );
+      this.#received = ack.received;
+    }
     this.#arrivedNext = Math.max(this.#arrivedNext, ack.next);
     if (this.#sendNext < this.#arrivedNext) this.#sendFrom(this.#arrivedNext);
     if (ack.gap) this.#onGap(ack);
@@ -98,7 +114,10 @@ export class OutStream {
     while (this.#sendNext < this.kept.next) {
       const frame = this.kept.get(this.#sendNext);
       const full = this.#inFlightBytes + frame.wireBytes > link.windowBytes;
-      if (full && this.#inFlightBytes > 0) return;
+      if (full && this.#inFlightBytes > 0) {
+        this.#pace.waits(true);
+        return;
+      }
       const body = this.#bodyOf(frame);
       if (body === undefined) return;
       const { bytes, counter } = link.seal.seal({
@@ -116,6 +135,7 @@ export class OutStream {
       this.#unsentBytes -= frame.wireBytes;
       link.publish(bytes);
     }
+    this.#pace.waits(false);
   }
 
   /** Undefined when it cannot be read, which was said. */
@@ -145,11 +165,11 @@ export class OutStream {
 
   #sendFrom(sequence: number): void {
     this.#sendNext = sequence;
-    this.#unsentBytes = this.kept.wireBytes(sequence, this.kept.next);
+    this.#unsentBytes = this.kept.bytesOf(sequence, this.kept.next).wire;
     this.#count();
   }
 
   #count(): void {
-    this.#inFlightBytes = this.kept.wireBytes(this.#received + 1, this.#sendNext);
+    this.#inFlightBytes = this.kept.bytesOf(this.#received + 1, this.#sendNext).wire;
   }
 }

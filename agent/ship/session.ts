@@ -6,6 +6,7 @@ import type { AfterimageError } from '../../shared/errors.js';
 import type { Watch } from '../../shared/protocol/ack.js';
 import type { EndRecord, SyncRecord } from '../../shared/protocol/records.js';
 import type { Divergence } from '../../shared/protocol/sync-outcome.js';
+import type { CompressionState } from './frame-compressor.js';
 import type { LaneStatus } from './set-lane.js';
 
 /** What the agent remembers of a set, for HELLO (R13). */
@@ -92,6 +93,8 @@ export interface SetSession {
   manifestDigest(end?: EndRecord): Buffer;
   /** Bytes handed to the transport so far, headers included. */
   readonly sentBytes: number;
+  /** How frames are compressed, and why; undefined where they are not made. */
+  readonly compression?: CompressionState;
   has(digests: Uint8Array): Promise<Uint8Array>;
   signature(request: {
     readonly node: number;

@@ -10,7 +10,9 @@ import type { Ack, Watch } from '../../shared/protocol/ack.js';
 import type { EndRecord, SyncRecord } from '../../shared/protocol/records.js';
 import { checkWireName } from '../../shared/protocol/subject.js';
 import { FrameBuilder } from './frame-builder.js';
+import { type CompressionState, FrameCompressor } from './frame-compressor.js';
 import { type CutFrame, KeptFrames } from './kept-frames.js';
+import type { OpenSync, SaidAtHello } from './open-sync.js';
 import { OutStream } from './out-stream.js';
 import type { LiveSession } from './say-hello.js';
 import type { AgentPosition, HelloOutcome, SessionEvent, SetSession } from './session.js';
@@ -29,21 +31,14 @@ export interface SetSessionOptions extends Omit<SetLinkOptions, 'windowBytes'> {
   readonly windowBytes?: number;
   /** Bytes of unacknowledged frames kept in memory before the spool is used. */
   readonly memoryBytesMax?: number;
+  /** `auto` unless told, by what this one measures. */
+  readonly compressor?: FrameCompressor;
 }
 
 const WINDOW_BYTES = 4 * 1024 * 1024;
 const MEMORY_BYTES_MAX = 48 * 1024 * 1024;
 /** Frames cut but not sent, before `write` waits. */
 const UNSENT_BYTES_MAX = 4 * FRAME_TARGET_BYTES;
-
-/** The sync whose `begin` was written and whose fate is not known. */
-interface OpenSync {
-  readonly sync: number;
-  /** Sequence of its first frame, and of its last once `end` was written. */
-  begin: number;
-  end: number | null;
-  sealed: boolean;
-}
 
 export function createSetSession(options: SetSessionOptions): SetSession {
   checkWireName('set', options.set);
@@ -57,6 +52,7 @@ class Session implements SetSession, LinkOwner {
   readonly #spool: Spool;
   readonly #out: OutStream;
   readonly #builder: FrameBuilder;
+  readonly #compressor: FrameCompressor;
   readonly #link: SetLink;
   readonly #questions: SetQuestions;
   readonly #listeners = new Set<(event: SessionEvent) => void>();
@@ -74,9 +70,13 @@ class Session implements SetSession, LinkOwner {
     this.#windowBytes = options.windowBytes ?? WINDOW_BYTES;
     this.#spool = new Spool(options.spool);
     const memoryBytesMax = options.memoryBytesMax ?? MEMORY_BYTES_MAX;
-    const builder = new FrameBuilder((frame) => {
-      this.#keep(frame);
-    });
+    this.#compressor = options.compressor ?? new FrameCompressor();
+    const builder = new FrameBuilder(
+      (frame) => {
+        this.#keep(frame);
+      },
+      (raw) => this.#compressor.compress(raw),
+    );
     this.#builder = builder;
     const kept = new KeptFrames({
       spool: this.#spool,
@@ -85,8 +85,12 @@ class Session implements SetSession, LinkOwner {
         builder.recycle(body);
       },
     });
-    this.#out = new OutStream(kept, (error) => {
-      this.#unreadable(error);
+    this.#out = new OutStream({
+      kept,
+      pace: this.#compressor,
+      onUnreadable: (error) => {
+        this.#unreadable(error);
+      },
     });
     const link = new SetLink({ ...options, windowBytes: this.#windowBytes }, this);
     this.#link = link;
@@ -103,6 +107,9 @@ class Session implements SetSession, LinkOwner {
   }
   get sentBytes(): number {
     return this.#link.sentBytes;
+  }
+  get compression(): CompressionState {
+    return this.#compressor.state;
   }
   get lane(): LaneStatus {
     return this.#link.lane;
@@ -386,10 +393,4 @@ class Session implements SetSession, LinkOwner {
       }
     }
   }
-}
-
-/** What a HELLO was said about; the answer is about no more than that. */
-interface SaidAtHello {
-  readonly open: OpenSync | null;
-  readonly endedSync: number | undefined;
 }

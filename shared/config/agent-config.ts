@@ -72,6 +72,7 @@ export const agentConfigSchema = z
     spool_bytes_max: byteCount({ min: 16 * MIB }).prefault(4 * GIB),
     dedup_bytes_max: byteCount({ min: MIB, max: 4 * GIB }).prefault(512 * MIB),
     sets: z.array(setSchema).min(1),
+    compression: z.union([z.enum(['auto', 'none']), z.int().min(1).max(19)]).default('auto'),
   })
   .superRefine((config, context) => {
     checkNames(config.sets, context);
@@ -118,6 +119,8 @@ export interface AgentConfig {
 }
 
 /** @throws AfterimageError `config-unreadable`, `config-invalid` */
+  /** A number is zstd's level, for all that can be compressed. */
+  readonly compression: 'auto' | 'none' | number;
 export function readAgentConfig(file: string): AgentConfig {
   return toConfig(readConfig(file, agentConfigSchema), dirname(resolve(file)));
 }
@@ -146,6 +149,7 @@ function toConfig(file: AgentFile, folder: string): AgentConfig {
 function toSet(set: SetFile): SetConfig {
   return {
     name: set.name,
+    compression: file.compression,
     roots: set.roots.map((root) => ({ name: rootName(root), path: rootPath(root) })),
     include: set.include,
     exclude: set.exclude,

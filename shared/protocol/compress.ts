@@ -1,28 +1,32 @@
 /**
- * Compression of a frame's body: zstd level 1 when a look at the bytes says that it pays. Bytes
- * that are already compressed or encrypted cost more to try than they give.
+ * Compression of a frame's body with zstd, when a look at the bytes says that it pays. Bytes that are
+ * already compressed or encrypted cost more to try than they give.
  */
 import zstd from 'zstd-napi/binding.js';
 import { malformed } from './bytes.js';
 
 /** Bits per byte above which the sample counts as not compressible. */
-const ENTROPY_BITS_MAX = 7.2;
+export const DENSE_BITS = 7.2;
 const SAMPLE_BYTES = 1024;
 const SAMPLE_RUNS = 8;
 /** Shorter bodies travel as they are: there is nothing to gain. */
-const COMPRESS_BYTES_MIN = 256;
-const LEVEL = 1;
+export const COMPRESS_BYTES_MIN = 256;
 
 const compressor = new zstd.CCtx();
 const decompressor = new zstd.DCtx();
 let scratch = Buffer.allocUnsafe(0);
 
 /** The body as one zstd frame, or undefined when it travels better as it is. A new buffer. */
-export function compressBody(raw: Uint8Array): Buffer | undefined {
-  if (raw.length < COMPRESS_BYTES_MIN || sampledEntropy(raw) > ENTROPY_BITS_MAX) return undefined;
+export function compressBody(raw: Uint8Array, level = 1): Buffer | undefined {
+  if (raw.length < COMPRESS_BYTES_MIN || sampledEntropy(raw) > DENSE_BITS) return undefined;
+  return compressAt(raw, level);
+}
+
+/** The same without a look at the bytes first. Levels are zstd's, 1 to 19. */
+export function compressAt(raw: Uint8Array, level: number): Buffer | undefined {
   const bound = zstd.compressBound(raw.length);
   if (scratch.length < bound) scratch = Buffer.allocUnsafe(bound);
-  const length = compressor.compress(scratch, raw, LEVEL);
+  const length = compressor.compress(scratch, raw, level);
   if (length > raw.length - (raw.length >>> 4)) return undefined;
   return Buffer.from(scratch.subarray(0, length));
 }
