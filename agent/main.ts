@@ -68,6 +68,7 @@ export async function startAgent(configFile: string, log?: Log): Promise<Started
           set: set.name,
           spool: { folder: spoolFolder, bytesMax: config.spoolBytesMax },
           windowBytes: config.windowBytesMax,
+          direct: config.direct,
           compressor: new FrameCompressor({ setting: config.compression, processors }),
           log: agentLog,
         }),

@@ -25,6 +25,7 @@ import { CertificateKeys } from './certify/certificate-keys.js';
 import { CertificateLog } from './certify/certificate-log.js';
 import { Certifier } from './certify/certifier.js';
 import { type OwnBroker, runOwnBroker } from './broker/own-broker.js';
+import { directListen } from './receive/direct-addresses.js';
 import { createReceiver } from './receive/receiver.js';
 import { Retention } from './retain/retention.js';
 import { runRetention } from './retain/retention-clock.js';
@@ -131,6 +132,7 @@ export async function runReplica(
       },
       catalog,
       openSet: house.openFor,
+      direct: directListen(config),
       log,
       clock,
     });

@@ -9,6 +9,7 @@ import { toPathText } from '../../shared/path-text.js';
 import type { SetParts } from '../pipeline.js';
 import type { RangeState } from '../ranges/range-source.js';
 import type { CompressionState } from '../ship/frame-compressor.js';
+import type { LaneStatus } from '../ship/set-lane.js';
 import type { SetRunner, SetRunnerStatus } from './set-runner.js';
 
 const EVERY_MS = 1_000;
@@ -29,6 +30,8 @@ export interface SetStatus {
   readonly activity: SetRunnerStatus['activity'];
   /** The replica answers at present. */
   readonly live: boolean;
+  /** Which way frames go to the replica, and where to or why; null where there is only one. */
+  readonly lane: LaneStatus | null;
   /** `chokidar` or `scan`. */
   /** Which way frames go to the replica, and where to or why; null where there is only one. */
   readonly capture: string;
@@ -71,6 +74,7 @@ export function describeSet({ parts, runner }: StatusSet): SetStatus {
     name: parts.name,
     activity,
     live: parts.session.live,
+    lane: parts.session.lane ?? null,
     capture,
     point: facts.point,
     lastSyncMs: lastSyncMs ?? null,

@@ -70,6 +70,7 @@ export const agentConfigSchema = z
     broker: z.string().min(1).optional(),
     window_bytes_max: byteCount({ min: 256 * 1024, max: 16 * MIB }).prefault(4 * MIB),
     spool_bytes_max: byteCount({ min: 16 * MIB }).prefault(4 * GIB),
+    direct: z.enum(['auto', 'never']).default('auto'),
     dedup_bytes_max: byteCount({ min: MIB, max: 4 * GIB }).prefault(512 * MIB),
     sets: z.array(setSchema).min(1),
     compression: z.union([z.enum(['auto', 'none']), z.int().min(1).max(19)]).default('auto'),
@@ -114,6 +115,8 @@ export interface AgentConfig {
   readonly broker: string | undefined;
   readonly windowBytesMax: number;
   readonly spoolBytesMax: number;
+  /** Whether frames may go to the replica past the broker. */
+  readonly direct: 'auto' | 'never';
   readonly dedupBytesMax: number;
   readonly sets: readonly SetConfig[];
 }
@@ -141,6 +144,7 @@ function toConfig(file: AgentFile, folder: string): AgentConfig {
     broker: file.broker,
     windowBytesMax: file.window_bytes_max,
     spoolBytesMax: file.spool_bytes_max,
+    direct: file.direct,
     dedupBytesMax: file.dedup_bytes_max,
     sets: file.sets.map(toSet),
   };

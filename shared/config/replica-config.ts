@@ -1,6 +1,7 @@
 /** The replica's configuration: where it keeps copies, where it listens, and its bounds. */
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
+import { DIRECT_ADDRESSES_MAX } from '../protocol/hello.js';
 import { isWireName } from '../protocol/subject.js';
 import { byteCount, duration } from './quantity.js';
 import { parseConfig, readConfig } from './read-config.js';
@@ -20,6 +21,7 @@ const address = z
 
 /** Each has a database and a few open files on the replica. */
 const SETS_PER_AGENT_MAX = 100;
+const ANY_HOST = '0.0.0.0';
 const OWN_BROKER_ADDRESS = '127.0.0.1:4222';
 const ownBrokerKeys = ['listen', 'public_url', 'binary', 'tls_cert_file', 'tls_key_file'] as const;
 
@@ -70,12 +72,27 @@ const scrubSchema = z.strictObject({
   bytes_per_second_max: byteCount({ min: 1024 }).prefault('16 MiB'),
 });
 
+/** A host, with the port that leads here when it is not the one listened at. */
+const reachable = z
+  .string()
+  .refine((text) => toReachable(text) !== undefined, 'a host or host:port')
+  .meta({ type: 'host or host:port' });
+
+const directSchema = z.union([
+  z.literal('never'),
+  z.strictObject({
+    listen: address.optional(),
+    advertise: z.array(reachable).min(1).max(DIRECT_ADDRESSES_MAX).optional(),
+  }),
+]);
+
 /** The file as an operator writes it; `docs/reference/config.md` lists every key. */
 export const replicaConfigSchema = z.strictObject({
   data_folder: path,
   listen: address.default('127.0.0.1:9470'),
   log_level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   broker: brokerSchema.prefault({}),
+  direct: directSchema.prefault({}),
   tenant: wireName.default('default'),
   restore_roots: z.array(absolutePath).default([]),
   quotas: quotasSchema.prefault({}),
@@ -102,6 +119,14 @@ export type BrokerConfig =
       readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
     };
 
+/** Where agents may send frames past the broker. */
+export interface DirectConfig {
+  readonly listen: Address;
+  /** What agents are told; undefined for what the machine finds out. No port: the one listened at. */
+  readonly advertise:
+    readonly { readonly host: string; readonly port: number | undefined }[] | undefined;
+}
+
 export interface ReplicaConfig {
   /** Absolute; relative ones are relative to the file. */
   readonly dataFolder: string;
@@ -109,6 +134,8 @@ export interface ReplicaConfig {
   readonly listen: Address;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly broker: BrokerConfig;
+  /** Undefined for nowhere. */
+  readonly direct: DirectConfig | undefined;
   readonly tenant: string;
   /** The replica restores only below these (R22). */
   readonly restoreRoots: readonly string[];
@@ -163,6 +190,7 @@ function toConfig(file: ReplicaFile, folder: string): ReplicaConfig {
     listen: toAddress(file.listen),
     logLevel: file.log_level,
     broker: toBroker(file.broker, folder),
+    direct: toDirect(file),
     tenant: file.tenant,
     restoreRoots: file.restore_roots.map((root) => resolve(root)),
     quotas: {
@@ -176,6 +204,26 @@ function toConfig(file: ReplicaFile, folder: string): ReplicaConfig {
       everyMs: file.scrub.every === 'never' ? Infinity : file.scrub.every,
       bytesPerSecondMax: file.scrub.bytes_per_second_max,
     },
+  };
+}
+
+function toReachable(
+  text: string,
+): { readonly host: string; readonly port: number | undefined } | undefined {
+  const given = parseAddress(text);
+  if (given !== undefined && !/^[^[].*:.*:/.test(text)) return given.port === 0 ? undefined : given;
+  const host = text.replace(/^\[(.*)\]$/, '$1');
+  return /^[\w.:%-]+$/.test(host) ? { host, port: undefined } : undefined;
+}
+
+/** An own broker that listens on loopback alone says how far the replica is meant to be reached. */
+function toDirect({ direct, broker }: ReplicaFile): DirectConfig | undefined {
+  if (direct === 'never') return undefined;
+  const { host } = toAddress(broker.listen ?? OWN_BROKER_ADDRESS);
+  const usual = { host: broker.url === undefined ? host : ANY_HOST, port: 0 };
+  return {
+    listen: direct.listen === undefined ? usual : toAddress(direct.listen),
+    advertise: direct.advertise?.flatMap((text) => toReachable(text) ?? []),
   };
 }
 

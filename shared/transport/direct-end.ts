@@ -46,6 +46,7 @@ export class DirectEnd implements Transport {
   #closed = false;
   #everConnected = false;
   #asked = 0;
+  #whyBroken = '';
 
   constructor(options: DirectEndOptions) {
     this.#options = options;
@@ -53,6 +54,11 @@ export class DirectEnd implements Transport {
 
   get connected(): boolean {
     return this.#socket !== undefined;
+  }
+
+  /** Why the last connection ended. */
+  get whyBroken(): string {
+    return this.#whyBroken;
   }
 
   /** Bytes that the system has not taken yet. */
@@ -178,20 +184,15 @@ export class DirectEnd implements Transport {
     socket.resume();
   }
 
-  /** The connection is over, or only this one of it; why is for whoever overrides `broke`. */
+  /** Ends the connection, or only this one of it, and tells it as a break. */
   detach(why: string, which = this.#socket): void {
     if (this.#socket === undefined || which !== this.#socket) {
       which?.destroy();
       return;
     }
     this.#letGo()?.destroy();
-    this.broke(why);
+    this.#whyBroken = why;
     this.#tell({ type: 'disconnected' });
-  }
-
-  /** Called before a break is told. */
-  protected broke(why: string): void {
-    void why;
   }
 
   protected get closed(): boolean {

@@ -1,5 +1,6 @@
 /**
- * What carries messages: NATS in production, memory in deterministic tests, a direct stream later.
+ * What carries messages: NATS in production, beside it a direct stream where the replica
+ * can be reached, memory in deterministic tests.
  * At-most-once, ordered per subject and publisher while connected; anything may be lost when a
  * connection breaks. Everything above assumes no more than that. One contract suite
  * (`test/contract/transport`) runs on every implementation.
