@@ -8,6 +8,7 @@ import type { AgentPosition } from './ship/session.js';
 import { BasisTable } from './state/basis-table.js';
 import { BlockRow, ROW_BLOCKS } from './state/block-row.js';
 import { DigestTable } from './state/digest-table.js';
+import { FileCount } from './state/file-count.js';
 import { Flight, type FlightRow } from './state/flight.js';
 import { NodeTable } from './state/node-table.js';
 import { StateDatabase } from './state/state-database.js';
@@ -24,6 +25,8 @@ export interface CommittedPoint {
 export class AgentState {
   readonly nodes: NodeTable;
   readonly digests: DigestTable;
+  /** Nodes other than folders. */
+  readonly files: FileCount;
   /** Which look the digest rows of a node are of. */
   readonly bases: BasisTable;
   readonly #base: StateDatabase;
@@ -36,10 +39,11 @@ export class AgentState {
   /** What the replica committed and could not be stored here yet. */
   #unstored: CommittedPoint | undefined;
 
-  /** Opens or makes the database; takes back a sync that a crash left open. */
+  /** Opens or makes the database. A sync that a crash left in flight still is: see `flight`. */
   constructor(path: string) {
     this.#base = new StateDatabase(path);
-    this.nodes = new NodeTable(this.#base);
+    this.files = new FileCount(this.#base);
+    this.nodes = new NodeTable(this.#base, this.files);
     this.digests = new DigestTable(this.#base);
     this.bases = new BasisTable(this.#base);
     this.#flight = new Flight(this.#base);
@@ -47,9 +51,7 @@ export class AgentState {
     for (const { id, dev } of this.#sql.devices.all()) this.#devices.set(dev, id);
     const newest = this.#sql.newestNode.get() ?? 1;
     this.#nextNode = Math.max(this.#base.metaNumber('nextNode'), newest + 1);
-    if (this.#flight.current !== undefined && this.#flight.current.phase !== 'ended') {
-      while (this.#flight.dropStep());
-    }
+    this.files.load(this.#flight.current?.phase === 'ended' ? 'ended' : 'committed');
   }
 
   get flight(): FlightRow | undefined {
@@ -107,6 +109,7 @@ export class AgentState {
   /** Stores that the sync's `end` is about to be sent; durable on return. */
   endSync(manifest: Buffer): void {
     this.#base.setMeta('nextNode', this.#nextNode);
+    this.files.keep('ended');
     this.#flight.end(manifest);
   }
 
@@ -130,6 +133,7 @@ export class AgentState {
   keepUnsent(): void {
     this.#flight.settle(() => {
       this.#base.setMeta('nextNode', this.#nextNode);
+      this.files.keep('committed');
     });
   }
 
@@ -137,8 +141,8 @@ export class AgentState {
   async dropSync(slice: TimeSlice): Promise<void> {
     this.#unstored = undefined;
     this.#base.commit();
-    while (this.#flight.dropStep()) await slice.breathe();
-    this.nodes.countAnew();
+    while (this.#flight.dropStep()) await (this.#base.breathe() ?? slice.breathe());
+    this.files.load('committed');
     this.#base.setMeta('nextNode', this.#nextNode);
     this.#base.commit();
   }
@@ -297,6 +301,7 @@ export class AgentState {
       this.#base.writing();
       this.#base.db.exec(`DELETE FROM ${table}`);
     }
+    this.files.clear();
     this.#base.commit();
   }
 
@@ -319,11 +324,17 @@ export class AgentState {
     this.#base.setMeta('point', committed.point);
     this.#base.setMeta('chain', committed.chain);
     this.#base.setMeta('nextNode', this.#nextNode);
+    this.files.keep('committed');
   }
 
-  /** Between units of work: commits what has gathered once it is much. */
-  breathe(): void {
-    this.#base.breathe();
+  /** Between units of work: commits what has gathered once it is much. Nothing must change while it lasts. */
+  breathe(): Promise<void> | undefined {
+    return this.#base.breathe();
+  }
+
+  /** Before `endSync`: what that flushes is then little, and holds up nothing. */
+  flushAhead(): Promise<void> {
+    return this.#base.flushAhead();
   }
 
   flush(): void {

@@ -2,16 +2,19 @@
  * Which digests the replica has, as far as the agent knows: those of the state it committed and
  * those sent in the sync in flight. The table's hits are hints; the state's row decides (R27).
  */
-import { createDedupTable } from '../../shared/hash/dedup-table.js';
-import type { DedupTable } from '../../shared/hash/hash-core.js';
+import { createDedupTable, type BulkDedupTable } from '../../shared/hash/dedup-table.js';
+import { DIGEST_BYTES } from '../../shared/limits.js';
 import type { TimeSlice } from '../../shared/time-slice.js';
 import type { AgentState } from '../state.js';
+import { ROW_BLOCKS } from '../state/block-row.js';
 
 const ROWS_A_PAGE = 100;
+/** Digests that the table takes at once: what a page of rows holds. */
+const GATHERED_MAX = ROWS_A_PAGE * ROW_BLOCKS;
 
 export class DedupIndex {
   readonly #state: AgentState;
-  readonly #table: DedupTable;
+  readonly #table: BulkDedupTable;
   /** Digests that the replica said it lacks although it was thought to have them. */
   readonly #distrusted = new Set<string>();
 
@@ -26,15 +29,21 @@ export class DedupIndex {
 
   /** Takes in the digests of the committed state. */
   async fill(slice: TimeSlice): Promise<void> {
+    const digests = Buffer.allocUnsafe(GATHERED_MAX * DIGEST_BYTES);
+    const locators = new Float64Array(GATHERED_MAX);
     let afterRow: number | undefined = 0;
     while (afterRow !== undefined) {
+      let count = 0;
       afterRow = this.#state.digests.visit(
         { afterRow, rowsMax: ROWS_A_PAGE },
         (digest, locator) => {
-          this.#table.set(digest, locator);
+          digests.set(digest, count * DIGEST_BYTES);
+          locators[count++] = locator;
         },
       );
-      await slice.breathe();
+      this.#table.setMany(digests.subarray(0, count * DIGEST_BYTES), locators.subarray(0, count));
+      const rest = slice.breathe();
+      if (rest !== undefined) await rest;
     }
   }
 

@@ -15,7 +15,6 @@ export class Pause {
   /** Throws the signal's reason once it is aborted. Only where rows and undo images are whole. */
   breathe(): Promise<void> | undefined {
     this.#signal.throwIfAborted();
-    this.#state.breathe();
-    return this.slice.breathe();
+    return this.#state.breathe() ?? this.slice.breathe();
   }
 }

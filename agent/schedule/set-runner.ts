@@ -7,13 +7,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { SetConfig } from '../../shared/config/agent-config.js';
 import { AfterimageError, asAfterimageError } from '../../shared/errors.js';
 import { type Divergence, REQUESTS_MAX } from '../../shared/protocol/sync-outcome.js';
-import { TimeSlice } from '../../shared/time-slice.js';
 import type { CaptureReport, CaptureSource } from '../capture/capture-source.js';
 import { syncSet, type SetParts, type SyncResult } from '../pipeline.js';
 import type { Operation } from '../plan/sync-report.js';
 import { orStopped } from '../plan/stoppable-session.js';
 import type { AgentPosition, HelloOutcome, SessionEvent } from '../ship/session.js';
-import { adoptReplica } from '../state/adopt-replica.js';
+import { type Diverged, readState, settleHello, takeReplicaState } from './begin-set.js';
 import { CaptureLog } from './capture-log.js';
 import { closeAll } from './close-all.js';
 import { Lookout } from './lookout.js';
@@ -43,8 +42,6 @@ export interface SetRunnerOptions {
   readonly parts: SetParts;
   readonly capture: CaptureSource;
 }
-
-type Diverged = Extract<HelloOutcome, { type: 'diverged' }>;
 
 export class SetRunner {
   readonly #config: SetConfig;
@@ -141,11 +138,12 @@ export class SetRunner {
   }
 
   #close(): Promise<void> {
-    const { session, state, journal, log } = this.#parts;
+    const { session, engine, state, journal, log } = this.#parts;
     return closeAll(log, [
       () => this.#capture.stop(),
       () => this.#lookout.close(),
       () => session.close(),
+      () => engine.close?.(),
       () => {
         this.#facts.close();
       },
@@ -171,14 +169,17 @@ export class SetRunner {
     }
   }
 
-  /** Until the set's state is read and the first HELLO is answered and obeyed, however often it fails. */
+  /** Until the first HELLO is answered and obeyed and the set's state is read, however often it fails. */
   async #untilBegun(): Promise<void> {
-    const { session, state, index } = this.#parts;
+    const { session, state } = this.#parts;
     while (!this.#stop.signal.aborted) {
       try {
-        await index.fill(new TimeSlice());
+        // First of all: a large state takes a while to read, and who asks for a sync is heard.
         this.#hello ??= session.start(() => this.#position());
-        await this.#settleHello(await orStopped(this.#hello, this.#stop.signal));
+        const outcome = await orStopped(this.#hello, this.#stop.signal);
+        this.#diverged = (await settleHello(this.#parts, outcome)) ?? this.#diverged;
+        await readState(this.#parts);
+        this.#files = state.files.value ?? 0;
         const first = state.committed.point === 0;
         this.#times = { ...this.#times, failures: 0, last: undefined, first };
         return;
@@ -201,19 +202,6 @@ export class SetRunner {
     const nowMs = this.#parts.clock.now();
     const sinceMs = Math.min(this.#coveringMs ?? nowMs, this.#times.changedMs ?? nowMs);
     return Math.max(0, Math.round(nowMs - sinceMs));
-  }
-
-  /** What the first HELLO says of a sync that a crash left ended, and of the state itself. */
-  async #settleHello(outcome: HelloOutcome): Promise<void> {
-    const { state, index } = this.#parts;
-    if (outcome.type === 'roll-forward') {
-      state.commitSync(outcome);
-      await index.fill(new TimeSlice());
-      this.#parts.log.info('the replica had committed the last sync', { point: outcome.point });
-      return;
-    }
-    if (state.flight !== undefined) await state.dropSync(new TimeSlice());
-    if (outcome.type === 'diverged') this.#diverged = outcome;
   }
 
   /** Whatever a sync fails with, the set says so and tries again: only a stop ends it. */
@@ -262,7 +250,7 @@ export class SetRunner {
       });
       this.#learn(result, { operation, tookMs: clock.now() - syncMs });
       this.#succeeded(result, before);
-      this.#files = this.#parts.state.nodes.countFiles();
+      this.#files = this.#parts.state.files.value ?? 0;
     } catch (error) {
       for (const request of requests) this.#asked.add(request);
       this.#failed(asAfterimageError(error), before);
@@ -286,21 +274,11 @@ export class SetRunner {
     this.#times = { ...this.#times, scanMs };
   }
 
-  /** Takes the state from the replica; the next point says so, whatever becomes of this process. */
   async #adoptIfDiverged(): Promise<void> {
     const diverged = this.#diverged;
     if (diverged === undefined) return;
-    const { state, session, index, log } = this.#parts;
-    const { point, reason } = diverged;
     this.#activity = 'comparing';
-    log.warn('agent and replica remember different histories; everything is compared', {
-      point,
-      reason,
-    });
-    const slice = new TimeSlice();
-    state.beginHealing(reason);
-    await adoptReplica(state, session, { committed: diverged, slice });
-    await index.fill(slice);
+    await takeReplicaState(this.#parts, diverged);
     // Another HELLO may have told of another state meanwhile.
     if (this.#diverged === diverged) this.#diverged = undefined;
   }

@@ -37,8 +37,7 @@ export async function adoptReplica(
   while (cursor !== null) {
     const page: Awaited<ReturnType<SetSession['listState']>> = await session.listState(cursor);
     for (const record of decodeRecords(page.records)) take(state, rows, record);
-    state.breathe();
-    await at.slice.breathe();
+    await (state.breathe() ?? at.slice.breathe());
     cursor = page.next;
   }
   rows.flush();

@@ -110,7 +110,9 @@ function prepare(db: Database) {
     byId: db.prepare<[number], Buffer>('SELECT bytes FROM digest WHERE id = ?').pluck(),
     page: db
       .prepare<[number, number], [number, Buffer]>(
-        'SELECT id, bytes FROM digest WHERE id > ? ORDER BY id LIMIT ?',
+        // Without the fingerprints of pages, which come last.
+        `SELECT id, substr(bytes, 1, ${1 + ROW_BLOCKS * DIGEST_BYTES}) FROM digest
+         WHERE id > ? ORDER BY id LIMIT ?`,
       )
       .raw(),
     write: db

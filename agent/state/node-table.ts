@@ -1,6 +1,7 @@
 /** Nodes and their names, with the undo image of every row that the sync in flight changes. */
 import type { Database, Statement } from 'better-sqlite3';
 import { nodeKinds, type NodeKind } from '../../shared/protocol/records.js';
+import type { FileCount } from './file-count.js';
 import type { StateDatabase } from './state-database.js';
 
 export interface NodeRow {
@@ -48,11 +49,11 @@ const columns = 'id, kind, identity, status, size, target, xattrs, dirty, fresh'
 export class NodeTable {
   readonly #base: StateDatabase;
   readonly #sql: ReturnType<typeof prepare>;
-  /** Undefined until it is counted: on a large set that takes a while. */
-  #files: number | undefined;
+  readonly #files: FileCount;
 
-  constructor(base: StateDatabase) {
+  constructor(base: StateDatabase, files: FileCount) {
     this.#base = base;
+    this.#files = files;
     this.#sql = prepare(base.db);
   }
 
@@ -100,21 +101,10 @@ export class NodeTable {
     return this.#sql.places.all(node);
   }
 
-  /** Nodes other than folders. */
-  countFiles(): number {
-    this.#files ??= this.#sql.countFiles.get() ?? 0;
-    return this.#files;
-  }
-
-  /** Rows came or went by other ways. */
-  countAnew(): void {
-    this.#files = undefined;
-  }
-
   insert(row: NodeRow): void {
     this.#base.writing();
     this.#sql.insert.run(...toRaw(row));
-    if (this.#files !== undefined && row.kind !== 'folder') this.#files += 1;
+    if (row.kind !== 'folder') this.#files.add(1);
   }
 
   update(row: NodeRow): void {
@@ -124,12 +114,9 @@ export class NodeTable {
   }
 
   delete(id: number): void {
-    if (this.#files !== undefined) {
-      const kind = this.get(id)?.kind;
-      if (kind !== undefined && kind !== 'folder') this.#files -= 1;
-    }
     this.#keepNode(id);
-    this.#sql.delete.run(id);
+    const kind = this.#sql.delete.get(id);
+    if (kind !== undefined && nodeKinds[kind] !== 'folder') this.#files.add(-1);
   }
 
   /** Gives a node a name. Returns the node that had it before. */
@@ -192,15 +179,12 @@ function prepare(db: Database) {
     places: db.prepare<[number], { parent: number; name: Buffer }>(
       'SELECT parent, name FROM entry WHERE node = ?',
     ),
-    countFiles: db
-      .prepare<[], number>(`SELECT count(*) FROM node WHERE kind <> ${nodeKinds.indexOf('folder')}`)
-      .pluck(),
     insert: db.prepare(`INSERT INTO node (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`),
     update: db.prepare(
       `UPDATE node SET kind = ?, identity = ?, status = ?, size = ?, target = ?, xattrs = ?,
          dirty = ?, fresh = ? WHERE id = ?`,
     ),
-    delete: db.prepare('DELETE FROM node WHERE id = ?'),
+    delete: db.prepare<[number], number>('DELETE FROM node WHERE id = ? RETURNING kind').pluck(),
     link: db.prepare('INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?)'),
     unlink: db.prepare('DELETE FROM entry WHERE parent = ? AND name = ?'),
     keepNode: db.prepare('INSERT OR IGNORE INTO undo_node SELECT * FROM node WHERE id = ?'),

@@ -4,17 +4,27 @@
  */
 import Database from 'better-sqlite3';
 import { randomBytes } from 'node:crypto';
+import { open } from 'node:fs/promises';
 import { AfterimageError } from '../../shared/errors.js';
+import { Checkpointer } from './checkpointer.js';
 import { basisSchema, STATE_VERSION, stateSchema } from './schema.js';
 
 /** Writes gathered in one transaction before `breathe` commits it. */
 const WRITES_MAX = 8_000;
+/** Of 8 KiB. SQLite brings a log of so many into the database by itself, holding up the agent. */
+const LOG_PAGES = { alone: 2_000, besideThread: 16_000 } as const;
+/** Rows whose flush holds up the agent for a few milliseconds at most. */
+const FLUSHED_AT_ONCE = 500;
 
 export class StateDatabase {
   readonly db: Database.Database;
   readonly #getMeta: Database.Statement<[string]>;
   readonly #setMeta: Database.Statement<[string, unknown]>;
+  readonly #checkpoints: Checkpointer;
+  readonly #logFile: string;
   #writes = 0;
+  /** Rows committed since the log was flushed. */
+  #unflushed = 0;
   /**
    * Rows of nodes below this number get an undo image before they change: the first node of the
    * sync in flight, 0 while there is none.
@@ -24,6 +34,10 @@ export class StateDatabase {
   /** @throws AfterimageError `database-version`, `storage-failed` */
   constructor(path: string) {
     this.db = openFile(path);
+    this.#logFile = `${path}-wal`;
+    this.#checkpoints = new Checkpointer(path, () => {
+      this.db.pragma(`wal_autocheckpoint = ${LOG_PAGES.alone}`);
+    });
     try {
       this.#create();
       this.#getMeta = this.db.prepare<[string]>('SELECT value FROM meta WHERE key = ?').pluck();
@@ -59,12 +73,19 @@ export class StateDatabase {
       set.run('chain', Buffer.alloc(32));
       set.run('nextNode', 2);
       set.run('nextSync', 1);
+      set.run('files', 0);
     })();
   }
 
   metaNumber(key: string): number {
     const value = this.#getMeta.get(key);
     return typeof value === 'number' ? value : 0;
+  }
+
+  /** Undefined when nothing was ever kept under this key. */
+  metaNumberIfKept(key: string): number | undefined {
+    const value = this.#getMeta.get(key);
+    return typeof value === 'number' ? value : undefined;
   }
 
   metaBytes(key: string): Buffer | undefined {
@@ -83,14 +104,33 @@ export class StateDatabase {
     this.#writes += 1;
   }
 
-  /** Commits when enough has gathered; only where every row and its undo image are written. */
-  breathe(): void {
-    if (this.#writes >= WRITES_MAX) this.commit();
+  /**
+   * Commits when enough has gathered; only where every row and its undo image are written. Nothing
+   * must be written until what it returns has resolved: the log is brought into the database.
+   */
+  breathe(): Promise<void> | undefined {
+    if (this.#writes < WRITES_MAX && !this.#checkpoints.full) return undefined;
+    this.commit();
+    return this.#checkpoints.room();
+  }
+
+  /** Commits, and flushes what was committed without holding up the agent: little is left then. */
+  async flushAhead(): Promise<void> {
+    this.commit();
+    if (this.#unflushed < FLUSHED_AT_ONCE) return;
+    this.#unflushed = 0;
+    const log = await open(this.#logFile, 'r+');
+    try {
+      await log.datasync();
+    } finally {
+      await log.close();
+    }
   }
 
   /** @throws AfterimageError `storage-failed` when a failing disk took with it what had gathered */
   commit(): void {
     if (this.#writes === 0) return;
+    const rows = this.#writes;
     this.#writes = 0;
     // SQLite may end a transaction by itself, with all its rows, when it cannot write.
     if (!this.db.inTransaction)
@@ -101,6 +141,8 @@ export class StateDatabase {
       this.#rollBack();
       throw error;
     }
+    this.#unflushed += rows;
+    this.#checkpoints.wrote(rows);
   }
 
   /** Runs `work` in a transaction of its own: it is done whole, or not at all. */
@@ -134,8 +176,12 @@ export class StateDatabase {
   }
 
   close(): void {
-    this.commit();
-    this.db.close();
+    try {
+      this.commit();
+    } finally {
+      this.#checkpoints.close();
+      this.db.close();
+    }
   }
 }
 
@@ -145,7 +191,7 @@ function openFile(path: string): Database.Database {
     db.pragma('page_size = 8192');
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = NORMAL');
-    db.pragma('wal_autocheckpoint = 2000');
+    db.pragma(`wal_autocheckpoint = ${LOG_PAGES.besideThread}`);
     db.pragma('cache_size = -8000');
     db.pragma('temp_store = MEMORY');
     return db;

@@ -13,7 +13,7 @@ import { runAgent, type RunningAgent } from '../../../agent/agent.js';
 import { DedupIndex } from '../../../agent/dedup/dedup-index.js';
 import { Journal } from '../../../agent/journal/journal.js';
 import type { AgentStatus, SetStatus } from '../../../agent/schedule/status-file.js';
-import { NodeTable } from '../../../agent/state/node-table.js';
+import { FileCount } from '../../../agent/state/file-count.js';
 import { FakeSession } from '../support/fake-session.js';
 import { until } from '../support/until.js';
 
@@ -73,7 +73,7 @@ const full = (): never => {
 };
 
 test('set: a failure after a sync ends no set, and the set syncs again', async () => {
-  const count = vi.spyOn(NodeTable.prototype, 'countFiles').mockImplementation(full);
+  const count = vi.spyOn(FileCount.prototype, 'value', 'get').mockImplementation(full);
   start();
   await until('the failure is told', () => statusOf('one')?.error?.code === 'storage-full');
   count.mockRestore();
