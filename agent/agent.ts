@@ -19,6 +19,7 @@ import type { ImageEngine } from './image/image-engine.js';
 import { createRoundsEngine } from './image/rounds-engine.js';
 import { Journal } from './journal/journal.js';
 import { PathFilter } from './plan/path-filter.js';
+import { PlacedFiles } from './plan/placed-files.js';
 import { SuspectFiles } from './plan/suspect-files.js';
 import { WantedBlocks } from './plan/wanted-blocks.js';
 import type { SetParts } from './pipeline.js';
@@ -154,6 +155,7 @@ function openSet(
       others: [tracker.source()],
     }),
     suspects: new SuspectFiles(),
+    placed: new PlacedFiles({ folder: join(folder, 'placed'), posix }),
     clock,
     log,
     sayOnce: sayOnce(log),

@@ -26,7 +26,9 @@ import type { RootPath } from './plan/open-roots.js';
 import { Pause } from './plan/pause.js';
 import type { PathFilter } from './plan/path-filter.js';
 import type { FolderIdentity, PlanParts } from './plan/plan-parts.js';
+import { targetsBelow, type PlacedFiles } from './plan/placed-files.js';
 import { RecordOutlet } from './plan/record-outlet.js';
+import { digestsOf, sendWanted, sendWhole } from './plan/sent-anew.js';
 import { describeOutcome, type Operation } from './plan/sync-report.js';
 import { VerdictListener, type SyncVerdict } from './plan/sync-verdict.js';
 import { orStopped, stoppable } from './plan/stoppable-session.js';
@@ -57,6 +59,8 @@ export interface SetParts {
   readonly wanted?: Pick<WantedBlocks, 'take'>;
   readonly ownFolders: readonly FolderIdentity[];
   readonly suspects?: SuspectFiles;
+  /** Files of points that are in none of the roots. */
+  readonly placed?: PlacedFiles;
   /** Where large files may have changed; undefined: they are hashed whole. */
   readonly ranges?: RangeSource | undefined;
   readonly clock: Clock;
@@ -266,6 +270,7 @@ function openPlan(
     journalTo: sync.journalTo,
     continuityMs: sync.continuityMs,
     recipe: sync.recipe,
+    placed: sync.recipe.backup === undefined ? undefined : set.placed,
     sentBefore: set.session.sentBytes,
     targets: sync.targets,
   };
@@ -284,14 +289,17 @@ async function takeImage(set: SetParts, plan: Plan, request: SyncRequest): Promi
     (await since())?.every(({ look }) => look !== 'deep') ? after(0) : undefined;
   const look = async (options: LookOptions): Promise<RoundFound> => {
     const before = { records: outlet.records, bytes: outlet.literalBytes };
-    findings.unsettled = 0;
+    const { folders } = options;
+    if (folders === undefined) findings.unsettled = 0;
     // A snapshot holds what was done up to it, whenever that was reported.
     const { snapshot } = options;
     const late = snapshot !== undefined && plan.targets !== undefined;
-    const targets = late ? await untilNow() : plan.targets;
+    const only = folders && targetsBelow(walk.placing.roots, folders);
+    const targets = only ?? (late ? await untilNow() : plan.targets);
+    const again = only === undefined ? since : () => Promise.resolve(only);
     const looking = snapshot === undefined ? walk : new TreeWalk({ ...plan, ...snapshot });
     try {
-      await looking.run({ ...options, targets, ...(targets === undefined ? {} : { since }) });
+      await looking.run({ ...options, targets, ...(targets && { since: again }) });
     } finally {
       if (looking !== walk) looking.close();
     }
@@ -300,9 +308,14 @@ async function takeImage(set: SetParts, plan: Plan, request: SyncRequest): Promi
       bytes: outlet.literalBytes - before.bytes,
     };
   };
+  const { placed } = set;
+  placed?.begin();
   try {
-    return await engine.take({
+    const taken = await engine.take({
       look,
+      place: async (files) => {
+        for (const file of files) await placed?.place(walk.placing, file);
+      },
       readHeldFiles: () => walk.readHeldFiles(),
       movedWhileHeld: () => {
         walk.checkHeldReads();
@@ -323,6 +336,9 @@ async function takeImage(set: SetParts, plan: Plan, request: SyncRequest): Promi
       log,
       signal: plan.signal,
     });
+    const cut = outlet.begun || request.always ? 'point' : 'nothing';
+    await placed?.settle(walk.placing, cut);
+    return taken;
   } finally {
     walk.close();
   }
@@ -371,30 +387,4 @@ async function takeBack({ state, session }: SetParts, plan: Plan): Promise<void>
   session.hold(false);
   plan.blocks.silent = false;
   await state.dropSync(new TimeSlice());
-}
-
-/** What the replica lost is sent again; blocks that the files do not have any more are not. */
-function sendWanted(set: SetParts): void {
-  const wanted = set.wanted?.take() ?? [];
-  const known = wanted.filter((want) => digestsOf(set, [want]).length > 0);
-  if (known.length > 0) sendWhole(set, known, digestsOf(set, known));
-}
-
-/** Digests of the blocks a refusal names, as this sync said them. */
-function digestsOf(
-  { state }: SetParts,
-  wants: readonly { node: number; block: number }[],
-): Buffer[] {
-  return wants.flatMap(({ node, block }) => state.digests.digestOf(node, block) ?? []);
-}
-
-/** The next sync sends these blocks whole, whatever is thought to be on the replica. */
-function sendWhole(
-  { state, index }: SetParts,
-  wants: readonly { node: number; block: number }[],
-  digests: readonly Buffer[],
-): void {
-  for (const digest of digests) index.distrust(digest);
-  for (const want of wants) state.forgetBlock(want.node, want.block);
-  state.flush();
 }

@@ -8,11 +8,13 @@ import type { Posix } from '../../shared/posix/posix.js';
 import type { ApplicationContext, Consistency } from '../../shared/protocol/sync-outcome.js';
 import type { FileCloner } from '../plan/held-files.js';
 import type { RootPath } from '../plan/open-roots.js';
-import type { QuiesceRecipe } from '../quiesce/recipe.js';
+import type { PlacedFile, QuiesceRecipe } from '../quiesce/recipe.js';
 
 export interface ImageRequest {
   /** Walks the tree once and says what differs; returns how much that was. */
   readonly look: (options: LookOptions) => Promise<RoundFound>;
+  /** Adds files to folders of the point; where one of them was before, it is replaced. */
+  readonly place: (files: readonly PlacedFile[]) => Promise<void>;
   /** After the release: reads what a look cloned. */
   readonly readHeldFiles: () => Promise<void>;
   /** After the held walk, before the release: names of files that moved under it. */
@@ -39,6 +41,8 @@ export interface LookOptions {
   readonly held: boolean;
   /** Clones what would be read, for `readHeldFiles`. */
   readonly cloner?: FileCloner;
+  /** Looks at all that is below these folders and at nothing else; absolute. */
+  readonly folders?: readonly string[];
   /** Looks at this in the place of the roots. */
   readonly snapshot?: SnapshotView;
 }

@@ -9,6 +9,7 @@ export function createRoundsEngine(): ImageEngine {
 export function readWhileHeld(request: ImageRequest): HeldWay {
   return {
     needsNoHold: false,
+    readsWhileHeld: true,
     prepare: () => Promise.resolve(),
     take: async () => {
       await request.look({ held: true });

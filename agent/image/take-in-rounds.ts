@@ -4,18 +4,24 @@
  * one round, and then an image where the way needs no hold.
  */
 import { AfterimageError, asAfterimageError, messageOf } from '../../shared/errors.js';
-import type { ApplicationContext, Consistency } from '../../shared/protocol/sync-outcome.js';
+import type { Consistency } from '../../shared/protocol/sync-outcome.js';
 import type { HeldApplication } from '../quiesce/recipe.js';
+import { contextOf, crash, failedContext } from './application-context.js';
 import type { ImageRequest, ImageTaken, RoundFound } from './image-engine.js';
+import { takeInBackup } from './take-in-backup.js';
 
 /** A round this small is as good as held: another one would not make the hold shorter. */
 const SMALL_BYTES = 1024 * 1024;
 const SMALL_RECORDS = 500;
+/** Rounds that do not get below this are too long to hold an application that need not be held. */
+const LONG_BYTES = 64 * 1024 * 1024;
 
 /** One image, from just before the hold until its files are read. */
 export interface HeldWay {
   /** True when `take` shows one instant although nothing is held. */
   readonly needsNoHold: boolean;
+  /** The hold lasts as long as what changed takes to be read. */
+  readonly readsWhileHeld?: true;
   /** With the application running: makes `take` short. */
   prepare(): Promise<void>;
   /** While held, if it is. */
@@ -34,21 +40,41 @@ export interface WayTaken {
 export async function takeInRounds(request: ImageRequest, way: HeldWay): Promise<ImageTaken> {
   const { recipe, clock } = request;
   if (recipe.name === 'none') return await takeUnheld(request, way);
-  const { rounds, found } = await runningRounds(request);
+  const { rounds, found, last } = await runningRounds(request);
   if (!request.always && !found) return crash({ rounds, imageMs: clock.now() });
   if (!request.always && request.isEcho()) {
     const said = { kind: recipe.name, facts: { held: false, echo: true } };
     return { ...crash({ rounds, imageMs: clock.now() }), applications: [said] };
   }
   const running = rounds + (await preparedRounds(request));
+  const { backup } = recipe;
+  const because = backupBecause(request, way, last);
+  if (backup !== undefined && because !== undefined) {
+    return await takeInBackup({ request, backup, rounds: running, because });
+  }
   await way.prepare();
   const held = await holdOrSay(request);
   if (held instanceof AfterimageError) {
+    if (backup !== undefined) {
+      const refused = `not held: ${held.message.slice(0, 1000)}`;
+      return await takeInBackup({ request, backup, rounds: running, because: refused });
+    }
     const imageMs = clock.now();
     const said = [failedContext(request, held)];
     return { ...crash({ rounds: running, imageMs }), applications: said };
   }
   return await heldRound({ request, way, held, rounds: running + 1 });
+}
+
+/** Why the application is not held at all; undefined when it is to be. */
+function backupBecause(
+  { recipe: { backup } }: ImageRequest,
+  way: HeldWay,
+  last: RoundFound,
+): string | undefined {
+  if (backup?.when === 'always') return 'as configured';
+  const isLong = way.readsWhileHeld === true && last.bytes > LONG_BYTES;
+  return isLong ? 'a hold would be long' : undefined;
 }
 
 async function takeUnheld(request: ImageRequest, way: HeldWay): Promise<ImageTaken> {
@@ -64,18 +90,6 @@ async function takeUnheld(request: ImageRequest, way: HeldWay): Promise<ImageTak
   return { ...round, ...imageOf(taken), consistency, imageMs: instantMs, rounds: 2 };
 }
 
-function crash(taken: { rounds: number; imageMs: number }): ImageTaken {
-  return {
-    engine: 'rounds',
-    consistency: 'crash',
-    heldMs: 0,
-    releasedMs: undefined,
-    applications: [],
-    movedWhileHeld: [],
-    ...taken,
-  };
-}
-
 function imageOf({ engine, snapshot, moved }: WayTaken): Partial<ImageTaken> & {
   readonly engine: string;
   readonly movedWhileHeld: readonly string[];
@@ -83,7 +97,9 @@ function imageOf({ engine, snapshot, moved }: WayTaken): Partial<ImageTaken> & {
   return { engine, ...(snapshot === undefined ? {} : { snapshot }), movedWhileHeld: moved };
 }
 
-async function runningRounds(request: ImageRequest): Promise<{ rounds: number; found: boolean }> {
+async function runningRounds(
+  request: ImageRequest,
+): Promise<{ rounds: number; found: boolean; last: RoundFound }> {
   let found = false;
   let last: RoundFound | undefined;
   for (let rounds = 1; ; rounds += 1) {
@@ -91,7 +107,7 @@ async function runningRounds(request: ImageRequest): Promise<{ rounds: number; f
     if (round.records > 0) found = true;
     const small = round.bytes <= SMALL_BYTES && round.records <= SMALL_RECORDS;
     const shrinks = last === undefined || round.bytes < last.bytes / 2;
-    if (small || !shrinks || rounds >= request.roundsMax) return { rounds, found };
+    if (small || !shrinks || rounds >= request.roundsMax) return { rounds, found, last: round };
     last = round;
   }
 }
@@ -115,7 +131,8 @@ async function holdOrSay(request: ImageRequest): Promise<HeldApplication | After
     return await request.recipe.hold(request.signal);
   } catch (error) {
     request.signal.throwIfAborted();
-    request.log.error('the application could not be held; the point is crash-consistent', error);
+    const message = request.recipe.backup === undefined ? '; the point is crash-consistent' : '';
+    request.log.error(`the application could not be held${message}`, error);
     return asAfterimageError(error);
   }
 }
@@ -150,34 +167,6 @@ async function heldRound(image: {
     heldMs: release.heldMs,
     releasedMs,
     imageMs,
-    applications: [heldContext(request, held, release)],
-  };
-}
-
-function heldContext(
-  { recipe }: ImageRequest,
-  { facts }: HeldApplication,
-  release: Awaited<ReturnType<HeldApplication['release']>>,
-): ApplicationContext {
-  const { version, logPosition, ...rest } = facts;
-  return {
-    kind: recipe.name,
-    ...(typeof version === 'string' ? { version } : {}),
-    ...(typeof logPosition === 'string' ? { logPosition } : {}),
-    facts: {
-      ...rest,
-      intact: release.intact,
-      releasedBy: release.releasedBy,
-      ...(release.problems.length === 0
-        ? {}
-        : { problems: release.problems.join('; ').slice(0, 2000) }),
-    },
-  };
-}
-
-function failedContext({ recipe }: ImageRequest, error: AfterimageError): ApplicationContext {
-  return {
-    kind: recipe.name,
-    facts: { held: false, code: error.code, error: error.message.slice(0, 2000) },
+    applications: [contextOf({ recipe, held, release })],
   };
 }

@@ -50,8 +50,10 @@ export class NamePlanner {
 
   /** A row of a folder whose name the scan does not show; it may have moved since it was read. */
   gone(folder: number, { name, node }: NamedNode): Promise<void> | undefined {
+    const { state, placed } = this.#parts;
+    if (placed?.isOurs(node, state) === true) return undefined;
     const place = { parent: folder, name };
-    return this.#parts.state.nodes.at(folder, name) === node.id ? this.unlink(place) : undefined;
+    return state.nodes.at(folder, name) === node.id ? this.unlink(place) : undefined;
   }
 
   /**

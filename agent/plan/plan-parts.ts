@@ -2,6 +2,8 @@
 import type { Clock } from '../../shared/clock.js';
 import type { Journal } from '../journal/journal.js';
 import type { RangeSource } from '../ranges/range-source.js';
+import type { NodeRow } from '../state/node-table.js';
+import type { AgentState } from '../state.js';
 import type { ContentParts } from './content-request.js';
 import type { Findings } from './findings.js';
 import type { RootPath } from './open-roots.js';
@@ -21,10 +23,17 @@ export interface PlanParts extends ContentParts {
   readonly sayOnce: (message: string) => void;
   /** Files that could not be read to their end when something was said of them already. */
   readonly suspects?: SuspectFiles;
+  /** Files of points that are not in the roots; undefined where nothing places any. */
+  readonly placed?: PlacedRows | undefined;
   /** Folders that are never walked: the agent's own data. */
   readonly ownFolders: readonly FolderIdentity[];
   /** Where large files may have changed; undefined: they are hashed whole. */
   readonly ranges?: RangeSource | undefined;
+}
+
+/** Tells rows of files that points have and roots do not. */
+export interface PlacedRows {
+  isOurs(row: NodeRow, state: Pick<AgentState, 'device'>): boolean;
 }
 
 /** Folders of this name hold what agents need on the file system of a root: nobody walks them. */

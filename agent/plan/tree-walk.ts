@@ -16,6 +16,7 @@ import type { FileCloner } from './held-files.js';
 import { OpenFolder } from './open-folder.js';
 import { closeRoots, openRoots, setFolder, type OpenRoot } from './open-roots.js';
 import { isForeign } from './foreign.js';
+import type { PlacingWalk } from './placed-files.js';
 import { isYoung, type PlanParts } from './plan-parts.js';
 import { ScanAhead } from './scan-ahead.js';
 import { RowCursor } from './row-cursor.js';
@@ -157,6 +158,11 @@ export class TreeWalk implements TargetLooks {
     for (const path of this.#nodes.heldReads.moved(this.#rootByName)) {
       this.#parts.findings.moved(path);
     }
+  }
+
+  /** What puts files into the point that are in no root. */
+  get placing(): PlacingWalk {
+    return { parts: this.#parts, roots: this.#roots, names: this.#names, nodes: this.#nodes };
   }
 
   close(): void {

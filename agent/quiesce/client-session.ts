@@ -13,6 +13,7 @@ export interface ClientProgram {
   /** A name on the PATH, or a path. */
   readonly program: string;
   readonly args: readonly string[];
+  /** Besides PATH and LC_ALL it has no other: the agent's own environment names no server. */
   readonly env: Readonly<Record<string, string>>;
   /** Run as this user of the system; as the agent's own when undefined. */
   readonly runAs: string | undefined;
@@ -32,6 +33,7 @@ export interface ClientSession {
   close(): void;
 }
 
+const SYSTEM_PATH = '/usr/local/bin:/usr/bin:/bin';
 const SAID_BYTES_MAX = 2_048;
 /** An answer longer than this is not one to a question of ours. */
 const LINES_MAX = 100_000;
@@ -42,7 +44,7 @@ export function openSession(client: ClientProgram): ClientSession {
   const child = spawn(program, args, {
     cwd: '/',
     detached: true,
-    env: { ...process.env, LC_ALL: 'C', ...client.env },
+    env: { PATH: process.env['PATH'] ?? SYSTEM_PATH, LC_ALL: 'C', ...client.env },
     stdio: ['pipe', 'pipe', 'pipe'],
     ...userOf(client.runAs),
   });

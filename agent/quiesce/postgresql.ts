@@ -1,35 +1,34 @@
 /**
  * Holds a PostgreSQL cluster by stopping all its processes: files and WAL are then of one instant,
  * and the copy starts as after a crash of the server alone, with every commit that was acknowledged.
- * See docs/design/quiesce.md for why this and not pg_backup_start.
+ * Where that cannot be, or would be long, the cluster is read in its backup mode while it goes on.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../../shared/errors.js';
-import { openSession } from './client-session.js';
 import type { ClientSession } from './client-session.js';
-import { killProcess } from './process-identity.js';
-import type { PostgresqlConfig, QuiesceDeps, QuiesceFacts, QuiesceRecipe } from './recipe.js';
+import { beginPostgresqlBackup } from './postgresql-backup.js';
+import { describe, inSession, refuseOutside } from './postgresql-session.js';
+import type { BackupMode, PostgresqlConfig, QuiesceDeps, QuiesceRecipe } from './recipe.js';
 import { serverRecipe, withinReadyTime } from './server-hold.js';
 import type { ReadyServer } from './server-hold.js';
-import { chooseFreezer, findServer, outsideOf } from './server-process.js';
+import { chooseFreezer, findServer } from './server-process.js';
 
 const NAME = 'postgresql';
 /** Checkpoints cost the server full page images: one this young is as good as a new one. */
 const CHECKPOINT_AGE_S = 60;
 
-const ABOUT = `SELECT current_setting('server_version'), current_setting('data_directory'),
-  current_setting('config_file'), (SELECT system_identifier FROM pg_control_system()),
-  (SELECT timeline_id FROM pg_control_checkpoint()), pg_is_in_recovery(),
-  current_setting('synchronous_commit'), current_setting('wal_level')`;
-const TABLESPACES = `SELECT spcname, pg_tablespace_location(oid) FROM pg_tablespace
-  WHERE pg_tablespace_location(oid) <> ''`;
 const POSITION = `SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
   ELSE pg_current_wal_lsn() END`;
 const CHECKPOINT_AGE = `SELECT floor(extract(epoch FROM now() - checkpoint_time))
   FROM pg_control_checkpoint()`;
 
 export function createPostgresqlRecipe(config: PostgresqlConfig, deps: QuiesceDeps): QuiesceRecipe {
+  const { mode } = config;
+  const backup: BackupMode = {
+    when: mode === 'backup' ? 'always' : 'otherwise',
+    begin: (signal) => beginPostgresqlBackup(config, deps, signal),
+  };
   return {
     ...serverRecipe({
       name: NAME,
@@ -42,6 +41,7 @@ export function createPostgresqlRecipe(config: PostgresqlConfig, deps: QuiesceDe
         const limit = AbortSignal.any([signal, AbortSignal.timeout(config.readyMsMax)]);
         return await inSession(config, (session) => checkpoint(session, limit));
       }),
+    ...(mode === 'stop' ? {} : { backup }),
   };
 }
 
@@ -71,7 +71,7 @@ async function getReady(
     return {
       session,
       freezer: chooseFreezer({ server, cgroup, own }),
-      facts: about,
+      facts: { ...about, mode: 'stop' },
       rest: async (limit) => {
         const [lsn = ''] = await session.ask(POSITION, limit);
         return { logPosition: lsn };
@@ -79,46 +79,6 @@ async function getReady(
       wake: () => Promise.resolve(),
     };
   });
-}
-
-type About = QuiesceFacts & { readonly dataFolder: string };
-
-async function describe(session: ClientSession, signal: AbortSignal): Promise<About> {
-  const [row = ''] = await session.ask(ABOUT, signal);
-  const [version = '', dataFolder = '', configFile = '', system = '', ...rest] = row.split('\t');
-  const [timeline = '', recovery = '', synchronousCommit = '', walLevel = ''] = rest;
-  return {
-    version,
-    dataFolder,
-    configFile,
-    systemIdentifier: system,
-    timeline: Number(timeline),
-    inRecovery: recovery === 't',
-    synchronousCommit,
-    walLevel,
-  };
-}
-
-/** A point without all of the cluster would look whole and not start. */
-async function refuseOutside(
-  { roots }: PostgresqlConfig,
-  at: {
-    readonly session: ClientSession;
-    readonly dataFolder: string;
-    readonly signal: AbortSignal;
-  },
-): Promise<void> {
-  const rows = await at.session.ask(TABLESPACES, at.signal);
-  const tablespaces = rows.map((row): [string, string] => {
-    const [name = '', path = ''] = row.split('\t');
-    return [`tablespace ${name}`, path];
-  });
-  const outside = outsideOf(roots, {
-    'data folder': at.dataFolder,
-    pg_wal: join(at.dataFolder, 'pg_wal'),
-    ...Object.fromEntries(tablespaces),
-  });
-  if (outside.length > 0) throw new Error(`outside of the set's roots: ${outside.join(', ')}`);
 }
 
 function postmasterOf(dataFolder: string): number {
@@ -129,33 +89,4 @@ function postmasterOf(dataFolder: string): number {
       cause: error,
     });
   }
-}
-
-/** The session stays open for who got it; it is killed when `work` fails. */
-async function inSession<T>(
-  config: PostgresqlConfig,
-  work: (session: ClientSession) => Promise<T>,
-): Promise<T> {
-  const { program, runAs, service, host, port, user, database } = config;
-  const given = { PGSERVICE: service, PGHOST: host, PGPORT: port?.toString(), PGUSER: user };
-  const session = openSession({
-    program,
-    runAs,
-    args: ['-X', '-A', '-t', '-q', '-F', '\t', '-v', 'ON_ERROR_STOP=1', '-d', database],
-    env: { PGCONNECT_TIMEOUT: '10', PGAPPNAME: 'afterimage', ...withoutGaps(given) },
-    frame: (command, mark) => `${command};\nSELECT '${mark}';\n`,
-  });
-  try {
-    return await work(session);
-  } catch (error) {
-    killProcess(session.identity, 'process');
-    throw error;
-  }
-}
-
-function withoutGaps(given: Record<string, string | undefined>): Record<string, string> {
-  const entries = Object.entries(given);
-  return Object.fromEntries(
-    entries.filter((entry): entry is [string, string] => entry[1] !== undefined),
-  );
 }

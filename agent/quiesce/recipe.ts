@@ -26,6 +26,45 @@ export interface QuiesceRecipe {
    * deadline counts from the call and releases by itself, through the watchdog process too.
    */
   hold(signal: AbortSignal): Promise<HeldApplication>;
+  /** For applications that can be copied while they go on, by a protocol of their own. */
+  readonly backup?: BackupMode;
+}
+
+export interface BackupMode {
+  /** `always`: never held; `otherwise`: where a hold fails, or would be long. */
+  readonly when: 'always' | 'otherwise';
+  /** Begins one; rejects as `hold` does, and then none is under way. Its own deadline ends it. */
+  begin(signal: AbortSignal): Promise<RunningBackup>;
+}
+
+/** The application goes on; `release` ends its backup. Files that are read in between are good. */
+export interface RunningBackup extends HeldApplication {
+  /** After an intact release: what makes the files that were read a copy that recovers. */
+  end(): BackupEnd;
+  /**
+   * When the logs have been looked at: makes sure that they were whole all the time, and lets go of
+   * what the server kept for it. Answers what is wrong; undefined when nothing is. Never rejects.
+   */
+  close(): Promise<string | undefined>;
+}
+
+export interface BackupEnd {
+  /** Folders with the log up to the end of the backup, absolute: to be looked at once more. */
+  readonly logs: readonly string[];
+  /** Folders in which the end of the session leaves traces, absolute. */
+  readonly traces: readonly string[];
+  /** Files of the point that are nowhere in the application's folders. */
+  readonly files: readonly PlacedFile[];
+  /** Position of the log at the end: a recovered copy holds at least what is before it. */
+  readonly logPosition: string;
+}
+
+/** A file that the agent adds to a folder of the point. */
+export interface PlacedFile {
+  /** Absolute, of the live folder. */
+  readonly folder: string;
+  readonly name: string;
+  readonly content: Buffer;
 }
 
 export interface HeldApplication {
@@ -116,9 +155,13 @@ export interface ServerConfig {
   readonly deadlineMs: number;
 }
 
-/** A PostgreSQL cluster: stopped as a whole for the moment of the image. */
+/** A PostgreSQL cluster: stopped as a whole for the moment of the image, or read in its backup mode. */
 export interface PostgresqlConfig extends ServerConfig {
   readonly kind: 'postgresql';
+  /** `auto`: stopped; in backup mode where that cannot be, or would be long. */
+  readonly mode: 'auto' | 'stop' | 'backup';
+  /** Longest backup, in milliseconds: the server keeps its log for so long. */
+  readonly backupMsMax: number;
   /** Name of a service in libpq's service file. */
   readonly service: string | undefined;
   /** Folder of the socket, or a host of this machine. */

@@ -11,6 +11,12 @@ const port = z.int().min(1).max(65_535);
 const deadline = (ms: string): z.ZodType<number> =>
   duration({ min: 100, max: 3_600_000 }).prefault(ms);
 
+/** libpq takes what has a `=` or begins like an address for a whole connection string. */
+const databaseName = text.refine(
+  (name) => !/=|\p{Cc}|^postgres(ql)?:\/\//iu.test(name),
+  'the name of a database, not a connection string',
+);
+
 /** What every recipe for a database server takes. */
 const server = (program: string) => ({
   program: path.default(program),
@@ -48,7 +54,9 @@ export const quiesceSchema = z.discriminatedUnion(
       service: text.optional(),
       host: text.optional(),
       port: port.optional(),
-      database: text.default('postgres'),
+      database: databaseName.default('postgres'),
+      mode: z.enum(['auto', 'stop', 'backup']).default('auto'),
+      backup_timeout: duration({ min: 1_000, max: 86_400_000 }).prefault('1h'),
     }),
     z.strictObject({
       recipe: z.literal('mariadb'),
@@ -104,6 +112,8 @@ export type QuiesceChoice =
       readonly host: string | undefined;
       readonly port: number | undefined;
       readonly database: string;
+      readonly mode: 'auto' | 'stop' | 'backup';
+      readonly backupMsMax: number;
     })
   | (ServerChoice & {
       readonly kind: 'mariadb';
@@ -133,11 +143,11 @@ export function toQuiesce(quiesce: QuiesceFile, roots: readonly string[]): Quies
     case 'cgroup':
       return { kind: 'cgroup', folder: quiesce.folder, deadlineMs: quiesce.deadline };
     case 'postgresql': {
-      const { service, host, port: at, database } = quiesce;
+      const { service, host, port: at, database, mode, backup_timeout: backupMsMax } = quiesce;
       return {
         kind: 'postgresql',
         ...toServer(quiesce, roots),
-        ...{ service, host, port: at, database },
+        ...{ service, host, port: at, database, mode, backupMsMax },
       };
     }
     case 'mariadb': {

@@ -6,11 +6,11 @@ import { describe, expect, test } from 'vitest';
 import { redisDump, redisLog } from './redis-server.js';
 import { runOn } from '../fault/campaigns/applications.js';
 import { mariadb } from './mariadb-server.js';
-import { postgresql } from './postgresql-server.js';
+import { postgresql, postgresqlBackup } from './postgresql-server.js';
 
 const TIME_MS_MAX = 60_000;
 
-describe.each([postgresql, mariadb, redisLog, redisDump])('$name', (kind) => {
+describe.each([postgresql, postgresqlBackup, mariadb, redisLog, redisDump])('$name', (kind) => {
   const why = kind.missing();
   if (why !== undefined) console.warn(`${kind.name} not tested: ${why}`);
 

@@ -43,6 +43,17 @@ export const postgresql: DatabaseKind = {
   open: (root) => new PostgresServer(root, USUAL),
 };
 
+/** The same, read while it goes on. */
+export const postgresqlBackup: DatabaseKind = {
+  ...postgresql,
+  name: 'postgresql in backup mode',
+  create: async (root) => {
+    const server = await createPostgres(root);
+    server.quiesce['mode'] = 'backup';
+    return server;
+  },
+};
+
 function missing(): string | undefined {
   if (binaries === undefined) return 'PostgreSQL is not installed';
   if (!fs.existsSync(program('pg_amcheck'))) return 'pg_amcheck is not installed';

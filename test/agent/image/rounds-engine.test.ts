@@ -44,6 +44,10 @@ function scene(options: {
       }),
   };
   const request: ImageRequest = {
+    place: (files) => {
+      steps.push(`place ${files.map(({ name }) => name).join(' ')}`);
+      return Promise.resolve();
+    },
     readHeldFiles: () => Promise.resolve(),
     look: ({ held }) => {
       steps.push(held ? 'held look' : 'look');

@@ -64,6 +64,8 @@ describe.skipIf(why !== undefined)('postgresql', () => {
       runAs: undefined,
       cgroup: undefined,
       database: 'postgres',
+      mode: 'auto',
+      backupMsMax: 60_000,
       readyMsMax: 10_000,
       deadlineMs: 10_000,
       ...changes,

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { DatabaseKind } from '../../applications/database-server.js';
 import { mariadb } from '../../applications/mariadb-server.js';
-import { postgresql } from '../../applications/postgresql-server.js';
+import { postgresql, postgresqlBackup } from '../../applications/postgresql-server.js';
 import { redisDump, redisLog } from '../../applications/redis-server.js';
 import { runPoints } from '../../applications/restored-points.js';
 import type { Campaign, CampaignOptions, Outcome } from '../campaign.js';
@@ -21,7 +21,7 @@ import {
 
 const POINTS = 20;
 const IMAGE_BYTES = 4 * 1024 ** 3;
-const kinds = [postgresql, mariadb, redisLog, redisDump];
+const kinds = [postgresql, postgresqlBackup, mariadb, redisLog, redisDump];
 /** `ext4` is taken in rounds, `xfs` can be cloned. */
 const fileSystems = ['ext4', 'xfs'] as const;
 const nothing = { tried: 0, survived: 0, lost: 0, wrong: 0 };
