@@ -1,7 +1,8 @@
 /** Reads blocks of one file over the API and checks each against its digest. */
+import type { ContentFrame } from '../shared/api/content.js';
 import { AfterimageError } from '../shared/errors.js';
 import type { HashCore } from '../shared/hash/hash-core.js';
-import { BLOCK_BYTES, blockLength } from '../shared/limits.js';
+import { BLOCK_BYTES, blockLength, DIGEST_BYTES } from '../shared/limits.js';
 import type { BlockRange } from '../replica/restore/point-source.js';
 import type { ApiClient } from './api-client.js';
 import { HttpSource } from './http-source.js';
@@ -37,12 +38,30 @@ export async function* checkedBlocks(
       }
       continue;
     }
-    const whole = frame.bytes.length === blockLength(size, next);
-    if (!whole || !hash.digest(frame.bytes).equals(frame.digest)) throw broken(next);
-    yield { block: next, bytes: frame.bytes };
-    next += 1;
+    for (const { digest, bytes } of blocksOf(frame)) {
+      const whole = bytes.length === blockLength(size, next);
+      if (!whole || !hash.digest(bytes).equals(digest)) throw broken(next);
+      yield { block: next, bytes };
+      next += 1;
+    }
   }
   if (next !== range.first + range.count) throw broken(next);
+}
+
+function* blocksOf(
+  frame: ContentFrame & { readonly type: 'block' | 'run' },
+): Generator<{ readonly digest: Buffer; readonly bytes: Buffer }> {
+  if (frame.type === 'block') {
+    yield frame;
+    return;
+  }
+  const { digests, bytes } = frame;
+  for (let index = 0; index * DIGEST_BYTES < digests.length; index += 1) {
+    yield {
+      digest: digests.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES),
+      bytes: bytes.subarray(index * BLOCK_BYTES, (index + 1) * BLOCK_BYTES),
+    };
+  }
 }
 
 function broken(block: number): AfterimageError {

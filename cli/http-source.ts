@@ -56,6 +56,7 @@ export class HttpSource implements PointSource {
 
   async *read(items: readonly ReadItem[]): AsyncGenerator<ContentFrame> {
     const body = {
+      runs: true,
       items: items.map(({ node, ranges }) => ({
         node,
         ...(ranges === undefined

@@ -100,6 +100,14 @@ export class BodyFiles {
   }
 
   /**
+   * What stands in the base under a name, opened for the caller to close; undefined when no plain file
+   * does. Whether it is the body that was meant, its digests say.
+   */
+  openNow(entry: { readonly parent: number; readonly name: Buffer }): number | undefined {
+    return openIn(this.#folders, entry);
+  }
+
+  /**
    * Closes a body's descriptor: what it gave was not the body. The next read looks the file up again,
    * while a sync is applied at the next of the places where it can be.
    */

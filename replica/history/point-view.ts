@@ -1,6 +1,6 @@
 /** Reads one point of a set: the implementation of `PointView` over the index, packs and bodies. */
 import { AfterimageError } from '../../shared/errors.js';
-import { blockCount, BLOCK_BYTES, blockLength } from '../../shared/limits.js';
+import { blockCount, BLOCK_BYTES, blockLength, DIGEST_BYTES } from '../../shared/limits.js';
 import { SET_NODE } from '../../shared/protocol/records.js';
 import { TimeSlice } from '../../shared/time-slice.js';
 import { digestRowAt } from '../index/digest-rows.js';
@@ -15,6 +15,7 @@ import {
 } from '../index/nodes.js';
 import { DIGESTS_PER_ROW } from '../index/schema.js';
 import { readBlockAt, readFully } from './read-block.js';
+import { RunReader, type SmallFile } from './read-run.js';
 import type {
   BlockDigestRun,
   NodeVersion,
@@ -33,12 +34,15 @@ export class StoredPointView implements PointView {
   readonly point: number;
   readonly #store: SetStore;
   readonly #end: () => void;
+  readonly #runs: RunReader;
+  #last: (NodeRow & { body: number }) | undefined;
 
   constructor(store: SetStore, point: number) {
     this.#store = store;
     this.set = store.set;
     this.point = point;
     this.#end = store.uses.begin(point);
+    this.#runs = new RunReader(store.source);
   }
 
   resolve(path: Uint8Array): NodeVersion | undefined {
@@ -153,6 +157,23 @@ export class StoredPointView implements PointView {
     return blockLength(row.size, block) === 0 ? empty : this.#readOne(row, block);
   }
 
+  readSmall(node: number): SmallFile | undefined {
+    const found = this.#runs.small(node, this.point);
+    return found === undefined ? undefined : this.#still(found);
+  }
+
+  readRun(
+    node: number,
+    run: { readonly first: number; readonly digests: Buffer },
+  ): Buffer | undefined {
+    const { body, size } = this.#file(node);
+    const blocks = run.digests.length / DIGEST_BYTES;
+    if (blocks > 1 && this.#isChanged(body, { block: run.first, blocks })) return undefined;
+    const length = Math.min(size - run.first * BLOCK_BYTES, blocks * BLOCK_BYTES);
+    const bytes = this.#runs.blocks({ body, length, ...run });
+    return bytes === undefined ? undefined : this.#still(bytes);
+  }
+
   /** Descriptors belong to the store; nothing here is held open. */
   close(): void {
     this.#end();
@@ -194,20 +215,13 @@ export class StoredPointView implements PointView {
     row: NodeRow & { body: number },
     at: { block: number; end: number },
   ): Buffer | undefined {
-    const { index, source } = this.#store;
+    const { source } = this.#store;
     const start = at.block * BLOCK_BYTES;
     const length = Math.min(source.core.batchBytes, at.end - start);
     const blocks = Math.ceil(length / BLOCK_BYTES);
     if (blocks < 2) return undefined;
     const whole = Math.min(row.size - start, blocks * BLOCK_BYTES);
-    const changed = index.get(
-      'SELECT 1 FROM before WHERE body = ? AND block >= ? AND block < ? AND hi >= ? LIMIT 1',
-      row.body,
-      at.block,
-      at.block + blocks,
-      this.point,
-    );
-    if (changed !== undefined) return undefined;
+    if (this.#isChanged(row.body, { block: at.block, blocks })) return undefined;
     try {
       const bytes = Buffer.allocUnsafe(whole);
       if (readFully(source.bodies.open(row.body), bytes, start) !== whole) return undefined;
@@ -221,6 +235,18 @@ export class StoredPointView implements PointView {
       if (error instanceof AfterimageError && error.code === 'damaged') return undefined;
       throw error;
     }
+  }
+
+  /** Whether any of these blocks was another at the point than in the body. */
+  #isChanged(body: number, at: { readonly block: number; readonly blocks: number }): boolean {
+    const changed = this.#store.index.get(
+      'SELECT 1 FROM before WHERE body = ? AND block >= ? AND block < ? AND hi >= ? LIMIT 1',
+      body,
+      at.block,
+      at.block + at.blocks,
+      this.point,
+    );
+    return changed !== undefined;
   }
 
   #matches(
@@ -238,7 +264,14 @@ export class StoredPointView implements PointView {
     return at === found.length;
   }
 
+  /** What a node is at a point does not change: blocks that follow each other ask once. */
   #file(node: number): NodeRow & { body: number } {
+    if (this.#last?.id === node) return this.#last;
+    this.#last = this.#findFile(node);
+    return this.#last;
+  }
+
+  #findFile(node: number): NodeRow & { body: number } {
     const row = nodeAt(this.#store.index, node, this.point);
     this.#still(row);
     if (row?.body == null) {

@@ -86,6 +86,19 @@ export interface PointView {
   ): AsyncGenerator<Buffer>;
   /** One whole block, checked. Empty past the end. */
   readBlock(node: number, block: number): Promise<Buffer>;
+  /**
+   * A whole file, checked, when it is small and at hand as it was; its digests are 32 bytes a block.
+   * Undefined when it has to be read block by block. Readers without such a way lack it.
+   */
+  readSmall?(node: number): { readonly digests: Buffer; readonly bytes: Buffer } | undefined;
+  /**
+   * The blocks from `first` on that have these digests (32 bytes each), at most 1 MiB, when they are at
+   * hand as they were. Undefined when they have to be read one by one.
+   */
+  readRun?(
+    node: number,
+    run: { readonly first: number; readonly digests: Buffer },
+  ): Buffer | undefined;
   close(): void;
 }
 

@@ -2,7 +2,7 @@
  * Reads contents of a point as frames, block by block with the digests of the index: what the API
  * streams and what a restore beside the history reads. Whole zero blocks are told by digest, not read.
  */
-import type { ContentFrame } from '../../shared/api/content.js';
+import { type ContentFrame, RUN_BYTES_MAX } from '../../shared/api/content.js';
 import { AfterimageError, asAfterimageError, invariant } from '../../shared/errors.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import { zeroDigest } from '../../shared/hash/zero-digest.js';
@@ -12,20 +12,35 @@ import type { BlockRange, ReadItem } from './point-source.js';
 
 /** Blocks whose digests are looked up at once. */
 const LOOKUP_BLOCKS = 1024;
+const RUN_BLOCKS = RUN_BYTES_MAX / BLOCK_BYTES;
+
+/** Whether blocks that follow each other may come as runs. */
+export type FrameShape = 'runs' | 'blocks';
 
 export async function* readFrames(
   view: PointView,
   hash: HashCore,
   items: readonly ReadItem[],
+  shape: FrameShape = 'blocks',
 ): AsyncGenerator<ContentFrame> {
   for (const [item, { node, ranges }] of items.entries()) {
+    const small = ranges === undefined ? view.readSmall?.(node) : undefined;
+    if (small !== undefined && (shape === 'runs' || small.bytes.length <= BLOCK_BYTES)) {
+      yield shaped({ item, block: 0, ...small });
+      continue;
+    }
     const version = view.version(node);
     if (version?.kind !== 'file') {
       yield { type: 'failed', item, block: 0, error: missing(view, node) };
       continue;
     }
     const blocks = blockCount(version.size);
-    const file = new FileFrames(view, hash, { item, node, size: version.size });
+    const file = new FileFrames(view, hash, {
+      item,
+      node,
+      size: version.size,
+      shape: shape,
+    });
     for (const range of ranges ?? [{ first: 0, count: blocks }]) {
       const end = Math.min(blocks, range.first + range.count);
       for (let first = range.first; first < end; first += LOOKUP_BLOCKS) {
@@ -42,35 +57,95 @@ function missing(view: PointView, node: number): AfterimageError {
   });
 }
 
+/** Blocks read at one go: one is a block, more are a run. */
+function shaped(of: {
+  readonly item: number;
+  readonly block: number;
+  readonly digests: Buffer;
+  readonly bytes: Buffer;
+}): ContentFrame {
+  if (of.digests.length > DIGEST_BYTES) return { type: 'run', ...of };
+  const { item, block, digests, bytes } = of;
+  return { type: 'block', item, block, digest: digests, bytes };
+}
+
+interface FrameFile {
+  readonly item: number;
+  readonly node: number;
+  readonly size: number;
+  readonly shape: FrameShape;
+}
+
 class FileFrames {
   readonly #view: PointView;
-  readonly #hash: HashCore;
-  readonly #file: { readonly item: number; readonly node: number; readonly size: number };
+  readonly #file: FrameFile;
+  readonly #zeroDigest: Buffer;
   #zeros: { block: number; count: number } | undefined;
 
-  constructor(
-    view: PointView,
-    hash: HashCore,
-    file: { readonly item: number; readonly node: number; readonly size: number },
-  ) {
+  constructor(view: PointView, hash: HashCore, file: FrameFile) {
     this.#view = view;
-    this.#hash = hash;
     this.#file = file;
+    this.#zeroDigest = zeroDigest(hash, BLOCK_BYTES);
   }
 
   async *read(range: BlockRange): AsyncGenerator<ContentFrame> {
     const digests = digestsOf(this.#view, this.#file.node, range);
-    for (let index = 0; index < range.count; index += 1) {
+    for (let index = 0; index < range.count;) {
       const block = range.first + index;
-      const digest = digests.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
-      // A short last block is not worth the digest of as many zeros: it travels as bytes.
-      const whole = blockLength(this.#file.size, block) === BLOCK_BYTES;
-      if (whole && digest.equals(zeroDigest(this.#hash, BLOCK_BYTES))) {
+      if (this.#isZero(block, digests, index)) {
         yield* this.#zero(block);
+        index += 1;
         continue;
       }
       yield* this.flush();
-      yield await this.#block(block, digest);
+      const count = this.#runLength(range, digests, index);
+      yield* this.#run(
+        block,
+        digests.subarray(index * DIGEST_BYTES, (index + count) * DIGEST_BYTES),
+      );
+      index += count;
+    }
+  }
+
+  /** A short last block is not worth the digest of as many zeros: it travels as bytes. */
+  #isZero(block: number, digests: Buffer, index: number): boolean {
+    const at = index * DIGEST_BYTES;
+    return (
+      blockLength(this.#file.size, block) === BLOCK_BYTES &&
+      digests.compare(this.#zeroDigest, 0, DIGEST_BYTES, at, at + DIGEST_BYTES) === 0
+    );
+  }
+
+  /** Blocks from `index` on that are read at one go. */
+  #runLength(range: BlockRange, digests: Buffer, index: number): number {
+    const countMax = Math.min(RUN_BLOCKS, range.count - index);
+    let count = 1;
+    while (count < countMax && !this.#isZero(range.first + index + count, digests, index + count))
+      count += 1;
+    return count;
+  }
+
+  async *#run(block: number, digests: Buffer): AsyncGenerator<ContentFrame> {
+    const { item, node, shape, size } = this.#file;
+    const bytes = this.#view.readRun?.(node, { first: block, digests });
+    if (bytes !== undefined && shape === 'runs') {
+      yield shaped({ item, block, digests, bytes });
+      return;
+    }
+    let at = 0;
+    for (let index = 0; index * DIGEST_BYTES < digests.length; index += 1) {
+      const digest = digests.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
+      const length = blockLength(size, block + index);
+      yield bytes === undefined
+        ? await this.#block(block + index, digest)
+        : {
+            type: 'block',
+            item,
+            block: block + index,
+            digest,
+            bytes: bytes.subarray(at, at + length),
+          };
+      at += length;
     }
   }
 

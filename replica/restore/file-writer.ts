@@ -15,7 +15,13 @@ import {
 import type { ContentFrame } from '../../shared/api/content.js';
 import { AfterimageError } from '../../shared/errors.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
-import { BLOCK_BYTES, blockLength, DIGEST_BYTES, PAGE_BYTES } from '../../shared/limits.js';
+import {
+  BLOCK_BYTES,
+  blockCount,
+  blockLength,
+  DIGEST_BYTES,
+  PAGE_BYTES,
+} from '../../shared/limits.js';
 
 const NEW_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const PRESENT_FLAGS = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -56,9 +62,15 @@ export class FileWriter {
   take(frame: ContentFrame): void {
     switch (frame.type) {
       case 'block':
-        this.#checkBlock(frame);
-        this.#blocks += 1;
+        this.#check(frame.block, frame.digest, frame.bytes);
         this.#write(frame.bytes, frame.block);
+        return;
+      case 'run':
+        this.#check(frame.block, frame.digests, frame.bytes);
+        for (let at = 0; at < frame.bytes.length; at += BLOCK_BYTES) {
+          const bytes = frame.bytes.subarray(at, at + BLOCK_BYTES);
+          this.#write(bytes, frame.block + at / BLOCK_BYTES);
+        }
         return;
       case 'zero':
         this.#blocks += frame.count;
@@ -100,12 +112,16 @@ export class FileWriter {
     closeSync(this.fd);
   }
 
-  #checkBlock(frame: ContentFrame & { readonly type: 'block' }): void {
-    const { digests } = this.#hash.digestBlocks(frame.bytes);
-    const whole = frame.bytes.length === blockLength(this.#size, frame.block);
-    if (whole && frame.digest.equals(digests.subarray(0, DIGEST_BYTES))) return;
-    throw new AfterimageError('answer-malformed', `block ${frame.block} arrived broken`, {
-      facts: { block: frame.block, bytes: frame.bytes.length },
+  /** Blocks that follow each other, each against its digest. */
+  #check(block: number, digests: Buffer, bytes: Buffer): void {
+    const blocks = blockCount(bytes.length);
+    this.#blocks += blocks;
+    const length = Math.min(this.#size - block * BLOCK_BYTES, blocks * BLOCK_BYTES);
+    const whole = bytes.length === length && digests.length === blocks * DIGEST_BYTES;
+    if (whole && digests.equals(this.#hash.digestBlocks(bytes).digests.subarray(0, digests.length)))
+      return;
+    throw new AfterimageError('answer-malformed', `block ${block} arrived broken`, {
+      facts: { block, bytes: bytes.length },
     });
   }
 

@@ -204,7 +204,7 @@ function isSameInode(a: FileStatus, b: FileStatus): boolean {
 }
 
 function frameBytes(frame: ContentFrame, size: number): number {
-  if (frame.type === 'block') return frame.bytes.length;
+  if (frame.type === 'block' || frame.type === 'run') return frame.bytes.length;
   if (frame.type === 'failed') return 0;
   return rangeBytes([{ first: frame.block, count: frame.count }], size);
 }

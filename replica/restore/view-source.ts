@@ -42,7 +42,7 @@ export class ViewSource implements PointSource {
   }
 
   async *read(items: readonly ReadItem[], signal: AbortSignal): AsyncGenerator<ContentFrame> {
-    for await (const frame of readFrames(this.#view, this.#hash, items)) {
+    for await (const frame of readFrames(this.#view, this.#hash, items, 'runs')) {
       throwIfCancelled(signal);
       yield frame;
     }

@@ -7,6 +7,7 @@ import {
   encodeBlockHead,
   encodeEnd,
   encodeFailed,
+  encodeRunHead,
   encodeZeroRun,
   type ContentFrame,
 } from '../../shared/api/content.js';
@@ -18,6 +19,8 @@ import { TimeSlice } from '../../shared/time-slice.js';
 import type { PointView } from '../history/set-reader.js';
 
 const CHUNK_BYTES = 256 * 1024;
+/** Frames with more bytes than this are handed over as they are, uncopied. */
+const APART_BYTES = 64 * 1024;
 /** Lines that come slowly are progress, for somebody who waits: they are not collected for longer. */
 const COLLECT_MS = 200;
 
@@ -95,31 +98,65 @@ async function* joinFrames(
   closing: AbortSignal,
 ): AsyncGenerator<Buffer> {
   const slice = new TimeSlice();
-  let parts: Buffer[] = [];
-  let bytes = 0;
+  const joined = new JoinedBytes();
   for await (const frame of frames) {
     if (closing.aborted) return;
-    for (const part of encodeFrame(frame)) {
-      parts.push(part);
-      bytes += part.length;
+    const { head, bytes } = encodeFrame(frame);
+    if (bytes.length < APART_BYTES && joined.takes(head.length + bytes.length)) {
+      joined.add(head);
+      joined.add(bytes);
+      continue;
     }
-    if (bytes < CHUNK_BYTES) continue;
-    yield Buffer.concat(parts, bytes);
-    parts = [];
-    bytes = 0;
+    if (joined.bytes > 0) yield joined.end();
+    if (bytes.length < APART_BYTES) {
+      joined.add(head);
+      joined.add(bytes);
+    } else {
+      yield head;
+      yield bytes;
+    }
     await slice.breathe();
   }
-  parts.push(encodeEnd());
-  yield Buffer.concat(parts);
+  if (joined.bytes > 0) yield joined.end();
+  yield encodeEnd();
 }
 
-function encodeFrame(frame: ContentFrame): Buffer[] {
+/** Small frames, copied into one buffer each for many of them. */
+class JoinedBytes {
+  #room = Buffer.alloc(0);
+  bytes = 0;
+
+  takes(length: number): boolean {
+    return this.bytes + length <= CHUNK_BYTES;
+  }
+
+  add(bytes: Buffer): void {
+    if (this.#room.length === 0) this.#room = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    this.bytes += bytes.copy(this.#room, this.bytes);
+  }
+
+  end(): Buffer {
+    const joined = this.#room.subarray(0, this.bytes);
+    this.#room = Buffer.alloc(0);
+    this.bytes = 0;
+    return joined;
+  }
+}
+
+const nothing = Buffer.alloc(0);
+
+function encodeFrame(frame: ContentFrame): { readonly head: Buffer; readonly bytes: Buffer } {
   switch (frame.type) {
     case 'block':
-      return [encodeBlockHead({ ...frame, length: frame.bytes.length }), frame.bytes];
+      return {
+        head: encodeBlockHead({ ...frame, length: frame.bytes.length }),
+        bytes: frame.bytes,
+      };
+    case 'run':
+      return { head: encodeRunHead({ ...frame, length: frame.bytes.length }), bytes: frame.bytes };
     case 'zero':
-      return [encodeZeroRun(frame)];
+      return { head: encodeZeroRun(frame), bytes: nothing };
     case 'failed':
-      return [encodeFailed({ ...frame, problem: toProblem(frame.error) })];
+      return { head: encodeFailed({ ...frame, problem: toProblem(frame.error) }), bytes: nothing };
   }
 }

@@ -2,24 +2,29 @@
  * The batched read of contents: one request names many files and block ranges, one binary stream
  * answers. The stream is a run of frames, each a 48-byte little-endian header and its bytes:
  *
- *   offset 0  u8   1 block, 2 run of zero blocks, 3 failed block, 4 end
+ *   offset 0  u8   1 block, 2 run of zero blocks, 3 failed block, 4 end, 5 run of blocks
  *          4  u32  index of the item in the request
  *          8  u32  block number
  *         12  u32  bytes that follow (block: its length; failed: a problem as JSON); for a zero run,
- *                  the number of blocks, and no bytes follow
+ *                  the number of blocks, and no bytes follow; for a run of blocks, their bytes,
+ *                  before which their digests follow
  *         16  32   BLAKE3 digest of a block's bytes, as the index has it; else zeros
+ *
+ * Runs of blocks come only where the request says `runs`.
  *
  * Frames come in the order of items and blocks. A failed block does not end the stream. A stream
  * without an end frame was cut off.
  */
 import { z } from 'zod';
 import { AfterimageError } from '../errors.js';
-import { BLOCK_BYTES, DIGEST_BYTES } from '../limits.js';
+import { BLOCK_BYTES, blockCount, DIGEST_BYTES } from '../limits.js';
 import { fromProblem, problemSchema, type Problem } from './problem.js';
 
 export const CONTENT_TYPE = 'application/x-afterimage-content';
 export const ITEMS_MAX = 20_000;
 export const RANGES_MAX = 100_000;
+/** Bytes of a run of blocks. */
+export const RUN_BYTES_MAX = 1024 * 1024;
 const HEADER_BYTES = 48;
 const PROBLEM_BYTES_MAX = 64 * 1024;
 
@@ -39,6 +44,8 @@ export const contentRequestSchema = z.object({
       (items) => items.reduce((sum, item) => sum + (item.ranges?.length ?? 0), 0) <= RANGES_MAX,
       `more than ${RANGES_MAX} ranges`,
     ),
+  /** Blocks that follow each other may come as one frame. */
+  runs: z.literal(true).optional(),
 });
 export type ContentRequest = z.infer<typeof contentRequestSchema>;
 
@@ -48,6 +55,15 @@ export type ContentFrame =
       readonly item: number;
       readonly block: number;
       readonly digest: Buffer;
+      readonly bytes: Buffer;
+    }
+  | {
+      readonly type: 'run';
+      readonly item: number;
+      /** The first of them. */
+      readonly block: number;
+      /** 32 bytes a block. */
+      readonly digests: Buffer;
       readonly bytes: Buffer;
     }
   | {
@@ -63,7 +79,16 @@ export type ContentFrame =
       readonly error: AfterimageError;
     };
 
-const typeNumbers = { block: 1, zero: 2, failed: 3, end: 4 } as const;
+const typeNumbers = { block: 1, zero: 2, failed: 3, end: 4, run: 5 } as const;
+
+/** Bytes that may follow a header, less the digests of a run. */
+const bytesMaxes = new Map<number, number>([
+  [typeNumbers.block, BLOCK_BYTES],
+  [typeNumbers.failed, PROBLEM_BYTES_MAX],
+  [typeNumbers.run, RUN_BYTES_MAX],
+]);
+/** The longest of all frames. */
+const FRAME_BYTES_MAX = HEADER_BYTES + blockCount(RUN_BYTES_MAX) * DIGEST_BYTES + RUN_BYTES_MAX;
 
 interface FrameHead {
   readonly type: keyof typeof typeNumbers;
@@ -91,6 +116,17 @@ export function encodeBlockHead(frame: {
   readonly digest: Uint8Array;
 }): Buffer {
   return encodeHead({ ...frame, type: 'block', amount: frame.length }, frame.digest);
+}
+
+/** Header and digests of a run of blocks; its bytes go after it. */
+export function encodeRunHead(frame: {
+  readonly item: number;
+  readonly block: number;
+  readonly length: number;
+  readonly digests: Uint8Array;
+}): Buffer {
+  const head = encodeHead({ ...frame, type: 'run', amount: frame.length });
+  return Buffer.concat([head, frame.digests]);
 }
 
 export function encodeZeroRun(run: {
@@ -122,27 +158,45 @@ export function encodeEnd(): Buffer {
 export async function* decodeContent(
   chunks: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<ContentFrame> {
+  for await (const frames of decodeContentChunks(chunks)) yield* frames;
+}
+
+/**
+ * The same by chunk: the frames that each one completes, to be taken one after the other before the
+ * next chunk is asked for. Small frames cost no turn of the event loop each.
+ */
+export async function* decodeContentChunks(
+  chunks: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Iterable<ContentFrame>> {
   const queue = new ChunkQueue();
   for await (const chunk of chunks) {
     queue.push(chunk);
-    for (;;) {
-      if (queue.bytes < HEADER_BYTES) break;
-      const length = frameLength(queue.peek(HEADER_BYTES));
-      if (queue.bytes < length) break;
-      const frame = decodeFrame(queue.peek(length));
-      if (frame === 'end') return;
-      yield frame;
-      queue.drop(length);
-    }
+    yield framesOf(queue);
+    if (queue.ended) return;
   }
   throw malformed('the stream of contents ended early');
+}
+
+function* framesOf(queue: ChunkQueue): Generator<ContentFrame> {
+  while (queue.bytes >= HEADER_BYTES) {
+    const length = frameLength(queue.peek(HEADER_BYTES));
+    if (queue.bytes < length) return;
+    const frame = decodeFrame(queue.peek(length));
+    if (frame === 'end') {
+      queue.ended = true;
+      return;
+    }
+    yield frame;
+    queue.drop(length);
+  }
 }
 
 /** Chunks as they came; what spans several is put together in one buffer that is used again. */
 class ChunkQueue {
   readonly #chunks: Buffer[] = [];
-  readonly #joined = Buffer.allocUnsafe(HEADER_BYTES + Math.max(BLOCK_BYTES, PROBLEM_BYTES_MAX));
+  #joined = Buffer.allocUnsafe(HEADER_BYTES + Math.max(BLOCK_BYTES, PROBLEM_BYTES_MAX));
   bytes = 0;
+  ended = false;
 
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
@@ -154,6 +208,7 @@ class ChunkQueue {
   peek(length: number): Buffer {
     const first = this.#chunks[0];
     if (first !== undefined && first.length >= length) return first.subarray(0, length);
+    if (length > this.#joined.length) this.#joined = Buffer.allocUnsafe(FRAME_BYTES_MAX);
     let filled = 0;
     for (const chunk of this.#chunks) {
       if (filled >= length) break;
@@ -179,11 +234,10 @@ class ChunkQueue {
 function frameLength(header: Buffer): number {
   const type = header.readUInt8(0);
   const amount = header.readUInt32LE(12);
-  const bytesMax =
-    type === typeNumbers.block ? BLOCK_BYTES : type === typeNumbers.failed ? PROBLEM_BYTES_MAX : 0;
+  const bytesMax = bytesMaxes.get(type) ?? 0;
   if (bytesMax === 0) return HEADER_BYTES;
   if (amount > bytesMax) throw malformed(`a frame of ${amount} bytes in a stream of contents`);
-  return HEADER_BYTES + amount;
+  return HEADER_BYTES + amount + (type === typeNumbers.run ? blockCount(amount) * DIGEST_BYTES : 0);
 }
 
 function decodeFrame(bytes: Buffer): ContentFrame | 'end' {
@@ -199,6 +253,10 @@ function decodeFrame(bytes: Buffer): ContentFrame | 'end' {
         digest: bytes.subarray(16, 16 + DIGEST_BYTES),
         bytes: body,
       };
+    case typeNumbers.run: {
+      const digests = body.subarray(0, blockCount(bytes.readUInt32LE(12)) * DIGEST_BYTES);
+      return { type: 'run', item, block, digests, bytes: body.subarray(digests.length) };
+    }
     case typeNumbers.zero:
       return { type: 'zero', item, block, count: bytes.readUInt32LE(12) };
     case typeNumbers.failed:

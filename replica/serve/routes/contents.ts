@@ -71,10 +71,15 @@ export function registerContents(app: FastifyInstance, context: RouteContext): v
     '/v1/sets/:set/points/:point/content',
     { bodyLimit: CONTENT_BODY_BYTES_MAX },
     async (request, reply) => {
-      const { items } = checked(contentRequestSchema, request.body);
+      const { items, runs } = checked(contentRequestSchema, request.body);
       const view = openPoint(sets(), request.params);
       const stream = closeWith({ view, log }, () => {
-        const frames = readFrames(view, context.options.hash, items.map(toItem));
+        const frames = readFrames(
+          view,
+          context.options.hash,
+          items.map(toItem),
+          runs === true ? 'runs' : 'blocks',
+        );
         return contentStream(frames, context.closing);
       });
       return await reply.type(CONTENT_TYPE).send(stream);
