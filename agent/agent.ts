@@ -39,6 +39,8 @@ import type { SetSession } from './ship/session.js';
 import { AgentState } from './state.js';
 import { pathsOfFile } from './state/paths-of-file.js';
 
+import { createWorkshop } from './work/create-workshop.js';
+import type { Workshop } from './work/workshop.js';
 export interface AgentDeps {
   /** One session a set; closed by the agent. `spoolFolder` is the set's own. */
   readonly openSession: (set: SetConfig, spoolFolder: string) => SetSession;
@@ -65,10 +67,13 @@ export function runAgent(config: AgentConfig, deps: AgentDeps): RunningAgent {
   const sets: SetKeeper[] = [];
   const tracker = new TrackerOnDemand({ posix: deps.posix, log: deps.log });
   try {
+  const work = createWorkshop({ ...deps, workers: config.workers });
     sayWhatIsMissing(deps);
     for (const set of config.sets) {
       const log = deps.log.with({ set: set.name });
-      sets.push(new SetKeeper((state) => openSet(config, { set, state, tracker }, deps), log));
+      sets.push(
+        new SetKeeper((state) => openSet(config, { set, state, tracker, work }, deps), log),
+      );
     }
   } catch (error) {
     lock.release();
@@ -99,6 +104,7 @@ export function runAgent(config: AgentConfig, deps: AgentDeps): RunningAgent {
         sets.map(async (keeper) => {
           await keeper.stop();
           await keeper.set.parts.engine.close?.();
+      await work.close();
         }),
       );
       tracker.close();
@@ -111,10 +117,12 @@ export function runAgent(config: AgentConfig, deps: AgentDeps): RunningAgent {
 function openSet(
   config: AgentConfig,
   {
+    work,
     set,
     state: how,
     tracker,
   }: {
+    readonly work: Workshop;
     readonly set: SetConfig;
     readonly state: 'kept' | 'set-aside';
     readonly tracker: TrackerOnDemand;
@@ -139,6 +147,7 @@ function openSet(
     state,
     journal: new Journal({ path: join(folder, 'journal.db'), clock }),
     session,
+    work,
     wanted: new WantedBlocks(session),
     posix,
     core: deps.createCore(),

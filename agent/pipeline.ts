@@ -39,6 +39,7 @@ import type { QuiesceRecipe } from './quiesce/recipe.js';
 import type { RangeSource } from './ranges/range-source.js';
 import type { SetSession } from './ship/session.js';
 import type { AgentState } from './state.js';
+import type { Workshop } from './work/workshop.js';
 
 /** A set as the pipeline sees it. One sync at a time. */
 export interface SetParts {
@@ -51,6 +52,7 @@ export interface SetParts {
   readonly posix: Posix;
   /** Of this set alone: its batch buffer is in use while a sync runs. */
   readonly core: HashCore;
+  readonly work: Workshop;
   readonly index: DedupIndex;
   readonly filter: PathFilter;
   readonly engine: ImageEngine;

@@ -23,6 +23,7 @@
         'src/seal.cc',
         'src/status.cc',
         'src/system-error.cc',
+        'src/small-files.cc',
         'src/tree-scan-class.cc',
         'src/tree-scan.cc',
         'src/writers.cc',

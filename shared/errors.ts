@@ -128,6 +128,12 @@ export const catalogue = {
     status: 504,
     hint: 'The other side did not answer in time; it is tried again.',
   },
+  'worker-lost': {
+    kind: 'retry',
+    exit: 4,
+    status: 503,
+    hint: 'A worker thread died twice over the same files; it is tried again. Look for what the log says of memory.',
+  },
   cancelled: {
     kind: 'operator',
     exit: 4,

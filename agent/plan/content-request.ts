@@ -8,6 +8,7 @@ import type { NodeRow } from '../state/node-table.js';
 import type { AgentState } from '../state.js';
 import type { BlockRun } from './block-reader.js';
 import type { ContentSink } from './content-emitter.js';
+import type { Workshop } from '../work/workshop.js';
 import type { Pause } from './pause.js';
 
 export const ROW_BYTES = ROW_BLOCKS * BLOCK_BYTES;
@@ -19,6 +20,8 @@ export interface ContentParts extends ContentSink {
   readonly state: AgentState;
   readonly posix: Posix;
   readonly core: HashCore;
+  /** Where files are read and named. */
+  readonly work: Workshop;
   readonly session: Pick<SetSession, 'has' | 'signature' | 'live'>;
   readonly pause: Pause;
 }

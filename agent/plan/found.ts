@@ -2,6 +2,7 @@
 import type { ScanEntry } from '../../shared/posix/posix.js';
 import type { NodeKind } from '../../shared/protocol/records.js';
 import type { OpenFolder } from './open-folder.js';
+import type { SmallRead } from './small-reads.js';
 
 /** What is asked of the folder an entry was found in. */
 export type FolderAt = Pick<OpenFolder, 'node' | 'rootName' | 'child' | 'pathOf'>;
@@ -11,6 +12,8 @@ export interface Found {
   readonly folder: FolderAt;
   readonly entry: ScanEntry;
   readonly kind: NodeKind;
+  /** A new small file's content, read already. Valid while it is planned. */
+  readonly read?: SmallRead | undefined;
 }
 
 export interface Planned {

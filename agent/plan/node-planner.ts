@@ -18,9 +18,11 @@ import { HeldReads } from './held-reads.js';
 import type { NamePlanner } from './name-planner.js';
 import { saysTheSame, toNodeRecord } from './node-record.js';
 import { isYoung, type PlanParts } from './plan-parts.js';
+import { saySmallFile } from './small-file.js';
 
 const fileFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
+const nothing = Buffer.alloc(0);
 const lost: Planned = { node: undefined, settled: false };
 
 export class NodePlanner {
@@ -43,6 +45,12 @@ export class NodePlanner {
     const blank = this.#firstLook(found, undefined);
     if (blank === undefined) return lost;
     this.#parts.findings.changed(found.entry.status.ctimeNs);
+    const { read } = found;
+    if (read !== undefined && this.#parts.suspects?.has(blank) !== true) {
+      const dirty = isYoung(found.entry.status.ctimeNs, read.lookedMs);
+      const row = { ...blank, dirty, fresh: this.#parts.state.flight?.sync ?? 0 };
+      return await saySmallFile(this.#parts, row, read);
+    }
     if (found.kind === 'file')
       return await this.#file(found, blank, { before: undefined, replaced });
     this.#parts.state.nodes.insert(blank);
@@ -76,7 +84,8 @@ export class NodePlanner {
     const lookedMs = clock.now();
     try {
       const path = folder.child(entry.name);
-      const xattrs = encodeXattrs(posix.getXattrs(path));
+      const bare = found.read?.hasAttributes === false;
+      const xattrs = bare ? nothing : encodeXattrs(posix.getXattrs(path));
       const target = kind === 'symlink' ? readlinkSync(path, { encoding: 'buffer' }) : null;
       return {
         id: before?.id ?? state.takeNode(),

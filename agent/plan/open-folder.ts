@@ -60,6 +60,11 @@ export class OpenFolder {
     return Buffer.concat([this.#prefix, name]);
   }
 
+  /** Valid until `close`. Opens the folder: throws the system's error. */
+  get descriptor(): number {
+    return this.#open();
+  }
+
   /** `<root>/<path>` of an entry, or of the folder itself. */
   pathOf(name?: Buffer): Buffer {
     const own = this.#parent === undefined ? this.name : this.#parent.pathOf(this.name);

@@ -12,7 +12,6 @@ import { isBlind, lookAtMapped } from './mapped-files.js';
 import { NamePlanner } from './name-planner.js';
 import type { FolderAt, Found, Planned } from './found.js';
 import { NodePlanner } from './node-planner.js';
-import type { FileCloner } from './held-files.js';
 import { OpenFolder } from './open-folder.js';
 import { closeRoots, openRoots, setFolder, type OpenRoot } from './open-roots.js';
 import { isForeign } from './foreign.js';
@@ -20,6 +19,8 @@ import type { PlacingWalk } from './placed-files.js';
 import { isYoung, type PlanParts } from './plan-parts.js';
 import { ScanAhead } from './scan-ahead.js';
 import { RowCursor } from './row-cursor.js';
+import { SmallReads } from './small-reads.js';
+import type { WalkOptions } from './walk-options.js';
 import { walkTargets, type TargetFound, type TargetLooks } from './walk-targets.js';
 import type { Target } from '../journal/target.js';
 
@@ -38,20 +39,6 @@ interface Looked {
 const skipped: Looked = { folder: undefined, settled: true };
 const nothing: TargetFound = { folder: undefined, arrived: false };
 
-export interface WalkOptions {
-  /** Clones what would be read; `readHeldFiles` reads it afterwards. Read at once when left out. */
-  readonly cloner?: FileCloner | undefined;
-  /** Nothing changes meanwhile: what is not met is gone at first sight. */
-  readonly held: boolean;
-  /** All that need be looked at, in the order of the paths' bytes; everything when left out. */
-  readonly targets?: readonly Target[] | undefined;
-  /**
-   * What became a target since: where something may have gone that was not met. Undefined asks for a
-   * look at everything.
-   */
-  readonly since?: () => Promise<readonly Target[] | undefined>;
-}
-
 export class TreeWalk implements TargetLooks {
   readonly #parts: PlanParts;
   readonly #roots: readonly OpenRoot[];
@@ -61,6 +48,8 @@ export class TreeWalk implements TargetLooks {
   readonly #identity = Buffer.alloc(20);
   readonly #status = Buffer.alloc(48);
   readonly #rootByName: ReadonlyMap<string, OpenRoot>;
+  /** Of the folder that is merged. */
+  #reads: SmallReads | undefined;
   /** Only folders that changed since they were walked. */
   #again = false;
 
@@ -167,6 +156,7 @@ export class TreeWalk implements TargetLooks {
 
   close(): void {
     this.#nodes.heldFiles.close();
+    this.#reads?.close();
     this.#ahead.close();
     closeRoots(this.#roots);
   }
@@ -290,7 +280,9 @@ export class TreeWalk implements TargetLooks {
   ): Promise<FolderEntry[]> {
     const { state, pause } = this.#parts;
     const children: FolderEntry[] = [];
-    const rows = new RowCursor(state.nodes.children(folder.node));
+    const known = state.nodes.children(folder.node);
+    const rows = new RowCursor(known);
+    this.#reads = SmallReads.begin(this.#parts, { folder, entries, known });
     let settled = true;
     for (const entry of entries) {
       for (const row of rows.before(entry.name)) {
@@ -302,7 +294,10 @@ export class TreeWalk implements TargetLooks {
       if (looked === undefined) {
         const kind = kindOf(entry.status.mode);
         if (kind === undefined) continue;
-        looked = await this.#look({ folder, entry, kind }, row);
+        looked = await this.#look(
+          { folder, entry, kind, read: await this.#reads?.take(entry) },
+          row,
+        );
         const rest = pause.breathe();
         if (rest !== undefined) await rest;
       }
@@ -314,6 +309,7 @@ export class TreeWalk implements TargetLooks {
       const wait = this.#names.gone(folder.node, row);
       if (wait !== undefined) await wait;
     }
+    this.#reads?.close();
     if (settled) state.setFingerprint(folder.node, scan.hash);
     return children;
   }

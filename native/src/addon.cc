@@ -10,6 +10,7 @@
 #include "seal.h"
 #include "status.h"
 #include "tree-scan.h"
+#include "small-files.h"
 #include "writers.h"
 
 namespace afterimage {
@@ -23,6 +24,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("fstat", Fstat);
   add("scanFolder", ScanFolder);
   exports.Set("TreeScan", TreeScanClass(env));
+  add("readSmall", ReadSmall);
   add("getXattrs", GetXattrs);
   add("setXattr", SetXattr);
   add("removeXattr", RemoveXattr);

@@ -37,18 +37,24 @@ bool IsBlind(int fd) {
   return type == TMPFS_MAGIC || type == RAMFS_MAGIC;
 }
 
+/** Waits before, so that no page under way is left out; no journal is flushed. */
+bool WriteBack(int fd) {
+  const unsigned flags =
+      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+  return sync_file_range(fd, 0, 0, flags) == 0;
+}
+
 }  // namespace
+
+bool FlushOtherWriters(int fd) {
+  return NobodyWrites(fd) || (!IsBlind(fd) && WriteBack(fd));
+}
 
 Napi::Value FlushWriters(const Napi::CallbackInfo& info) {
   const int fd = DescriptorAt(info, 0);
   if (NobodyWrites(fd)) return Napi::Number::New(info.Env(), kNobody);
   if (IsBlind(fd)) return Napi::Number::New(info.Env(), kBlind);
-  // Waits before, so that no page under way is left out; no journal is flushed.
-  const unsigned flags =
-      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
-  if (sync_file_range(fd, 0, 0, flags) != 0) {
-    throw SystemError(info.Env(), errno, "sync_file_range");
-  }
+  if (!WriteBack(fd)) throw SystemError(info.Env(), errno, "sync_file_range");
   return Napi::Number::New(info.Env(), kFlushed);
 }
 

@@ -12,4 +12,7 @@ namespace afterimage {
  */
 Napi::Value FlushWriters(const Napi::CallbackInfo& info);
 
+/** The same for C++: false where it fails, or where stores leave no trace. */
+bool FlushOtherWriters(int fd);
+
 }  // namespace afterimage

@@ -72,8 +72,9 @@ export const agentConfigSchema = z
     spool_bytes_max: byteCount({ min: 16 * MIB }).prefault(4 * GIB),
     direct: z.enum(['auto', 'never']).default('auto'),
     dedup_bytes_max: byteCount({ min: MIB, max: 4 * GIB }).prefault(512 * MIB),
-    sets: z.array(setSchema).min(1),
     compression: z.union([z.enum(['auto', 'none']), z.int().min(1).max(19)]).default('auto'),
+    workers: z.union([z.literal('auto'), z.int().min(0).max(16)]).default('auto'),
+    sets: z.array(setSchema).min(1),
   })
   .superRefine((config, context) => {
     checkNames(config.sets, context);
@@ -118,12 +119,14 @@ export interface AgentConfig {
   /** Whether frames may go to the replica past the broker. */
   readonly direct: 'auto' | 'never';
   readonly dedupBytesMax: number;
+  /** A number is zstd's level, for all that can be compressed. */
+  readonly compression: 'auto' | 'none' | number;
+  /** Threads that read and name files; 0: the agent's own thread does. */
+  readonly workers: number | 'auto';
   readonly sets: readonly SetConfig[];
 }
 
 /** @throws AfterimageError `config-unreadable`, `config-invalid` */
-  /** A number is zstd's level, for all that can be compressed. */
-  readonly compression: 'auto' | 'none' | number;
 export function readAgentConfig(file: string): AgentConfig {
   return toConfig(readConfig(file, agentConfigSchema), dirname(resolve(file)));
 }
@@ -146,6 +149,8 @@ function toConfig(file: AgentFile, folder: string): AgentConfig {
     spoolBytesMax: file.spool_bytes_max,
     direct: file.direct,
     dedupBytesMax: file.dedup_bytes_max,
+    workers: file.workers,
+    compression: file.compression,
     sets: file.sets.map(toSet),
   };
 }
@@ -153,7 +158,6 @@ function toConfig(file: AgentFile, folder: string): AgentConfig {
 function toSet(set: SetFile): SetConfig {
   return {
     name: set.name,
-    compression: file.compression,
     roots: set.roots.map((root) => ({ name: rootName(root), path: rootPath(root) })),
     include: set.include,
     exclude: set.exclude,

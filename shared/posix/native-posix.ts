@@ -4,6 +4,7 @@ import { readStatus, STATUS_BYTES, unpackScan } from './scan-record.js';
 import { setMode } from './set-mode.js';
 import { type NativeTreeScan, openTreeScan } from './tree-scan.js';
 import { checkBytes, checkCount, checkDescriptor } from './system-error.js';
+import { nativeSmallFiles, type SmallBinding } from './small-files.js';
 
 /** What native/src/addon.cc exports. Failures throw system errors. */
 export interface NativeBinding {
@@ -32,6 +33,7 @@ export interface NativeBinding {
   cloneSync(from: number, to: number): void;
   createSnapshot(subvolume: number, folder: number, name: Buffer): Promise<undefined>;
   destroySnapshot(folder: number, name: Buffer): Promise<undefined>;
+  readonly readSmall?: SmallBinding;
 }
 
 const writers: readonly Writers[] = ['nobody', 'flushed', 'blind'];
@@ -70,6 +72,7 @@ export function createNativePosix(binding: NativeBinding): Posix {
     ...fileCalls(binding),
     ...cloneCalls(binding),
   };
+    ...nativeSmallFiles(binding),
 }
 
 function metadataCalls(

@@ -48,6 +48,16 @@ export interface SnapshotPlace {
 }
 
 /** Who may write to a file beside us; see `flushWriters`. */
+/** Files of one folder, read in one call. */
+export interface SmallBatch {
+  readonly folder: number;
+  readonly files: Uint8Array;
+  /** Gets their content. */
+  readonly room: Uint8Array;
+  /** Gets a code for each. */
+  readonly codes: Uint8Array;
+}
+
 export type Writers = 'nobody' | 'flushed' | 'blind';
 
 export interface Posix {
@@ -104,6 +114,11 @@ export interface Posix {
    */
   flushWriters(fd: number): Writers;
   /** An unnamed file in `folder` (O_TMPFILE), or undefined when the file system has none. */
+  /**
+   * Reads many files of an open folder, each only if it is as a scan saw it; undefined without the
+   * native part. `files` and `codes` are packed as small-files.ts says.
+   */
+  readonly readSmall?: (batch: SmallBatch) => void;
   openTemporary(folder: Buffer, mode: number): number | undefined;
   /** Gives an unnamed file a name (linkat). */
   linkTemporary(fd: number, path: Buffer): void;

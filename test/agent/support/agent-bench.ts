@@ -17,6 +17,7 @@ import {
   type SyncResult,
 } from '../../../agent/pipeline.js';
 import { AgentState } from '../../../agent/state.js';
+import { createWorkshop } from '../../../agent/work/create-workshop.js';
 import { FakeSession } from './fake-session.js';
 
 export interface AgentBench {
@@ -52,6 +53,12 @@ export function openBench(
       session,
       posix: loadPosix(),
       core,
+      work: createWorkshop({
+        workers: 0,
+        createCore: createHashCore,
+        posix: loadPosix(),
+        log: silentLog,
+      }),
       index: new DedupIndex(state, { memoryBytesMax: 64 * 1024 * 1024 }),
       filter: new PathFilter(options.patterns ?? { include: [], exclude: [] }),
       engine: createRoundsEngine(),
