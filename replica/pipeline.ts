@@ -15,6 +15,7 @@ import { AfterimageError, asAfterimageError, messageOf } from '../shared/errors.
 import type { HashCore } from '../shared/hash/hash-core.js';
 import type { Log } from '../shared/log.js';
 import type { Posix } from '../shared/posix/posix.js';
+import { countStage, Stage } from '../shared/stages.js';
 import { TimeSlice } from '../shared/time-slice.js';
 import { applySync, beginApply } from './apply/apply.js';
 import type { SetStore } from './history/set-store.js';
@@ -48,6 +49,7 @@ export async function sealSync(deps: PipelineDeps, staging: Staging): Promise<re
   const { writer: index, source } = deps.store;
   const parentPoint = newestPoint(index);
   const slice = new TimeSlice();
+  const start = performance.now();
   const { intent, newFiles, pages } = staging;
   const tree = { index, intent, trees: new TwoTrees(index, intent, parentPoint), slice };
   staging.commitRows();
@@ -65,6 +67,7 @@ export async function sealSync(deps: PipelineDeps, staging: Staging): Promise<re
   });
   staging.commitRows();
   staging.checkAllowance();
+  countStage(Stage.check, start);
   if (wants.length === 0) await flushIntent(deps, staging);
   return wants;
 }
@@ -74,8 +77,10 @@ export async function sealSync(deps: PipelineDeps, staging: Staging): Promise<re
  * from the agent.
  */
 async function flushIntent(deps: PipelineDeps, staging: Staging): Promise<void> {
+  const start = performance.now();
   try {
     if (!staging.flushIfSmall()) await deps.flushAll();
+    countStage(Stage.flush, start);
   } catch (cause) {
     throw flushFailed(cause);
   }
@@ -108,6 +113,7 @@ export function startApplying({ store }: PipelineDeps, staging: Staging): void {
 export async function applyToPoint(deps: PipelineDeps, staging: Staging): Promise<CutPoint> {
   const { store } = deps;
   store.applying = true;
+  const start = performance.now();
   try {
     const cut = await applySync({
       ...deps,
@@ -120,6 +126,7 @@ export async function applyToPoint(deps: PipelineDeps, staging: Staging): Promis
       },
     });
     store.source.bodies.setPending(undefined);
+    countStage(Stage.apply, start);
     return cut;
   } finally {
     // Stalled, nothing moves: what a reader does not find now it need not wait for.

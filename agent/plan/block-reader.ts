@@ -12,6 +12,7 @@ import {
   PAGES_PER_BLOCK,
 } from '../../shared/limits.js';
 import type { DataRange } from '../../shared/posix/posix.js';
+import { countStage, Stage } from '../../shared/stages.js';
 import { ROW_BLOCKS } from '../state/block-row.js';
 
 const PAGES_BYTES = FINGERPRINT_BYTES * PAGES_PER_BLOCK;
@@ -92,11 +93,13 @@ export function readFully(
   into: Uint8Array,
   at: { readonly offset: number; readonly length: number },
 ): number {
+  const start = performance.now();
   let done = 0;
   while (done < at.length) {
     const count = readSync(fd, into, done, at.length - done, at.offset + done);
     if (count === 0) break;
     done += count;
   }
+  countStage(Stage.read, start, done);
   return done;
 }

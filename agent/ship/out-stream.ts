@@ -6,6 +6,7 @@ import { type AfterimageError, asAfterimageError } from '../../shared/errors.js'
 import type { Ack } from '../../shared/protocol/ack.js';
 import { malformed } from '../../shared/protocol/bytes.js';
 import type { SealingKey } from '../../shared/seal/sealing-key.js';
+import { countStage, Stage } from '../../shared/stages.js';
 import type { FrameCompressor } from './frame-compressor.js';
 import type { CutFrame, KeptFrame, KeptFrames } from './kept-frames.js';
 
@@ -30,6 +31,8 @@ export class OutStream {
   #arrivedNext = 1;
   #inFlightBytes = 0;
   #unsentBytes = 0;
+  /** Since when the window is full, by `performance.now()`. */
+  #fullSince: number | undefined;
   /** Times that frames were sent again because of a gap. */
   rewinds = 0;
   readonly #onUnreadable: (error: AfterimageError) => void;
@@ -116,8 +119,11 @@ export class OutStream {
       const full = this.#inFlightBytes + frame.wireBytes > link.windowBytes;
       if (full && this.#inFlightBytes > 0) {
         this.#pace.waits(true);
+        this.#fullSince ??= performance.now();
         return;
       }
+      if (this.#fullSince !== undefined) countStage(Stage.window, this.#fullSince, frame.wireBytes);
+      this.#fullSince = undefined;
       const body = this.#bodyOf(frame);
       if (body === undefined) return;
       const { bytes, counter } = link.seal.seal({

@@ -14,6 +14,7 @@ import {
   type Query,
 } from '../../shared/protocol/query.js';
 import { plainBody } from '../../shared/seal/sealing-key.js';
+import { countStage, Stage } from '../../shared/stages.js';
 import type { Transport } from '../../shared/transport/transport.js';
 import type { LiveSession } from './say-hello.js';
 
@@ -49,6 +50,7 @@ export class SetQuestions {
 
   /** One byte, 0 or 1, for each digest. */
   async has(digests: Uint8Array): Promise<Uint8Array> {
+    const start = performance.now();
     const count = digests.length / DIGEST_BYTES;
     const answers = new Uint8Array(count);
     let asked = 0;
@@ -64,6 +66,7 @@ export class SetQuestions {
       }
     };
     await Promise.all(Array.from({ length: HAS_IN_FLIGHT }, askInTurn));
+    countStage(Stage.has, start, digests.length);
     return answers;
   }
 

@@ -7,6 +7,7 @@ import type { HashCore } from '../../shared/hash/hash-core.js';
 import { zeroDigest } from '../../shared/hash/zero-digest.js';
 import { BLOCK_BYTES } from '../../shared/limits.js';
 import { nextChain } from '../../shared/protocol/manifest.js';
+import { countStage, Stage } from '../../shared/stages.js';
 import type { TimeSlice } from '../../shared/time-slice.js';
 import { digestPrefix, type StagedBlock } from '../stage/staged-block.js';
 import { duePoint } from '../certify/certificates-due.js';
@@ -60,6 +61,7 @@ const NODE_NEW = 2;
 /** Cuts the point. On failure the transaction is rolled back and the error thrown. */
 export async function cutPoint(request: CutRequest): Promise<CutPoint> {
   const { index } = request;
+  const start = performance.now();
   index.db.pragma('synchronous = FULL');
   index.db.exec('BEGIN IMMEDIATE');
   try {
@@ -70,6 +72,7 @@ export async function cutPoint(request: CutRequest): Promise<CutPoint> {
     const cut = writePoint(under, totals);
     index.run('DELETE FROM applying');
     index.db.exec('COMMIT');
+    countStage(Stage.index, start);
     return cut;
   } catch (error) {
     if (index.db.inTransaction) index.db.exec('ROLLBACK');

@@ -8,6 +8,7 @@ import { malformed } from '../../shared/protocol/bytes.js';
 import { decompressBody } from '../../shared/protocol/compress.js';
 import type { Header } from '../../shared/protocol/frame.js';
 import type { Hello } from '../../shared/protocol/hello.js';
+import { countStage, Stage } from '../../shared/stages.js';
 import type { HelloDecision } from './hello-outcome.js';
 import type { SetPort } from './set-port.js';
 
@@ -163,8 +164,10 @@ export class FrameIntake {
     const sequence = item.header.sequence - item.numbering.offset;
     const { boot } = item.numbering;
     while (!this.#isClosed()) {
+      const start = performance.now();
       try {
         await this.#port.stage({ boot, sequence, body: raw });
+        countStage(Stage.receive, start, raw.length);
         return;
       } catch (error) {
         this.#log.error('a frame could not be staged', asAfterimageError(error), { sequence });

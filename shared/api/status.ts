@@ -40,5 +40,9 @@ export const statusSchema = z.object({
   startedMs: z.number(),
   nowMs: z.number(),
   sets: z.array(setStatusSchema),
+  /** Where the replica's time went since it started, by stage. */
+  stages: z
+    .record(z.string(), z.object({ calls: z.number(), ms: z.number(), bytes: z.number() }))
+    .optional(),
 });
 export type StatusAnswer = z.infer<typeof statusSchema>;

@@ -7,6 +7,7 @@
 
 import { invariant } from '../errors.js';
 import { BLOCK_BYTES, DIGEST_BYTES, FINGERPRINT_BYTES, PAGES_PER_BLOCK } from '../limits.js';
+import { countStage, Stage } from '../stages.js';
 import type { BlockDigests, ChunkSizes, HashCore } from './hash-core.js';
 import type { WasmConstant, WasmMemory } from './load-wasm.js';
 
@@ -161,12 +162,15 @@ export class WasmHashCore implements HashCore {
   }
 
   #digestBlocks(place: number, length: number): BlockDigests {
+    const start = performance.now();
     const result = this.#results[this.#wasm.digestBlocks(place, length)];
+    countStage(Stage.hash, start, length);
     invariant(result !== undefined, `${length} bytes are more blocks than a batch has`);
     return result;
   }
 
   #hash(bytes: Uint8Array, keyed: 0 | 1): Buffer {
+    const start = performance.now();
     this.#wasm.hashBegin(keyed);
     let from = 0;
     for (; bytes.length - from > this.batchBytes; from += this.batchBytes) {
@@ -174,6 +178,7 @@ export class WasmHashCore implements HashCore {
     }
     const rest = from === 0 ? bytes : bytes.subarray(from);
     this.#wasm.hashEnd(this.#place(rest), rest.length);
+    countStage(Stage.hash, start, bytes.length);
     return Buffer.from(this.#digest);
   }
 }

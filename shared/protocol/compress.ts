@@ -3,6 +3,7 @@
  * already compressed or encrypted cost more to try than they give.
  */
 import zstd from 'zstd-napi/binding.js';
+import { countStage, Stage } from '../stages.js';
 import { malformed } from './bytes.js';
 
 /** Bits per byte above which the sample counts as not compressible. */
@@ -24,15 +25,18 @@ export function compressBody(raw: Uint8Array, level = 1): Buffer | undefined {
 
 /** The same without a look at the bytes first. Levels are zstd's, 1 to 19. */
 export function compressAt(raw: Uint8Array, level: number): Buffer | undefined {
+  const start = performance.now();
   const bound = zstd.compressBound(raw.length);
   if (scratch.length < bound) scratch = Buffer.allocUnsafe(bound);
   const length = compressor.compress(scratch, raw, level);
+  countStage(Stage.compress, start, raw.length);
   if (length > raw.length - (raw.length >>> 4)) return undefined;
   return Buffer.from(scratch.subarray(0, length));
 }
 
 /** Throws `frame-malformed` unless `body` is one zstd frame of exactly `rawLength` bytes. */
 export function decompressBody(body: Uint8Array, rawLength: number): Buffer {
+  const start = performance.now();
   const raw = Buffer.allocUnsafe(rawLength);
   let length: number;
   try {
@@ -42,6 +46,7 @@ export function decompressBody(body: Uint8Array, rawLength: number): Buffer {
     throw malformed('a body that does not decompress', cause);
   }
   if (length !== rawLength) throw malformed(`a body of ${length} bytes, ${rawLength} were said`);
+  countStage(Stage.decompress, start, rawLength);
   return raw;
 }
 

@@ -14,6 +14,7 @@ import {
   TAG_BYTES,
 } from '../protocol/frame.js';
 import { decompressBody } from '../protocol/compress.js';
+import { countStage, Stage } from '../stages.js';
 import { roomyBuffer } from '../transport/roomy-buffer.js';
 import { loadGcm } from './gcm.js';
 
@@ -74,10 +75,12 @@ export class SealingKey {
       bodyLength: content.body.length,
     });
     const { body } = content;
+    const start = performance.now();
     const bytes = roomyBuffer(HEADER_BYTES + body.length + TAG_BYTES);
     bytes.set(header, 0);
     const nonce = nonceOf(content.type, counter);
     gcm.seal({ key: this.#key, nonce, body, message: bytes, headerBytes: HEADER_BYTES });
+    countStage(Stage.seal, start, body.length);
     return { bytes, counter };
   }
 }
@@ -101,6 +104,7 @@ export class OpeningKey {
     // an answer is matched to its question's number, which is asked once
     if (counter <= opened && type !== 'answer')
       throw forged(`counter ${counter} of ${type} comes after ${opened}`);
+    const start = performance.now();
     const body = gcm.open({
       key: this.#key,
       nonce: nonceOf(type, counter),
@@ -111,6 +115,7 @@ export class OpeningKey {
     });
     if (body === undefined) throw forged(`a ${type} message that does not open`);
     this.#opened.set(type, Math.max(opened, counter));
+    countStage(Stage.open, start, body.length);
     return body;
   }
 

@@ -5,6 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import { AfterimageError, messageOf } from '../errors.js';
+import { countStage, Stage } from '../stages.js';
 import { encodePiece, type Piece, PIECE_DATA_BYTES_MAX, PieceReader } from './direct-piece.js';
 import { subjectMatches } from './subject-match.js';
 import type { Subscription, Transport, TransportMessage, TransportStatus } from './transport.js';
@@ -70,7 +71,9 @@ export class DirectEnd implements Transport {
     if (data.length > PIECE_DATA_BYTES_MAX) {
       throw new AfterimageError('internal', `a message of ${data.length} bytes to publish`);
     }
+    const start = performance.now();
     this.#send({ kind: 'message', subject, data, ...(reply === undefined ? {} : { reply }) });
+    countStage(Stage.publish, start, data.length);
   }
 
   subscribe(subject: string, handler: (message: TransportMessage) => void): Subscription {

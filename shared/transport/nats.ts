@@ -18,6 +18,7 @@ import {
 import { AfterimageError, messageOf } from '../errors.js';
 import { type Log, silentLog } from '../log.js';
 import { FRAME_BYTES_MAX } from '../limits.js';
+import { countStage, Stage } from '../stages.js';
 import { keepBufferHeadroom } from './buffer-headroom.js';
 import { inOnePiece } from './roomy-buffer.js';
 import type { Subscription, Transport, TransportMessage, TransportStatus } from './transport.js';
@@ -83,8 +84,11 @@ class NatsTransport implements Transport {
     if (!this.connected) return;
     const connection = this.#connection;
     if (connection === undefined) return;
-    if (reply === undefined && publishInOnePiece(connection, subject, data)) return;
-    connection.publish(subject, data, reply === undefined ? undefined : { reply });
+    const start = performance.now();
+    if (reply !== undefined || !publishInOnePiece(connection, subject, data)) {
+      connection.publish(subject, data, reply === undefined ? undefined : { reply });
+    }
+    countStage(Stage.publish, start, data.length);
   }
 
   subscribe(subject: string, handler: (message: TransportMessage) => void): Subscription {

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { type PointsAnswer, pointsQuerySchema } from '../../../shared/api/points.js';
 import type { StatusAnswer } from '../../../shared/api/status.js';
+import { stageCounts } from '../../../shared/stages.js';
 import { presentPoint, presentPointDetail, presentStatus } from '../present.js';
 import { checked, findPoint, findSet, type PointParams, type SetParams } from '../requests.js';
 import type { RouteContext } from '../route-context.js';
@@ -16,6 +17,7 @@ export function registerPoints(app: FastifyInstance, context: RouteContext): voi
       startedMs: context.startedMs,
       nowMs,
       sets: sets().map((served) => presentStatus(served, nowMs)),
+      stages: stageCounts(),
     };
   });
 
