@@ -26,7 +26,7 @@ export interface SetLaneOptions {
   readonly prefix: string;
   readonly log: Log;
   readonly monotonic: () => number;
-  readonly timing?: Partial<DirectTiming>;
+  readonly timing: Partial<DirectTiming> | undefined;
   /** The stream of the session that lives is broken. */
   readonly onBroken: (why: string) => void;
   /** A stream stands that no session uses yet. */
@@ -52,7 +52,7 @@ export class SetLane {
       prefix: options.prefix,
       hears: [`${options.prefix}ack`],
       monotonic: options.monotonic,
-      ...(options.timing === undefined ? {} : { timing: options.timing }),
+      timing: options.timing,
       onTrouble: (why) => {
         this.#about = why;
         if (this.#lane === 'broker') this.#sayTrouble();

@@ -78,8 +78,8 @@ export interface LinkOwner {
   readonly outstanding: boolean;
   /** Frames were sent whose arrival is not known. */
   readonly behind: boolean;
-  /** The application is held: a session that lives is not given up for a better way. */
-  readonly held: boolean;
+  /** A session that lives is not given up for a better way: its sync is at a delicate place. */
+  readonly delicate: boolean;
   /** Grows when the arrival of frames becomes known. */
   readonly arrivedNext: number;
 }
@@ -119,13 +119,9 @@ export class SetLink {
       prefix: this.subject('up').slice(0, -'up'.length),
       log: this.#log,
       monotonic: () => this.#clock.monotonic(),
-      ...(options.directTiming === undefined ? {} : { timing: options.directTiming }),
-      onBroken: (why) => {
-        this.#changeLane(`the direct lane broke: ${why}`);
-      },
-      onOpened: () => {
-        this.#takeLane();
-      },
+      timing: options.directTiming,
+      onBroken: this.#changeLane.bind(this),
+      onOpened: this.#takeLane.bind(this),
     });
   }
 
@@ -159,8 +155,12 @@ export class SetLink {
     });
     this.#subscriptions.push(status);
     const tickMs = Math.max(5, Math.ceil(this.#timing.watchdogMs / 8));
+    let tickedMs = performance.now();
     this.#watchdog = setInterval(() => {
-      this.#watch();
+      // while this process stood still, nobody could be heard: that is no silence
+      const stoodMs = performance.now() - tickedMs - tickMs;
+      tickedMs = performance.now();
+      this.#watch(stoodMs > tickMs ? stoodMs : 0);
     }, tickMs);
     void this.#connect();
   }
@@ -186,8 +186,8 @@ export class SetLink {
   }
 
   subject(lane: Lane): string {
-    const { tenant, agent } = this.#options.identity;
-    return subjectOf({ tenant, agent, set: this.#options.set }, lane);
+    const { identity, set } = this.#options;
+    return subjectOf({ tenant: identity.tenant, agent: identity.agent, set }, lane);
   }
 
   async #connect(): Promise<void> {
@@ -285,9 +285,9 @@ export class SetLink {
     void this.#connect();
   }
 
-  /** Takes a stream that stands, unless the application is held meanwhile. */
+  /** Takes a stream that stands, when that disturbs nobody. */
   #takeLane(): void {
-    if (this.#session === undefined || this.#owner.held || !this.#lane.isChangeDue) return;
+    if (this.#session === undefined || this.#owner.delicate || !this.#lane.isChangeDue) return;
     this.#changeLane('the direct lane is open');
   }
 
@@ -308,10 +308,12 @@ export class SetLink {
     this.#owner.away(error);
   }
 
-  #watch(): void {
+  #watch(stoodMs: number): void {
     this.#takeLane();
     if (this.#session === undefined) return;
     const nowMs = this.#clock.monotonic();
+    this.#heardMs += stoodMs;
+    this.#progressMs += stoodMs;
     const { watchdogMs, pingMs } = this.#timing;
     const { outstanding, behind } = this.#owner;
     if ((outstanding || this.#awaitsReply) && nowMs - this.#heardMs > watchdogMs) {

@@ -114,8 +114,9 @@ class Session implements SetSession, LinkOwner {
   get lane(): LaneStatus {
     return this.#link.lane;
   }
-  get held(): boolean {
-    return this.#held;
+  /** The application is held, or what became of an ended sync is about to be told. */
+  get delicate(): boolean {
+    return this.#held || (this.#open?.end ?? null) !== null;
   }
   get outstanding(): boolean {
     const { kept } = this.#out;

@@ -22,7 +22,7 @@ export const directTimingDefaults: DirectTiming = {
 };
 
 export interface DirectClientOptions extends DirectEndOptions {
-  readonly timing?: Partial<DirectTiming>;
+  readonly timing?: Partial<DirectTiming> | undefined;
   /** Why there is no stream, whenever that is news. */
   readonly onTrouble?: (why: string) => void;
   readonly monotonic: () => number;
@@ -47,6 +47,9 @@ export class DirectClient extends DirectEnd {
     this.#timing = { ...directTimingDefaults, ...options.timing };
     this.#onTrouble = options.onTrouble ?? (() => undefined);
     this.#monotonic = options.monotonic;
+    this.onStatus(({ type }) => {
+      if (type === 'disconnected') this.#broke();
+    });
   }
 
   /** Names the stream that stands: the session under which it was proven. */
@@ -70,13 +73,13 @@ export class DirectClient extends DirectEnd {
     return super.close();
   }
 
-  protected override broke(why: string): void {
+  #broke(): void {
     const lastedMs = this.#monotonic() - this.#openedMs;
     if (lastedMs >= this.#timing.steadyMs) this.#failures = 0;
     // the session it belongs to is over; the next HELLO brings another
     if (this.#offer?.session === this.#stream) this.#offer = undefined;
     this.#stream = undefined;
-    this.#failed(why);
+    this.#failed(this.whyBroken);
   }
 
   #failed(why: string): void {
