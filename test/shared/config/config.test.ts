@@ -142,6 +142,18 @@ test.each([
     '5: sets[0].quiesce.busy_timeout: found 9, expected text',
   ],
   [
+    set('quiesce: {recipe: postgresql, database: "shop host=elsewhere"}'),
+    '5: sets[0].quiesce.database: found "shop host=elsewhere", expected the name of a database, not a connection string',
+  ],
+  [
+    set('quiesce: {recipe: postgresql, database: "postgresql://elsewhere"}'),
+    '5: sets[0].quiesce.database: found "postgresql://elsewhere", expected the name of a database',
+  ],
+  [
+    set('quiesce: {recipe: postgresql, mode: freeze}'),
+    '5: sets[0].quiesce.mode: found "freeze", expected "auto", "stop", "backup"',
+  ],
+  [
     set('quiesce: {recipe: cgroup, folder: x}'),
     '5: sets[0].quiesce.folder: found "x", expected an absolute path',
   ],
