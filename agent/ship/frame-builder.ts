@@ -41,8 +41,9 @@ export class FrameBuilder {
   }
 
   add(record: SyncRecord): void {
-    this.#manifest.add(record);
+    const start = this.#writer.length;
     encodeRecord(this.#writer, record);
+    this.#manifest.addEncodedRecord(record, this.#writer, start);
     this.#count += 1;
     if (this.#writer.length >= FRAME_TARGET_BYTES) {
       this.cut();

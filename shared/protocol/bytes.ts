@@ -4,6 +4,9 @@
  */
 import { AfterimageError } from '../errors.js';
 
+/** Numbers of 64 bits pass through here: a Buffer puts them together from pieces, a digit at a time. */
+const wide = new DataView(new ArrayBuffer(8));
+
 export class ByteWriter {
   #buffer: Buffer;
   #length = 0;
@@ -54,11 +57,19 @@ export class ByteWriter {
     this.#length = buffer.writeUInt32LE(Math.floor(value / 0x1_0000_0000), this.#length + 4);
   }
   i64(value: bigint): void {
-    this.#length = this.#room(8).writeBigInt64LE(value, this.#length);
+    const buffer = this.#room(8);
+    wide.setBigInt64(0, value, true);
+    buffer.writeUInt32LE(wide.getUint32(0, true), this.#length);
+    this.#length = buffer.writeUInt32LE(wide.getUint32(4, true), this.#length + 4);
   }
   bytes(value: Uint8Array): void {
     this.#room(value.length).set(value, this.#length);
     this.#length += value.length;
+  }
+  /** What `source` holds of [start, end). */
+  from(source: ByteWriter, start: number, end: number): void {
+    const bytes = source.#buffer;
+    this.#length += bytes.copy(this.#room(end - start), this.#length, start, end);
   }
   /** A 16-bit length, then the bytes. */
   short(value: Uint8Array): void {
@@ -91,7 +102,9 @@ export class ByteReader {
   #offset = 0;
 
   constructor(bytes: Uint8Array) {
-    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#buffer = Buffer.isBuffer(bytes)
+      ? bytes
+      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get offset(): number {
@@ -117,7 +130,10 @@ export class ByteReader {
     return high * 0x1_0000_0000 + this.#buffer.readUInt32LE(at);
   }
   i64(): bigint {
-    return this.#buffer.readBigInt64LE(this.#take(8));
+    const at = this.#take(8);
+    wide.setUint32(0, this.#buffer.readUInt32LE(at), true);
+    wide.setUint32(4, this.#buffer.readUInt32LE(at + 4), true);
+    return wide.getBigInt64(0, true);
   }
   /** A view; copy it to keep it. */
   bytes(length: number): Buffer {

@@ -5,10 +5,12 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { ByteWriter } from './bytes.js';
-import { encodeRecord, type SyncRecord } from './records.js';
+import { encodeRecord, RECORD_HEADER_BYTES, type SyncRecord } from './records.js';
 
 const FLUSH_BYTES = 64 * 1024;
 const nothing = Buffer.alloc(0);
+/** Of a literal, before it. */
+const LENGTH_BYTES = 4;
 
 export class ManifestDigest {
   #hash: Hash = createHash('sha256');
@@ -17,6 +19,13 @@ export class ManifestDigest {
   add(record: SyncRecord): void {
     if (record.type === 'begin') this.#restart();
     encodeForManifest(this.#writer, record);
+    if (this.#writer.length >= FLUSH_BYTES) this.#absorb();
+  }
+
+  /** The same for one that was encoded as the last of `encoded`, from `start` on: it is not twice. */
+  addEncodedRecord(record: SyncRecord, encoded: ByteWriter, start: number): void {
+    if (record.type === 'begin') this.#restart();
+    copyForManifest(this.#writer, record, { encoded, start });
     if (this.#writer.length >= FLUSH_BYTES) this.#absorb();
   }
 
@@ -55,6 +64,25 @@ export class ManifestDigest {
 /** Appends a record as the manifest digest sees it: without its literal bytes. */
 export function encodeForManifest(writer: ByteWriter, record: SyncRecord): void {
   encodeRecord(writer, withoutLiterals(record));
+}
+
+/** The same for one that is encoded already: its bytes up to a literal, which comes last. */
+function copyForManifest(
+  writer: ByteWriter,
+  record: SyncRecord,
+  at: { readonly encoded: ByteWriter; readonly start: number },
+): void {
+  const { encoded, start } = at;
+  if (record.type === 'splice') {
+    encodeForManifest(writer, record);
+  } else if (record.type === 'block' || record.type === 'pages') {
+    const from = writer.length;
+    writer.from(encoded, start, encoded.length - record.bytes.length - LENGTH_BYTES);
+    writer.long(nothing);
+    writer.patchU32(from + 1, writer.length - from - RECORD_HEADER_BYTES);
+  } else {
+    writer.from(encoded, start, encoded.length);
+  }
 }
 
 function withoutLiterals(record: SyncRecord): SyncRecord {

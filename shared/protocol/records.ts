@@ -111,6 +111,8 @@ const typeNumbers = {
   end: 11,
 } as const satisfies Record<SyncRecord['type'], number>;
 
+const nothing = Buffer.alloc(0);
+
 const OUTCOME_BYTES_MAX = 256 * 1024;
 
 const contentTypes = ['block', 'pages', 'zero', 'same', 'copy', 'splice'] as const;
@@ -177,7 +179,7 @@ function encodeNode(writer: ByteWriter, record: NodeRecord): void {
 
 /** Extended attributes as one byte string: count, then name and value of each. */
 export function encodeXattrs(xattrs: readonly Xattr[]): Buffer {
-  if (xattrs.length === 0) return Buffer.alloc(0);
+  if (xattrs.length === 0) return nothing;
   const parts: Buffer[] = [];
   for (const { name, value } of xattrs) {
     const head = Buffer.alloc(6);
@@ -189,6 +191,7 @@ export function encodeXattrs(xattrs: readonly Xattr[]): Buffer {
 }
 
 export function decodeXattrs(bytes: Uint8Array): Xattr[] {
+  if (bytes.length === 0) return [];
   const reader = new ByteReader(bytes);
   const xattrs: Xattr[] = [];
   while (reader.remaining > 0) {

@@ -1,6 +1,6 @@
 /**
  * Adaptive compression beats both extremes over a slow link: half of the content is text,
- * half does not compress), with the real session, broker and receiver over a real shaped link.
+ * half does not compress, with the real session, broker and receiver over a real shaped link.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
