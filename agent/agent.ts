@@ -11,6 +11,7 @@ import { asAfterimageError } from '../shared/errors.js';
 import type { HashCore } from '../shared/hash/hash-core.js';
 import type { Log } from '../shared/log.js';
 import type { Posix } from '../shared/posix/posix.js';
+import { stageCounts } from '../shared/stages.js';
 import type { CaptureSource } from './capture/capture-source.js';
 import { createCapture } from './capture/choose-source.js';
 import { DedupIndex } from './dedup/dedup-index.js';
@@ -38,9 +39,10 @@ import {
 import type { SetSession } from './ship/session.js';
 import { AgentState } from './state.js';
 import { pathsOfFile } from './state/paths-of-file.js';
-
+import { BlockMeter } from './work/block-meter.js';
 import { createWorkshop } from './work/create-workshop.js';
 import type { Workshop } from './work/workshop.js';
+
 export interface AgentDeps {
   /** One session a set; closed by the agent. `spoolFolder` is the set's own. */
   readonly openSession: (set: SetConfig, spoolFolder: string) => SetSession;
@@ -66,8 +68,8 @@ export function runAgent(config: AgentConfig, deps: AgentDeps): RunningAgent {
   const lock = lockFolder(config.dataFolder);
   const sets: SetKeeper[] = [];
   const tracker = new TrackerOnDemand({ posix: deps.posix, log: deps.log });
-  try {
   const work = createWorkshop({ ...deps, workers: config.workers });
+  try {
     sayWhatIsMissing(deps);
     for (const set of config.sets) {
       const log = deps.log.with({ set: set.name });
@@ -88,6 +90,7 @@ export function runAgent(config: AgentConfig, deps: AgentDeps): RunningAgent {
     native: deps.posix.native,
     notCarried: deps.posix.missing,
     sets: sets.map(({ set }) => describeSet(set)),
+    stages: stageCounts(),
   });
   for (const set of sets) set.start();
   const file = writeStatusFile({
@@ -100,14 +103,9 @@ export function runAgent(config: AgentConfig, deps: AgentDeps): RunningAgent {
   return {
     status,
     async stop() {
-      await Promise.all(
-        sets.map(async (keeper) => {
-          await keeper.stop();
-          await keeper.set.parts.engine.close?.();
-      await work.close();
-        }),
-      );
+      await Promise.all(sets.map((keeper) => keeper.stop()));
       tracker.close();
+      await work.close();
       file.close();
       lock.release();
     },
@@ -117,15 +115,15 @@ export function runAgent(config: AgentConfig, deps: AgentDeps): RunningAgent {
 function openSet(
   config: AgentConfig,
   {
-    work,
     set,
     state: how,
     tracker,
+    work,
   }: {
-    readonly work: Workshop;
     readonly set: SetConfig;
     readonly state: 'kept' | 'set-aside';
     readonly tracker: TrackerOnDemand;
+    readonly work: Workshop;
   },
   deps: AgentDeps,
 ): StatusSet {
@@ -147,10 +145,11 @@ function openSet(
     state,
     journal: new Journal({ path: join(folder, 'journal.db'), clock }),
     session,
-    work,
     wanted: new WantedBlocks(session),
     posix,
     core: deps.createCore(),
+    meter: new BlockMeter(),
+    work,
     index: new DedupIndex(state, { memoryBytesMax: config.dedupBytesMax }),
     filter,
     engine: createEngine(set, { folder, posix, log }),

@@ -39,6 +39,7 @@ import type { QuiesceRecipe } from './quiesce/recipe.js';
 import type { RangeSource } from './ranges/range-source.js';
 import type { SetSession } from './ship/session.js';
 import type { AgentState } from './state.js';
+import type { BlockMeter } from './work/block-meter.js';
 import type { Workshop } from './work/workshop.js';
 
 /** A set as the pipeline sees it. One sync at a time. */
@@ -53,6 +54,7 @@ export interface SetParts {
   /** Of this set alone: its batch buffer is in use while a sync runs. */
   readonly core: HashCore;
   readonly work: Workshop;
+  readonly meter: BlockMeter;
   readonly index: DedupIndex;
   readonly filter: PathFilter;
   readonly engine: ImageEngine;
@@ -126,9 +128,11 @@ export async function syncSet(set: SetParts, request: SyncRequest): Promise<Sync
   // One that could not be taken back or stored when it was over, as on a full disk.
   await set.state.endFlight(new TimeSlice());
   settleRanges(set);
+  set.meter.begin();
   try {
     return await syncOnce(set, request);
   } finally {
+    set.meter.end();
     settleRanges(set);
   }
 }
@@ -374,6 +378,7 @@ async function endSync(
     journal: { from: journal.committed, to: plan.journalTo },
     findings: plan.findings,
     bytesSent: session.sentBytes - plan.sentBefore,
+    agentBlockMsMax: set.meter.blockMsMax,
   });
   const end = { type: 'end' as const, sync: plan.sync, outcome };
   state.endSync(session.manifestDigest(end));

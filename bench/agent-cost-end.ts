@@ -15,6 +15,7 @@ import { syncSet } from '../agent/pipeline.js';
 import { FrameBuilder } from '../agent/ship/frame-builder.js';
 import type { SessionEvent, SetSession } from '../agent/ship/session.js';
 import { AgentState } from '../agent/state.js';
+import { BlockMeter } from '../agent/work/block-meter.js';
 import { createWorkshop } from '../agent/work/create-workshop.js';
 import { systemClock } from '../shared/clock.js';
 import { createHashCore } from '../shared/hash/create-hash-core.js';
@@ -107,6 +108,7 @@ async function copyOnce(root: string, workers: number): Promise<AgentCost> {
     posix,
     core: createHashCore(),
     work,
+    meter: new BlockMeter(),
     index: new DedupIndex(state, { memoryBytesMax: 64 * 1024 * 1024 }),
     filter: new PathFilter({ include: [], exclude: [] }),
     engine: createRoundsEngine(),

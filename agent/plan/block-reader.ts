@@ -59,6 +59,11 @@ export class BlockReader {
     this.#ranges = ranges;
   }
 
+  /** Parts of it need not be read. */
+  get sparse(): boolean {
+    return this.#ranges !== undefined;
+  }
+
   /** Reads [first block, length in bytes) into `run`; at most 16 blocks. */
   read(run: BlockRun, first: number, length: number): void {
     const offset = first * BLOCK_BYTES;

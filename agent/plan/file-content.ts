@@ -19,6 +19,7 @@ import {
   type FileBody,
 } from './content-request.js';
 import { mappedInodes } from './mapped-files.js';
+import { ReadAhead } from './read-ahead.js';
 import { Rewrite } from './rewrite.js';
 import { compareBlock, type BlockChange } from './row-compare.js';
 import { SPLICE_BYTES_MAX, SPLICE_BYTES_MIN } from './splice-matcher.js';
@@ -86,10 +87,26 @@ export class ContentPlanner {
   }
 
   async #readOnce(request: ContentRequest, sizeAtOpen: number): Promise<ContentOutcome> {
-    const { fd, status, node, before } = request;
-    const { state, posix, core, pause } = this.#parts;
-    const emitter = new ContentEmitter(node, this.#parts);
+    const { fd, status } = request;
+    const { posix, core } = this.#parts;
     const reader = new BlockReader(core, fd, dataRanges(posix, fd, status));
+    const ahead = new ReadAhead(this.#parts.work, reader, { fd, size: sizeAtOpen });
+    try {
+      return await this.#readRows(request, { size: sizeAtOpen, ahead, reader });
+    } finally {
+      const wait = ahead.close();
+      if (wait !== undefined) await wait;
+    }
+  }
+
+  async #readRows(
+    request: ContentRequest,
+    read: { readonly size: number; readonly ahead: ReadAhead; readonly reader: BlockReader },
+  ): Promise<ContentOutcome> {
+    const { node, before } = request;
+    const { state, posix, pause } = this.#parts;
+    const { size: sizeAtOpen, reader } = read;
+    const emitter = new ContentEmitter(node, this.#parts);
     const body = this.bodyOf(before) ?? (before === undefined ? 'new' : 'keep');
     const once = sizeAtOpen <= ROW_BYTES;
     let size = sizeAtOpen;
@@ -98,7 +115,8 @@ export class ContentPlanner {
     let announced = false;
     for (let first = 0; first * BLOCK_BYTES < size; first += ROW_BLOCKS) {
       const wanted = Math.min(ROW_BYTES, size - first * BLOCK_BYTES);
-      reader.read(this.#run, first, wanted);
+      const reading = read.ahead.read(this.#run, first, wanted);
+      if (reading !== undefined) await reading;
       if (this.#run.length < wanted) size = first * BLOCK_BYTES + this.#run.length;
       if (once) steady = size === sizeAtOpen && stayed(request, posix);
       const row = this.#compareRow({ node, first, before, size });

@@ -8,6 +8,7 @@ import { SpanCursor, touchedBlocks } from '../ranges/touched-blocks.js';
 import { BlockRow, ROW_BLOCKS } from '../state/block-row.js';
 import { BlockRun, type BlockReader } from './block-reader.js';
 import { fillRow, putRun, type ContentParts, type ContentRequest } from './content-request.js';
+import type { ReadAhead } from './read-ahead.js';
 import { compareBlock } from './row-compare.js';
 
 /** Digests that a question to the replica names at most: 128 KiB. */
@@ -28,6 +29,7 @@ export class FirstLook {
   readonly #parts: ContentParts;
   readonly #request: ContentRequest;
   readonly #reader: BlockReader;
+  readonly #ahead: ReadAhead;
   readonly #file: FileProgress;
   readonly #run = new BlockRun();
   readonly #before = new BlockRow();
@@ -43,11 +45,16 @@ export class FirstLook {
   constructor(
     parts: ContentParts,
     request: ContentRequest,
-    of: { readonly reader: BlockReader; readonly file: FileProgress },
+    of: {
+      readonly reader: BlockReader;
+      readonly ahead: ReadAhead;
+      readonly file: FileProgress;
+    },
   ) {
     this.#parts = parts;
     this.#request = request;
     this.#reader = of.reader;
+    this.#ahead = of.ahead;
     this.#file = of.file;
     const { before, ranges } = request;
     if (before !== undefined && ranges !== undefined) {
@@ -73,7 +80,7 @@ export class FirstLook {
       const old = before === undefined ? undefined : state.digests.read(node, row);
       this.#before.load(old);
       if (remembered) this.#after.load(state.digests.provisional(provisional, row));
-      else if (this.#touched === undefined) this.#read(row);
+      else if (this.#touched === undefined) await this.#read(row);
       else this.#readTouched(this.#touched, row, old);
       if (this.#findChanges(row, remembered ? asked : undefined)) {
         rows.set(row, this.#after.encode());
@@ -96,8 +103,11 @@ export class FirstLook {
   }
 
   /** Into `#after`. */
-  #read(row: number): void {
-    this.#readRun(row, ROW_BLOCKS);
+  async #read(row: number): Promise<void> {
+    const wanted = this.#wanted(row, ROW_BLOCKS);
+    const reading = this.#ahead.read(this.#run, row, wanted);
+    if (reading !== undefined) await reading;
+    this.#took(row, wanted);
     fillRow(this.#after, this.#run);
   }
 
@@ -120,8 +130,16 @@ export class FirstLook {
 
   /** Into `#run`; a file that ends early is as long as it was read. */
   #readRun(first: number, blocks: number): void {
-    const wanted = Math.min(blocks * BLOCK_BYTES, this.#file.size - first * BLOCK_BYTES);
+    const wanted = this.#wanted(first, blocks);
     this.#reader.read(this.#run, first, wanted);
+    this.#took(first, wanted);
+  }
+
+  #wanted(first: number, blocks: number): number {
+    return Math.min(blocks * BLOCK_BYTES, this.#file.size - first * BLOCK_BYTES);
+  }
+
+  #took(first: number, wanted: number): void {
     if (this.#run.length === wanted) return;
     this.#file.size = first * BLOCK_BYTES + this.#run.length;
     this.#file.steady = false;

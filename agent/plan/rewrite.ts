@@ -20,6 +20,7 @@ import {
   type ContentRequest,
   type FileBody,
 } from './content-request.js';
+import { ReadAhead } from './read-ahead.js';
 import { FirstLook, type ChangedRows, type FileProgress } from './first-look.js';
 import { RowSender } from './row-sender.js';
 import { SPLICE_BYTES_MAX, SPLICE_BYTES_MIN, SpliceMatcher } from './splice-matcher.js';
@@ -37,6 +38,7 @@ export class Rewrite {
   readonly #said: FileBody | undefined;
   readonly #file: FileProgress;
   readonly #reader: BlockReader;
+  readonly #ahead: ReadAhead;
   readonly #emitter: ContentEmitter;
   readonly #look: FirstLook;
   readonly #sender: RowSender;
@@ -54,14 +56,24 @@ export class Rewrite {
     const ranges = dataRanges(parts.posix, request.fd, request.status);
     const reader = new BlockReader(parts.core, request.fd, ranges);
     const emitter = new ContentEmitter(request.node, parts);
+    const ahead = new ReadAhead(parts.work, reader, { fd: request.fd, size: request.status.size });
     const file = this.#file;
     this.#reader = reader;
+    this.#ahead = ahead;
     this.#emitter = emitter;
-    this.#look = new FirstLook(parts, request, { reader, file });
+    this.#look = new FirstLook(parts, request, { reader, ahead, file });
     this.#sender = new RowSender(parts, request, { reader, emitter, file });
   }
 
   async run(): Promise<ContentOutcome> {
+    try {
+      return await this.#run();
+    } finally {
+      await this.#ahead.close();
+    }
+  }
+
+  async #run(): Promise<ContentOutcome> {
     const { before, node } = this.#request;
     let changed = before === undefined || before.size !== this.#file.size;
     const span = SPAN_ROWS * ROW_BLOCKS;

@@ -28,6 +28,8 @@ export interface ReportedSync {
   readonly journal: { readonly from: number; readonly to: number };
   readonly findings: Findings;
   readonly bytesSent: number;
+  /** Longest stretch in which the agent's thread did nothing else, ms. */
+  readonly agentBlockMsMax: number | undefined;
 }
 
 const FIELD_BYTES_MAX = 256 * 1024;
@@ -64,6 +66,7 @@ export function describeOutcome(sync: ReportedSync): Buffer {
       bytesRead: findings.bytesRead,
       bytesSent: sync.bytesSent,
     },
+    ...(sync.agentBlockMsMax === undefined ? {} : { agentBlockMsMax: sync.agentBlockMsMax }),
   };
   return encodeWithin(syncOutcomeSchema.parse(outcome));
 }

@@ -6,6 +6,7 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AfterimageError } from '../../shared/errors.js';
 import { toPathText } from '../../shared/path-text.js';
+import type { stageCounts } from '../../shared/stages.js';
 import type { SetParts } from '../pipeline.js';
 import type { RangeState } from '../ranges/range-source.js';
 import type { CompressionState } from '../ship/frame-compressor.js';
@@ -23,6 +24,8 @@ export interface AgentStatus {
   readonly native: boolean;
   readonly notCarried: readonly string[];
   readonly sets: readonly SetStatus[];
+  /** Where time went since the start, by stage. */
+  readonly stages: ReturnType<typeof stageCounts>;
 }
 
 export interface SetStatus {
@@ -33,7 +36,6 @@ export interface SetStatus {
   /** Which way frames go to the replica, and where to or why; null where there is only one. */
   readonly lane: LaneStatus | null;
   /** `chokidar` or `scan`. */
-  /** Which way frames go to the replica, and where to or why; null where there is only one. */
   readonly capture: string;
   /** Newest point known to be committed; 0 for none. */
   readonly point: number;
@@ -48,12 +50,14 @@ export interface SetStatus {
     /** 0 while one is open. */
     readonly secondsSinceGap: number;
   };
+  /** Longest stretch of the last sync in which the agent's thread answered nobody, ms. */
+  readonly agentBlockMsMax: number | null;
   /** Large files that need not be read whole, and what kept clones hold; null without a source. */
   readonly ranges: RangeState | null;
-  readonly error: StatusError | null;
-  readonly stalled: StatusError | null;
   /** Which compression is in use and why; null where nothing is sent. */
   readonly compression: CompressionState | null;
+  readonly error: StatusError | null;
+  readonly stalled: StatusError | null;
 }
 
 export interface StatusError {
@@ -90,11 +94,12 @@ export function describeSet({ parts, runner }: StatusSet): SetStatus {
       })),
       secondsSinceGap: Math.round(facts.continuityMs / 1000),
     },
+    agentBlockMsMax: parts.meter.blockMsMax ?? null,
     ranges: parts.ranges?.state() ?? null,
+    compression: parts.session.compression ?? null,
     error: describeError(lastError),
     stalled: describeError(stalled),
   };
-    compression: parts.session.compression ?? null,
 }
 
 function describeError(error: AfterimageError | undefined): StatusError | null {

@@ -8,9 +8,9 @@
 #include "metadata.h"
 #include "scan.h"
 #include "seal.h"
+#include "small-files.h"
 #include "status.h"
 #include "tree-scan.h"
-#include "small-files.h"
 #include "writers.h"
 
 namespace afterimage {
@@ -22,9 +22,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("layoutVersion", Napi::Number::New(env, kLayoutVersion));
   add("lstat", Lstat);
   add("fstat", Fstat);
+  add("readSmall", ReadSmall);
   add("scanFolder", ScanFolder);
   exports.Set("TreeScan", TreeScanClass(env));
-  add("readSmall", ReadSmall);
   add("getXattrs", GetXattrs);
   add("setXattr", SetXattr);
   add("removeXattr", RemoveXattr);

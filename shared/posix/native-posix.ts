@@ -2,9 +2,9 @@
 import type { DataRange, Posix, Writers, Xattr } from './posix.js';
 import { readStatus, STATUS_BYTES, unpackScan } from './scan-record.js';
 import { setMode } from './set-mode.js';
+import { nativeSmallFiles, type SmallBinding } from './small-files.js';
 import { type NativeTreeScan, openTreeScan } from './tree-scan.js';
 import { checkBytes, checkCount, checkDescriptor } from './system-error.js';
-import { nativeSmallFiles, type SmallBinding } from './small-files.js';
 
 /** What native/src/addon.cc exports. Failures throw system errors. */
 export interface NativeBinding {
@@ -29,11 +29,11 @@ export interface NativeBinding {
   linkTemporary(fd: number, path: Buffer): void;
   /** Index into `writers`. */
   flushWriters(fd: number): number;
+  readonly readSmall?: SmallBinding;
   clone(from: number, to: number): Promise<undefined>;
   cloneSync(from: number, to: number): void;
   createSnapshot(subvolume: number, folder: number, name: Buffer): Promise<undefined>;
   destroySnapshot(folder: number, name: Buffer): Promise<undefined>;
-  readonly readSmall?: SmallBinding;
 }
 
 const writers: readonly Writers[] = ['nobody', 'flushed', 'blind'];
@@ -68,11 +68,11 @@ export function createNativePosix(binding: NativeBinding): Posix {
     },
     unpackScan,
     setMode,
+    ...nativeSmallFiles(binding),
     ...metadataCalls(binding),
     ...fileCalls(binding),
     ...cloneCalls(binding),
   };
-    ...nativeSmallFiles(binding),
 }
 
 function metadataCalls(

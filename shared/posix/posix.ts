@@ -47,7 +47,6 @@ export interface SnapshotPlace {
   readonly name: Buffer;
 }
 
-/** Who may write to a file beside us; see `flushWriters`. */
 /** Files of one folder, read in one call. */
 export interface SmallBatch {
   readonly folder: number;
@@ -58,6 +57,7 @@ export interface SmallBatch {
   readonly codes: Uint8Array;
 }
 
+/** Who may write to a file beside us; see `flushWriters`. */
 export type Writers = 'nobody' | 'flushed' | 'blind';
 
 export interface Posix {
@@ -113,12 +113,12 @@ export interface Posix {
    * flushed, and `flushed` says nothing.
    */
   flushWriters(fd: number): Writers;
-  /** An unnamed file in `folder` (O_TMPFILE), or undefined when the file system has none. */
   /**
    * Reads many files of an open folder, each only if it is as a scan saw it; undefined without the
    * native part. `files` and `codes` are packed as small-files.ts says.
    */
   readonly readSmall?: (batch: SmallBatch) => void;
+  /** An unnamed file in `folder` (O_TMPFILE), or undefined when the file system has none. */
   openTemporary(folder: Buffer, mode: number): number | undefined;
   /** Gives an unnamed file a name (linkat). */
   linkTemporary(fd: number, path: Buffer): void;

@@ -82,5 +82,7 @@ export const syncOutcomeSchema = z.object({
     bytesRead: z.number().nonnegative(),
     bytesSent: z.number().nonnegative(),
   }),
+  /** Longest stretch in which the agent's thread answered nobody, until `end` was sent, ms. */
+  agentBlockMsMax: z.number().nonnegative().optional(),
 });
 export type SyncOutcome = z.infer<typeof syncOutcomeSchema>;

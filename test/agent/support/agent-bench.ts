@@ -17,6 +17,7 @@ import {
   type SyncResult,
 } from '../../../agent/pipeline.js';
 import { AgentState } from '../../../agent/state.js';
+import { BlockMeter } from '../../../agent/work/block-meter.js';
 import { createWorkshop } from '../../../agent/work/create-workshop.js';
 import { FakeSession } from './fake-session.js';
 
@@ -53,6 +54,7 @@ export function openBench(
       session,
       posix: loadPosix(),
       core,
+      meter: new BlockMeter(),
       work: createWorkshop({
         workers: 0,
         createCore: createHashCore,
