@@ -18,6 +18,7 @@
         'src/feed-roots.cc',
         'src/feed-thread.cc',
         'src/file.cc',
+        'src/make-files.cc',
         'src/metadata.cc',
         'src/scan.cc',
         'src/seal.cc',

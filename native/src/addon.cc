@@ -5,6 +5,7 @@
 #include "extents.h"
 #include "feed.h"
 #include "file.h"
+#include "make-files.h"
 #include "metadata.h"
 #include "scan.h"
 #include "seal.h"
@@ -30,6 +31,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("removeXattr", RemoveXattr);
   add("setMtime", SetMtime);
   add("mknod", Mknod);
+  add("makeFiles", MakeFiles);
   add("syncfs", Syncfs);
   add("syncfsSync", SyncfsSync);
   add("dataRanges", DataRanges);

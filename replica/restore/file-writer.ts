@@ -112,17 +112,9 @@ export class FileWriter {
     closeSync(this.fd);
   }
 
-  /** Blocks that follow each other, each against its digest. */
   #check(block: number, digests: Buffer, bytes: Buffer): void {
-    const blocks = blockCount(bytes.length);
-    this.#blocks += blocks;
-    const length = Math.min(this.#size - block * BLOCK_BYTES, blocks * BLOCK_BYTES);
-    const whole = bytes.length === length && digests.length === blocks * DIGEST_BYTES;
-    if (whole && digests.equals(this.#hash.digestBlocks(bytes).digests.subarray(0, digests.length)))
-      return;
-    throw new AfterimageError('answer-malformed', `block ${block} arrived broken`, {
-      facts: { block, bytes: bytes.length },
-    });
+    checkBlocks(this.#hash, this.#size, { block, digests, bytes });
+    this.#blocks += blockCount(bytes.length);
   }
 
   #write(bytes: Buffer, block: number): void {
@@ -162,6 +154,28 @@ export class FileWriter {
     this.#bytesWritten += bytes.length;
     this.#localSize = Math.max(this.#localSize, offset + bytes.length);
   }
+}
+
+/**
+ * Blocks that follow each other in a file of `size` bytes, each against its digest. Throws
+ * `answer-malformed`.
+ */
+export function checkBlocks(
+  hash: HashCore,
+  size: number,
+  {
+    block,
+    digests,
+    bytes,
+  }: { readonly block: number; readonly digests: Buffer; readonly bytes: Buffer },
+): void {
+  const blocks = blockCount(bytes.length);
+  const length = Math.min(size - block * BLOCK_BYTES, blocks * BLOCK_BYTES);
+  const whole = bytes.length === length && digests.length === blocks * DIGEST_BYTES;
+  if (whole && digests.equals(hash.digestBlocks(bytes).digests.subarray(0, digests.length))) return;
+  throw new AfterimageError('answer-malformed', `block ${block} arrived broken`, {
+    facts: { block, bytes: bytes.length },
+  });
 }
 
 function isSamePage(bytes: Buffer, old: Buffer, start: number): boolean {

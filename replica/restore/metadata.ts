@@ -41,19 +41,33 @@ export function setMetadata(
   version: NodeVersion,
   state: { readonly node: 'new' | 'present'; readonly fd?: number },
 ): void {
-  const { posix, rules } = setter;
-  if (rules.owner === 'restore') {
-    if (state.fd === undefined) lchownSync(path, version.uid, version.gid);
-    else fchownSync(state.fd, version.uid, version.gid);
-  } else if (version.uid !== rules.owner.uid || version.gid !== rules.owner.gid) {
-    setter.notes.add('owners do not come back: that takes root');
+  const { posix } = setter;
+  const { owner, mode } = ownerAndMode(setter, version);
+  if (owner !== undefined) {
+    if (state.fd === undefined) lchownSync(path, owner.uid, owner.gid);
+    else fchownSync(state.fd, owner.uid, owner.gid);
   }
-  const mode = modeToSet(version, rules.owner);
-  if (mode !== version.mode) setter.notes.add('setuid and setgid bits are left out with the owner');
   if (state.fd !== undefined) fchmodSync(state.fd, mode);
   else if (version.kind !== 'symlink') posix.setMode(path, mode);
   setXattrs(setter, path, version, state.node);
   posix.setMtime(path, version.mtimeNs);
+}
+
+/** What a node gets: no owner when owners do not come back. Notes what is left out. */
+export function ownerAndMode(
+  { rules, notes }: MetadataSetter,
+  version: NodeVersion,
+): {
+  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+  readonly mode: number;
+} {
+  const mode = modeToSet(version, rules.owner);
+  if (mode !== version.mode) notes.add('setuid and setgid bits are left out with the owner');
+  if (rules.owner === 'restore') return { owner: version, mode };
+  if (version.uid !== rules.owner.uid || version.gid !== rules.owner.gid) {
+    notes.add('owners do not come back: that takes root');
+  }
+  return { owner: undefined, mode };
 }
 
 function setXattrs(

@@ -94,6 +94,7 @@ export class StepQueue {
         await this.#attempt(step, frames);
         if (reader.failure !== undefined) throw reader.failure;
       }
+      this.#runner.flush();
     } finally {
       await reader.close();
     }
@@ -111,6 +112,7 @@ export class StepQueue {
   }
 
   async #carryOut(step: Step, frames: Frames): Promise<void> {
+    if (step.type !== 'file') this.#runner.flush();
     switch (step.type) {
       case 'remove':
         this.#runner.remove(step);

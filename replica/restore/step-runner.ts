@@ -14,6 +14,7 @@ import { type MetadataSetter, setMetadata } from './metadata.js';
 import type { Outcome } from './outcome.js';
 import { kindOf, typeBits } from './plan.js';
 import { removeTree } from './remove-tree.js';
+import { SmallFiles } from './small-files.js';
 import type { Step } from './step.js';
 
 export type StepOf<Type extends Step['type']> = Step & { readonly type: Type };
@@ -32,6 +33,7 @@ export class StepRunner {
   readonly #cursor: FolderCursor;
   /** Links point back to folders that were left, so they have a cursor of their own. */
   readonly #linkCursor: FolderCursor;
+  readonly #small: SmallFiles;
 
   constructor(context: {
     readonly hash: HashCore;
@@ -45,6 +47,15 @@ export class StepRunner {
     this.#locateRoot = context.locateRoot;
     this.#cursor = new FolderCursor(context.locateRoot);
     this.#linkCursor = new FolderCursor(context.locateRoot);
+    this.#small = new SmallFiles({
+      ...context,
+      openFolder: (path) => this.#cursor.at(path),
+    });
+  }
+
+  /** Makes the files that were gathered; before any step that is not a file, and at the end. */
+  flush(): void {
+    this.#small.flush();
   }
 
   close(): void {
@@ -107,6 +118,10 @@ export class StepRunner {
   /** A file of which a block fails is deleted again: no file stands that is not what it was. */
   async file(step: StepOf<'file'>, frames: Frames): Promise<void> {
     const { version } = step;
+    if (this.#small.takes(step.path, version)) {
+      await this.#small.add(step.path, version, frames);
+      return;
+    }
     const { folder, name } = this.#locate(step.path, this.#cursor);
     const path = below(folder, name);
     const writer = new FileWriter(this.#hash, { path, size: version.size, state: 'new' });

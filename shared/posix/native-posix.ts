@@ -1,4 +1,5 @@
 /** `Posix` over the native addon: arguments are checked here, then once more in C++. */
+import { type MakeFilesBinding, nativeMakeFiles } from './make-files.js';
 import type { DataRange, Posix, Writers, Xattr } from './posix.js';
 import { readStatus, STATUS_BYTES, unpackScan } from './scan-record.js';
 import { setMode } from './set-mode.js';
@@ -7,7 +8,7 @@ import { type NativeTreeScan, openTreeScan } from './tree-scan.js';
 import { checkBytes, checkCount, checkDescriptor } from './system-error.js';
 
 /** What native/src/addon.cc exports. Failures throw system errors. */
-export interface NativeBinding {
+export interface NativeBinding extends MakeFilesBinding {
   readonly layoutVersion: number;
   lstat(path: Buffer, status: Uint8Array): void;
   fstat(fd: number, status: Uint8Array): void;
@@ -70,6 +71,7 @@ export function createNativePosix(binding: NativeBinding): Posix {
     setMode,
     ...nativeSmallFiles(binding),
     ...metadataCalls(binding),
+    ...nativeMakeFiles(binding),
     ...fileCalls(binding),
     ...cloneCalls(binding),
   };

@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { errnoOf } from '../errors.js';
+import { portableMakeFiles } from './make-files.js';
 import { flushWithCommand, flushWithCommandSync, runOnPath } from './path-command.js';
 import type { FileStatus, Posix, ScanEntry } from './posix.js';
 import { clampNs, packScan, unpackScan } from './scan-record.js';
@@ -58,6 +59,7 @@ export function createPortablePosix(): Posix {
     },
     setMtime,
     mknod,
+    ...portableMakeFiles({ setMtime }),
     async syncfs(fd) {
       fstatSync(fd);
       await flushWithCommand(fd);

@@ -5,6 +5,7 @@
  * error with `code`, `errno`, `syscall` and `path` like Node's own.
  */
 
+import type { MakeFilesCalls } from './make-files.js';
 import type { TreeScan, TreeScanOptions } from './tree-scan.js';
 
 /** One entry of a folder with its status, from `scanFolder`. Times are ns since the epoch. */
@@ -60,7 +61,7 @@ export interface SmallBatch {
 /** Who may write to a file beside us; see `flushWriters`. */
 export type Writers = 'nobody' | 'flushed' | 'blind';
 
-export interface Posix {
+export interface Posix extends MakeFilesCalls {
   /** True when the native addon serves. */
   readonly native: boolean;
   /** What this version cannot carry, as words for the operator; empty when native. */
