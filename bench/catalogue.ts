@@ -1,6 +1,7 @@
 /** The benchmarks by name, each loaded only when it is run. */
 import type { Figure } from './figure.js';
 import { peersOptions } from './peers/option-list.js';
+import { profileOptions } from './profile/option-list.js';
 import type { RunOptions } from './run-options.js';
 
 export interface Bench {
@@ -36,6 +37,22 @@ export const catalogue: Catalogue = {
     options: peersOptions,
     network: 'own',
     run: async (options) => (await import('./peers.js')).run(options),
+  },
+  profile: {
+    about: 'where the time of one sync goes, stage by stage',
+    usual: { rounds: 1, scale: 0.25 },
+    options: profileOptions,
+    network: 'own',
+    run: async (options) => (await import('./profile.js')).run(options),
+  },
+  sweep: {
+    about: 'the same sync with one tunable at several values',
+    usual: { rounds: 3, scale: 0.1 },
+    options: profileOptions,
+    words:
+      'window=1M,4M or workers=0,1,2 or compression=none,auto,3 or lane=broker,direct or dedup=…',
+    network: 'own',
+    run: async (options) => (await import('./profile.js')).runSweep(options),
   },
   latency: {
     about: 'how soon a write is in a point, in continuous mode',

@@ -37,6 +37,8 @@ export interface ProductOptions extends CopierOptions {
   readonly replica?: Keys;
   /** In front of the agent's command, to run it elsewhere or with less rights. */
   readonly before?: { readonly agent?: readonly string[]; readonly replica?: readonly string[] };
+  /** Where Node writes what agent and replica spent their time on, when they end. */
+  readonly cpuProfiles?: string;
   /** The replica as the agent reaches it; loopback unless told. */
   readonly host?: string;
 }
@@ -296,10 +298,12 @@ function enrolmentOf(folder: string): string {
 }
 
 function serve(
-  { folder, before = {} }: ProductOptions,
+  { folder, before = {}, cpuProfiles }: ProductOptions,
   verb: 'agent' | 'replica',
 ): MeasuredProcess {
-  const own = [process.execPath, mainFile, verb, ...configOf(folder, verb)];
+  const profile = ['--cpu-prof', '--cpu-prof-dir', cpuProfiles ?? '', '--cpu-prof-name'];
+  const flags = cpuProfiles === undefined ? [] : [...profile, `${verb}.cpuprofile`];
+  const own = [process.execPath, ...flags, mainFile, verb, ...configOf(folder, verb)];
   const [command = '', ...args] = [...(before[verb] ?? []), ...own];
   return new MeasuredProcess({ name: verb, command, args, folder });
 }

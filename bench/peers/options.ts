@@ -19,14 +19,15 @@ export function readPeersOptions({ given = {} }: RunOptions): PeersAsked {
   return {
     seed: Number(seed),
     ground,
-    stories: tree === undefined ? chosen(sets) : [realTree(tree)],
+    stories: tree === undefined ? chooseStories(sets) : [realTree(tree)],
     copiers: copiers === undefined ? undefined : new Set(copiers.split(',')),
     save,
     draw: given['draw'],
   };
 }
 
-function chosen(names: string | undefined): readonly Story[] {
+/** By their names with commas; all for none. Throws `argument-invalid`. */
+export function chooseStories(names: string | undefined): readonly Story[] {
   if (names === undefined) return stories;
   return names.split(',').map((name) => {
     const story = stories.find((one) => one.name === name);
