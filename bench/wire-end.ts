@@ -1,6 +1,7 @@
 /** One end of the wire benchmark, run as a process of its own by wire.ts. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { AgentIdentity } from '../agent/ship/identity.js';
 import { createSetSession } from '../agent/ship/set-session.js';
 import { openCatalog } from '../replica/catalog/catalog.js';
@@ -15,7 +16,8 @@ import { newToken } from '../shared/seal/token.js';
 import { createNatsTransport } from '../shared/transport/nats.js';
 import type { Transport } from '../shared/transport/transport.js';
 
-export type Lane = 'framed' | 'core';
+/** `framed` and `direct`: the product's session, through the broker and past it. */
+export type Lane = 'framed' | 'core' | 'direct';
 
 export interface WireSetup {
   readonly role: 'sender' | 'receiver';
@@ -113,6 +115,11 @@ function receiverOf(transport: Transport, setup: WireSetup): Work {
         identity: keyPairOf(Buffer.from(setup.replicaKey, 'base64url')),
         catalog,
         openSet: () => Promise.resolve(new Sink(bytes)),
+        direct: {
+          host: '127.0.0.1',
+          port: 0,
+          addresses: (port) => [{ host: '127.0.0.1', port }],
+        },
         log: silentLog,
       });
       stop = () => {
@@ -157,7 +164,7 @@ function senderOf(transport: Transport, setup: WireSetup): Work {
   return ({ lane, bytes }) =>
     lane === 'core'
       ? sendCore(transport, payload, bytes)
-      : sendFramed(transport, { setup, blocks, bytes });
+      : sendFramed(transport, { setup, lane, blocks, bytes });
 }
 
 function sendCore(transport: Transport, payload: Buffer, bytes: number): Promise<void> {
@@ -187,6 +194,7 @@ async function sendFramed(
   transport: Transport,
   work: {
     readonly setup: WireSetup;
+    readonly lane: 'framed' | 'direct';
     readonly blocks: readonly BlockRecord[];
     readonly bytes: number;
   },
@@ -196,6 +204,7 @@ async function sendFramed(
     identity: identityOf(work.setup),
     set: 'files',
     windowBytes: WINDOW_BYTES,
+    direct: work.lane === 'direct' ? 'auto' : 'never',
     spool: { folder: join(work.setup.folder, 'spool'), bytesMax: 0 },
   });
   const committed = new Promise<void>((resolve) => {
@@ -210,6 +219,7 @@ async function sendFramed(
     ended: null,
   };
   await session.start(() => position);
+  while (work.lane === 'direct' && session.lane?.lane !== 'direct') await delay(1);
   await session.write({
     type: 'begin',
     sync: 1,

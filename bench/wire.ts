@@ -1,7 +1,8 @@
 /**
  * What framing, sealing, credit and acknowledgement cost: records through the product's session and
- * receiver, beside bare publishes of the same size under the same credit window, over the same
- * broker, with sender and receiver in a process each. They take turns within each round.
+ * receiver, through the broker and past it, beside bare publishes of the same size under the same
+ * credit window, over the same broker, with sender and receiver in a process each. They take turns
+ * within each round.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -22,6 +23,7 @@ const MIB = 1024 * 1024;
 /** Sent in one turn at scale 1. */
 const TURN_BYTES = 512 * MIB;
 const RATIO_MIN = 0.7;
+const DIRECT_RATIO_MIN = 1;
 
 export async function run(options: {
   readonly rounds: number;
@@ -72,8 +74,11 @@ async function measure(work: {
   readonly rounds: number;
   readonly scale: number;
 }): Promise<Record<Lane, Turns>> {
-  const turns = { framed: { speeds: [], costs: [] }, core: { speeds: [], costs: [] } };
-  const measured: Record<Lane, Turns> = turns;
+  const measured: Record<Lane, Turns> = {
+    framed: { speeds: [], costs: [] },
+    core: { speeds: [], costs: [] },
+    direct: { speeds: [], costs: [] },
+  };
   const [receiver, sender] = work.ends;
   const pids = [receiver.pid, sender.pid, work.brokerPid];
   const cpuS = (): number => pids.reduce((sum, pid) => sum + costOf(pid).cpuS, 0);
@@ -92,18 +97,25 @@ async function measure(work: {
   return measured;
 }
 
-const lanes = ['framed', 'core'] as const;
+const lanes = ['framed', 'core', 'direct'] as const;
 
-function figuresOf({ framed, core }: Record<Lane, Turns>): Figure[] {
-  const ratios = framed.speeds.map((speed, round) => speed / (core.speeds[round] ?? NaN));
+function figuresOf({ framed, core, direct }: Record<Lane, Turns>): Figure[] {
+  const toCore = ({ speeds }: Turns): number[] =>
+    speeds.map((speed, round) => speed / (core.speeds[round] ?? NaN));
   const against = 'plain publishes of 256 KiB';
   return [
     summarise(
-      { name: 'framed_vs_core_nats_256kib', unit: 'ratio', rounds: ratios },
+      { name: 'framed_vs_core_nats_256kib', unit: 'ratio', rounds: toCore(framed) },
       { against, atLeast: RATIO_MIN },
     ),
+    summarise(
+      { name: 'direct_vs_core_nats_256kib', unit: 'ratio', rounds: toCore(direct) },
+      { against, atLeast: DIRECT_RATIO_MIN },
+    ),
+    summarise({ name: 'direct_256kib', unit: 'MB/s', rounds: direct.speeds }, { against }),
     summarise({ name: 'framed_256kib', unit: 'MB/s', rounds: framed.speeds }, { against }),
     summarise({ name: 'core_nats_256kib', unit: 'MB/s', rounds: core.speeds }),
+    summarise({ name: 'direct_256kib_cpu', unit: 'ms/MB', rounds: direct.costs }, { against }),
     summarise({ name: 'framed_256kib_cpu', unit: 'ms/MB', rounds: framed.costs }, { against }),
     summarise({ name: 'core_nats_256kib_cpu', unit: 'ms/MB', rounds: core.costs }),
   ];

@@ -55,6 +55,8 @@ interface Stream {
 }
 
 export class DirectLanes {
+  /** The port is open, or cannot be had; never rejects. */
+  readonly ready: Promise<void>;
   readonly #options: DirectLanesOptions;
   readonly #streams = new Map<string, Stream[]>();
   #door: DirectDoor | undefined;
@@ -63,6 +65,7 @@ export class DirectLanes {
 
   constructor(options: DirectLanesOptions) {
     this.#options = options;
+    this.ready = this.#open();
   }
 
   /** The port at which streams are taken; undefined while none are. */
@@ -70,13 +73,14 @@ export class DirectLanes {
     return this.#door?.port;
   }
 
-  /** Listens. An address that cannot be had is said, and everything goes through the broker. */
-  async open(): Promise<void> {
+  /** An address that cannot be had is said, and everything goes through the broker. */
+  async #open(): Promise<void> {
     const { listen, log } = this.#options;
+    const { host, port } = listen;
     try {
       const door = await openDirectDoor({
-        host: listen.host,
-        port: listen.port,
+        host,
+        port,
         admit: (id) => this.#admit(id),
         onStream: (id, end, from) => {
           this.#onStream(id, end, from);
@@ -87,9 +91,8 @@ export class DirectLanes {
       });
       if (this.#closed) await door.close();
       else this.#door = door;
-      log.debug('direct streams are taken', { host: listen.host, port: door.port });
+      log.info('direct streams are taken', { host, port: door.port });
     } catch (error) {
-      const { host, port } = listen;
       log.warn('no direct streams: frames come through the broker', {
         host,
         port,

@@ -53,7 +53,7 @@ export interface HelloDeskOptions {
   /** The inbox of a set; opens the set when nobody asked for it yet. */
   readonly inbox: (address: SetAddress) => Promise<SetInbox>;
   /** Undefined where agents reach the replica through the broker only. */
-  readonly lanes?: Pick<DirectLanes, 'answer'> | undefined;
+  readonly lanes?: Pick<DirectLanes, 'answer' | 'ready'> | undefined;
 }
 
 export class HelloDesk {
@@ -138,6 +138,8 @@ export class HelloDesk {
     const { enrolment, host, tokens } = hello;
     catalog.admit({ agent, publicKey: responder.agentPublicKey, enrolment, host });
     const inbox = await this.#options.inbox(address);
+    // an agent that says HELLO first would not be told of it before its next
+    await this.#options.lanes?.ready;
     const takesOver = await this.#admitOne({ address, hello, inbox });
     const decision = decide(hello, inbox);
     const { token, confirmed } = catalog.offerToken({ agent, set, tokens, host, takesOver });

@@ -241,7 +241,6 @@ class WireReceiver implements Receiver {
       log: this.#log,
       monotonic: () => this.#clock.monotonic(),
     });
-    void lanes.open();
     return lanes;
   }
 
