@@ -20,6 +20,7 @@
         'src/file.cc',
         'src/make-files.cc',
         'src/metadata.cc',
+        'src/new-files.cc',
         'src/scan.cc',
         'src/seal.cc',
         'src/small-files.cc',

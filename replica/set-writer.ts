@@ -388,6 +388,7 @@ export class SetWriter implements SetPort {
     return {
       folders: this.#folders,
       core: this.#deps.core,
+      posix: this.#deps.posix,
       source: this.#store.source,
       parent: this.#parent,
       known: () => this.#known,

@@ -7,6 +7,7 @@
 #include "file.h"
 #include "make-files.h"
 #include "metadata.h"
+#include "new-files.h"
 #include "scan.h"
 #include "seal.h"
 #include "small-files.h"
@@ -39,6 +40,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("openTemporary", OpenTemporary);
   add("linkTemporary", LinkTemporary);
   add("flushWriters", FlushWriters);
+  add("writeNew", WriteNew);
+  add("placeNew", PlaceNew);
   add("clone", Clone);
   add("cloneSync", CloneSync);
   add("createSnapshot", CreateSnapshot);

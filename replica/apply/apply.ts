@@ -23,6 +23,7 @@ import { type ContentsDeps, fillAttic, patchFiles, setPlacedTime, setTimes } fro
 import { Durability } from './durability.js';
 import { FolderTree } from './folders.js';
 import { type NamesDeps, parkNames, placeNames } from './names.js';
+import { placeNew } from './place-new.js';
 
 export interface ApplyDeps {
   readonly setFolder: string;
@@ -97,6 +98,7 @@ export async function applySync(deps: ApplyDeps): Promise<CutPoint> {
     if (state.parked === 0) await parkAll(names, deps);
     before.close();
     await placeNames(names);
+    await placeNew({ ...names, posix: deps.posix });
     await patchFiles(contents);
     await fillAttic(contents);
     await setTimes(contents);
@@ -128,9 +130,14 @@ async function parkAll(names: NamesDeps, deps: ApplyDeps): Promise<void> {
  * otherwise park what was placed (R6). Without either it may be left out (R8).
  */
 function needsParkedMark(intent: IndexDb): boolean {
-  const reused = intent.get(
-    'SELECT 1 FROM park p JOIN place q ON q.parent = p.parent AND q.name = p.name LIMIT 1',
-  );
+  const reused =
+    intent.get(
+      'SELECT 1 FROM park p JOIN place q ON q.parent = p.parent AND q.name = p.name LIMIT 1',
+    ) ??
+    intent.get(
+      `SELECT 1 FROM park p JOIN entry e ON e.parent = p.parent AND e.name = p.name
+       WHERE e.node <> 0 LIMIT 1`,
+    );
   if (reused !== undefined) return true;
   return intent.get("SELECT 1 FROM place WHERE way = 'moved-folder' LIMIT 1") !== undefined;
 }

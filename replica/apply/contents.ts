@@ -10,12 +10,15 @@ import { atticPath } from '../history/body-files.js';
 import { writeFully } from '../history/packs.js';
 import type { IndexDb } from '../index/index-db.js';
 import { mtimeOf, nodeAt } from '../index/nodes.js';
-import { paged, stagedNodes } from '../index/paged.js';
+import { paged, stagedNodes, stagedParents } from '../index/paged.js';
 import type { PagesFile } from '../stage/pages-file.js';
 import type { TwoTrees } from '../stage/seal-tree.js';
 import { type StagedBlock, stagedBlocks } from '../stage/staged-block.js';
 import type { Durability } from './durability.js';
 import { below, existsAt, type FolderTree, openFileAt, unlessAbsent } from './folders.js';
+
+/** Folders whose times are known to be set, so as not to set them again. */
+const FOLDERS_KNOWN_MAX = 10_000;
 
 export interface ContentsDeps {
   readonly index: IndexDb;
@@ -155,21 +158,30 @@ export async function setTimes(deps: ContentsDeps): Promise<void> {
     setTime(deps, row.id, mtimeOf(row));
     await deps.slice.breathe();
   }
-  for (const { id } of foldersTouched(deps.intent)) {
-    const row = nodeAt(deps.index, id, deps.trees.parent);
-    if (row !== undefined) setTime(deps, id, mtimeOf(row));
-    await deps.slice.breathe();
-  }
+  await setTouchedTimes(deps);
 }
 
 /** Folders that the sync says nothing of, although names of theirs were taken away and given back. */
-function foldersTouched(intent: IndexDb): Generator<{ readonly id: number }> {
-  return paged<{ readonly id: number }>(intent, {
-    sql: `SELECT parent AS id FROM (SELECT parent FROM park UNION SELECT parent FROM place)
-          WHERE parent > ? AND parent NOT IN (SELECT id FROM node) ORDER BY parent LIMIT ?`,
-    start: [SET_NODE],
-    cursorOf: ({ id }) => [id],
-  });
+async function setTouchedTimes(deps: ContentsDeps): Promise<void> {
+  const { intent, index, trees } = deps;
+  const done = new Set<number>();
+  const set = async ({ parent }: { readonly parent: number }): Promise<void> => {
+    if (parent === SET_NODE || done.has(parent)) return;
+    if (done.size >= FOLDERS_KNOWN_MAX) done.clear();
+    done.add(parent);
+    if (intent.get('SELECT 1 FROM node WHERE id = ?', parent) !== undefined) return;
+    const row = nodeAt(index, parent, trees.parent);
+    if (row !== undefined) setTime(deps, parent, mtimeOf(row));
+    await deps.slice.breathe();
+  };
+  for (const row of stagedParents(intent)) await set(row);
+  // A file written anew gave up names that the sync says nothing of.
+  for (const row of paged<{ parent: number; seq: number }>(intent, {
+    sql: 'SELECT parent, seq FROM park WHERE seq > ? ORDER BY seq LIMIT ?',
+    start: [0],
+    cursorOf: ({ seq }) => [seq],
+  }))
+    await set(row);
 }
 
 /** What has no name any more, or was taken out of the base by somebody, has no time to set. */

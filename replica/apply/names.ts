@@ -10,6 +10,7 @@ import type { TimeSlice } from '../../shared/time-slice.js';
 import type { IndexDb } from '../index/index-db.js';
 import { paged, type PagedQuery } from '../index/paged.js';
 import type { PlaceWay } from '../stage/plan-names.js';
+import { isBaseLink, makeBaseLink } from './base-link.js';
 import type { Durability } from './durability.js';
 import { below, existsAt, type FolderTree, unlessAbsent } from './folders.js';
 
@@ -36,14 +37,17 @@ interface ParkRow {
   readonly k: number;
 }
 
-interface PlaceRow {
-  readonly seq: number;
+interface PlacedName {
   readonly parent: number;
   readonly name: Buffer;
   readonly node: number;
   readonly way: PlaceWay;
   readonly from_parent: number | null;
   readonly from_name: Buffer | null;
+}
+
+interface PlaceRow extends PlacedName {
+  readonly seq: number;
 }
 
 /** Parks every name that goes. What is missing in the base is reported by `onAbsent`, never guessed. */
@@ -60,7 +64,10 @@ export async function parkNames(deps: NamesDeps, onAbsent: (row: ParkRow) => voi
   }
 }
 
-/** Places every name that comes, parents first, and gives files built anew and links their times. */
+/**
+ * Places every name that the plan has, parents first, and gives files built anew and links their times.
+ * `placeNew` comes after it.
+ */
 export async function placeNames(deps: NamesDeps): Promise<void> {
   for (const row of paged<PlaceRow>(deps.intent, bySeq('place'))) {
     const folder = deps.after.open(row.parent);
@@ -72,7 +79,8 @@ export async function placeNames(deps: NamesDeps): Promise<void> {
   }
 }
 
-function placeOne(deps: NamesDeps, row: PlaceRow, target: Buffer): void {
+/** Makes one name what it is to be; done before, nothing is done. */
+export function placeOne(deps: NamesDeps, row: PlacedName, target: Buffer): void {
   switch (row.way) {
     case 'folder':
       makeFolder(deps, target);
@@ -128,14 +136,14 @@ function makeFolder(deps: NamesDeps, target: Buffer): void {
 function makeSymlink(deps: NamesDeps, target: Buffer, pointsTo: Buffer): void {
   if (existsAt(target)) {
     const there = linkTargetOf(target);
-    if (there?.equals(pointsTo) === true) return;
+    if (there !== undefined && isBaseLink(there, pointsTo)) return;
     clear(deps, target);
   }
-  fs.symlinkSync(pointsTo, target);
+  makeBaseLink(target, pointsTo);
 }
 
 /** The source folder is held open on its own: looking the other up may close the shared descriptor. */
-function linkFrom(deps: NamesDeps, from: { parent: number; name: Buffer }, row: PlaceRow): void {
+function linkFrom(deps: NamesDeps, from: { parent: number; name: Buffer }, row: PlacedName): void {
   const fd = fs.openSync(`/proc/self/fd/${deps.after.open(from.parent)}`, fs.constants.O_RDONLY);
   try {
     linkIn(deps, below(fd, from.name), below(deps.after.open(row.parent), row.name));

@@ -83,6 +83,8 @@ CREATE TABLE IF NOT EXISTS park (
   k INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS park_node ON park (node);
+-- nodes whose names sealing looks at one by one, empty otherwise
+CREATE TABLE IF NOT EXISTS touched (node INTEGER PRIMARY KEY);
 -- names sorted while sealing plans, empty otherwise
 CREATE TABLE IF NOT EXISTS going (
   depth INTEGER NOT NULL, parent INTEGER NOT NULL, name BLOB NOT NULL, node INTEGER NOT NULL

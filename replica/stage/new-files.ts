@@ -1,26 +1,42 @@
 /**
  * Bodies being built: `new/<node>`, written block by block as records arrive (R5). Files are
- * sparse: zero blocks are never written.
+ * sparse: zero blocks are never written. Blocks are written many in a call while more records are
+ * looked at; whatever needs one of them waits with `settle`.
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { AfterimageError, errnoOf } from '../../shared/errors.js';
+import { AfterimageError, errnoOf, messageOf } from '../../shared/errors.js';
 import { BLOCK_BYTES } from '../../shared/limits.js';
+import type { NewPiece } from '../../shared/posix/new-files.js';
+import type { Posix } from '../../shared/posix/posix.js';
 import { readFully } from '../history/read-block.js';
 import { writeFully } from '../history/packs.js';
 import { unlessAbsent } from '../apply/folders.js';
 
 const OPEN_MAX = 64;
+/** Pieces are handed over when there are so many of them, or so many bytes. */
+const BATCH_PIECES = 48;
+const BATCH_BYTES = 256 * 1024;
 const FLAGS = fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_NOFOLLOW;
 
 export class NewFiles {
   readonly #folder: string;
+  readonly #posix: Posix;
+  readonly #anchor: number;
   readonly #open = new Map<number, number>();
   #writtenBytes = 0;
+  #batch: NewPiece[] = [];
+  #batchBytes = 0;
+  /** Nodes with pieces that are not written yet. */
+  readonly #pending = new Set<number>();
+  #writing: Promise<void> | undefined;
+  #failure: NodeJS.ErrnoException | undefined;
 
-  constructor(folder: string) {
+  constructor(folder: string, posix: Posix) {
     this.#folder = folder;
+    this.#posix = posix;
     fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    this.#anchor = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
   }
 
   /** Bytes written for this sync, those that this process wrote over too. */
@@ -35,6 +51,69 @@ export class NewFiles {
 
   path(node: number): string {
     return path.join(this.#folder, String(node));
+  }
+
+  /** Whether there are pieces that are not written yet. */
+  get hasPending(): boolean {
+    return this.#pending.size > 0;
+  }
+
+  /** Whether pieces of the file are not written yet: `settle` before anything but `put`. */
+  isPending(node: number): boolean {
+    return this.#pending.has(node);
+  }
+
+  /**
+   * Writes a piece soon; with `whole`, it is all of the file. The bytes stay as they are until `settle`
+   * resolves, which tells of failures.
+   */
+  put(piece: NewPiece): void {
+    this.release(piece.node);
+    this.#pending.add(piece.node);
+    this.#batch.push(piece);
+    this.#batchBytes += piece.bytes.length;
+    this.#writtenBytes += piece.bytes.length;
+    if (this.#batch.length >= BATCH_PIECES || this.#batchBytes >= BATCH_BYTES) this.#hand();
+  }
+
+  /**
+   * Resolves when all is written. Throws `record-refused` where the file system can have no bytes, and
+   * storage errors: what was put since the last call is then to be put again.
+   */
+  async settle(): Promise<void> {
+    this.#hand();
+    await this.#writing;
+    this.#pending.clear();
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure === undefined) return;
+    unlessTooLarge(Number(failure.path), () => {
+      throw failure;
+    });
+  }
+
+  /** Waits for what is under way, whatever becomes of it: it is not wanted any more, or comes again. */
+  async abandon(): Promise<void> {
+    this.#batch = [];
+    this.#batchBytes = 0;
+    await this.#writing;
+    this.#pending.clear();
+    this.#failure = undefined;
+  }
+
+  /** One call after the other: pieces of a file keep their order. */
+  #hand(): void {
+    if (this.#batch.length === 0) return;
+    const batch = this.#batch;
+    this.#batch = [];
+    this.#batchBytes = 0;
+    this.#writing = (this.#writing ?? Promise.resolve())
+      .then(() =>
+        this.#failure === undefined ? this.#posix.writeNew(this.#anchor, batch) : undefined,
+      )
+      .catch((error: unknown) => {
+        this.#failure = error instanceof Error ? error : new Error(messageOf(error));
+      });
   }
 
   /** Throws `record-refused` where the file system can have no bytes. */
@@ -93,9 +172,11 @@ export class NewFiles {
     fs.closeSync(fd);
   }
 
+  /** Call when everything is settled. */
   close(): void {
     for (const fd of this.#open.values()) fs.closeSync(fd);
     this.#open.clear();
+    fs.closeSync(this.#anchor);
   }
 
   #descriptor(node: number): number {

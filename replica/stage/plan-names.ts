@@ -7,7 +7,14 @@
 import { SET_NODE } from '../../shared/protocol/records.js';
 import { invariant } from '../../shared/errors.js';
 import type { IndexDb } from '../index/index-db.js';
-import { paged, stagedEntries, stagedNodes } from '../index/paged.js';
+import {
+  entryStretches,
+  paged,
+  placedAlone,
+  type StagedEntryRow,
+  stagedNodes,
+  type Stretch,
+} from '../index/paged.js';
 import { nodeKind, type TreePlanDeps } from './seal-tree.js';
 
 interface Name {
@@ -36,7 +43,10 @@ export async function planNames(deps: TreePlanDeps): Promise<void> {
   for (const table of ['going', 'coming']) intent.run(`DELETE FROM ${table}`);
 }
 
-/** Fills `going` and `coming`, each with the depth of its folder in its tree. */
+/**
+ * Fills `going` and `coming`, each with the depth of its folder in its tree. What is placed alone
+ * comes after all of them, and needs no row.
+ */
 async function sortNames(deps: TreePlanDeps): Promise<void> {
   const { intent, trees, slice } = deps;
   const before = new Depths((folder) => trees.depth(folder, trees.oldName));
@@ -52,9 +62,21 @@ async function sortNames(deps: TreePlanDeps): Promise<void> {
       node,
     );
   };
-  for (const { parent, name, node, old } of stagedEntries(intent)) {
-    if (old !== 0) add('going', { parent, name, node: old });
-    if (node !== 0) add('coming', { parent, name, node });
+  for (const { after: from, upTo } of entryStretches(intent)) {
+    checkFolders(intent, { after: from, upTo }, after);
+    const rows = intent.all<StagedEntryRow & { readonly alone: number | null }>(
+      `SELECT e.parent, e.name, e.node, e.old, ${placedAlone} AS alone
+       FROM entry e LEFT JOIN node n ON n.id = e.node
+       WHERE (e.parent, e.name) > (?, ?) AND (e.parent, e.name) <= (?, ?)
+         AND (e.old <> 0 OR (e.node <> 0 AND ${placedAlone} IS NOT TRUE))`,
+      ...from,
+      ...upTo,
+    );
+    for (const { parent, name, node, old, alone } of rows) {
+      if (old !== 0) add('going', { parent, name, node: old });
+      if (node !== 0 && alone !== 1) add('coming', { parent, name, node });
+      await slice.breathe();
+    }
     await slice.breathe();
   }
   const rebodied = { columns: 'id', where: 'body_word = 2 AND fresh = 0 AND dead = 0' };
@@ -65,6 +87,17 @@ async function sortNames(deps: TreePlanDeps): Promise<void> {
     }
     await slice.breathe();
   }
+}
+
+/** Every folder that is given a name must stand in the tree. */
+function checkFolders(intent: IndexDb, { after, upTo }: Stretch, depths: Depths): void {
+  const folders = intent.all<{ parent: number }>(
+    `SELECT DISTINCT parent FROM entry
+     WHERE (parent, name) > (?, ?) AND (parent, name) <= (?, ?) AND node <> 0`,
+    ...after,
+    ...upTo,
+  );
+  for (const { parent } of folders) depths.of(parent);
 }
 
 function kindOfNode({ index, intent, trees }: TreePlanDeps, node: number): string {

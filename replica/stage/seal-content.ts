@@ -24,7 +24,7 @@ import { stagedNodes } from '../index/paged.js';
 import type { KnownBlocks } from './known-blocks.js';
 import type { NewFiles } from './new-files.js';
 import type { PagesFile } from './pages-file.js';
-import { ALL_PAGES, type StagedBlock, stagedBlocks } from './staged-block.js';
+import { ALL_PAGES, IS_NEW_FILE, type StagedBlock, stagedBlocks } from './staged-block.js';
 import { inZeroRun, refused, takePages } from './staged-content.js';
 
 export interface GivenToSeal {
@@ -67,11 +67,7 @@ export async function sealContent(given: GivenToSeal): Promise<Want[]> {
   const deps: SealContentDeps = { ...given, patience: new Patience() };
   const wants: Want[] = [];
   deps.intent.run('DELETE FROM before');
-  const files = stagedNodes<FileNode>(deps.intent, {
-    columns: 'id, size, body_word',
-    where: 'dead = 0 AND body_word <> 0',
-  });
-  for (const file of files) {
+  for (const file of unsoundFiles(deps.intent)) {
     if (file.body_word === 2) sealNew(deps, file);
     else await sealKept(deps, { file, wants });
     if (wants.length >= WANTS_MAX) break;
@@ -79,6 +75,18 @@ export async function sealContent(given: GivenToSeal): Promise<Want[]> {
   }
   deps.source.packs.flush();
   return wants;
+}
+
+/** Files that have to be looked at: all but new ones of one block, which is the file as it should be. */
+function unsoundFiles(intent: IndexDb): Generator<FileNode> {
+  return stagedNodes<FileNode>(intent, {
+    columns: 'id, size, body_word',
+    where: `dead = 0 AND body_word <> 0 AND NOT (body_word = 2 AND fresh = 1 AND size <= ${BLOCK_BYTES}
+      AND EXISTS (SELECT 1 FROM block b WHERE b.node = node.id AND b.block = 0
+                    AND b.offset = ${IS_NEW_FILE} AND b.bytes = node.size)
+      AND NOT EXISTS (SELECT 1 FROM block b WHERE b.node = node.id AND b.block > 0)
+      AND NOT EXISTS (SELECT 1 FROM zero_run z WHERE z.node = node.id))`,
+  });
 }
 
 /** Every block of a body written anew must have been mentioned, in its final length. */

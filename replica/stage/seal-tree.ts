@@ -3,14 +3,16 @@
  * has to do with them: which names are parked, which are placed and how (R5–R8). All of it ends up
  * as rows of the intent, so that redo after a crash does exactly the same.
  */
-import { SET_NODE } from '../../shared/protocol/records.js';
+import { nodeKinds, SET_NODE } from '../../shared/protocol/records.js';
 import { DEPTH_MAX } from '../apply/folders.js';
 import type { IndexDb } from '../index/index-db.js';
-import { paged, stagedEntries, stagedNodes } from '../index/paged.js';
+import { entryStretches, nodeStretches, paged, stagedNodes } from '../index/paged.js';
 import { entryAt, kindOf, namesAt, nodeAt } from '../index/nodes.js';
 import { toPathText } from '../../shared/path-text.js';
 import type { TimeSlice } from '../../shared/time-slice.js';
 import { refused } from './staged-content.js';
+
+const FOLDER = nodeKinds.indexOf('folder');
 
 /** The trees before and after a sync. */
 export class TwoTrees {
@@ -73,19 +75,46 @@ interface EntryOp {
   readonly node: number;
 }
 
-/** Drops rows that change nothing, notes what each name held before, checks that links can be. */
-export async function checkEntries({ index, intent, trees, slice }: TreePlanDeps): Promise<void> {
+interface CheckedEntry extends EntryOp {
+  /** Whether the sync makes the folder: no name in it was there before. */
+  readonly in_fresh: number | null;
+}
+
+/**
+ * Drops rows that change nothing, notes what each name held before, checks that links can be. A new
+ * node in a new folder needs none of that.
+ */
+export async function checkEntries(deps: TreePlanDeps): Promise<void> {
+  const { index, intent, trees, slice } = deps;
   const point = trees.parent;
   const drop = intent.db.prepare('DELETE FROM entry WHERE parent = ? AND name = ?');
   const note = intent.db.prepare('UPDATE entry SET old = ? WHERE parent = ? AND name = ?');
-  for (const { parent, name, node } of stagedEntries(intent)) {
-    const old = entryAt(index, { parent, name, point })?.node ?? 0;
-    if (old === node) drop.run(parent, name);
-    else if (old !== 0) note.run(old, parent, name);
-    if (node !== 0) checkLink({ index, intent, trees, slice }, { parent, name, node });
+  intent.run('DELETE FROM touched');
+  for (const { after, upTo } of entryStretches(intent)) {
+    const rows = intent.all<CheckedEntry>(
+      `SELECT e.parent, e.name, e.node, p.fresh AS in_fresh
+       FROM entry e LEFT JOIN node p ON p.id = e.parent LEFT JOIN node n ON n.id = e.node
+       WHERE (e.parent, e.name) > (?, ?) AND (e.parent, e.name) <= (?, ?)
+         AND NOT (coalesce(p.fresh, 0) = 1 AND p.kind = ${FOLDER} AND coalesce(n.fresh, 0) = 1)`,
+      ...after,
+      ...upTo,
+    );
+    for (const { parent, name, node, in_fresh: inFresh } of rows) {
+      const old = inFresh === 1 ? 0 : (entryAt(index, { parent, name, point })?.node ?? 0);
+      if (old === node) drop.run(parent, name);
+      else if (old !== 0) note.run(old, parent, name);
+      for (const touched of [old, node]) if (touched !== 0) touch(intent, touched);
+      if (node !== 0) checkLink(deps, { parent, name, node });
+      await slice.breathe();
+    }
     await slice.breathe();
   }
-  await findDead({ index, intent, trees, slice });
+  await findDead(deps);
+  intent.run('DELETE FROM touched');
+}
+
+function touch(intent: IndexDb, node: number): void {
+  intent.run('INSERT OR IGNORE INTO touched (node) VALUES (?)', node);
 }
 
 function checkLink({ index, intent, trees }: TreePlanDeps, op: EntryOp): void {
@@ -111,24 +140,32 @@ export function nodeKind(
 }
 
 /** Marks nodes left without a name as dead, drops new ones that never got one, checks folders. */
-async function findDead({ index, intent, trees, slice }: TreePlanDeps): Promise<void> {
+async function findDead(deps: TreePlanDeps): Promise<void> {
+  const { index, intent, trees, slice } = deps;
+  for (const { after, upTo } of nodeStretches(intent)) {
+    intent.run(
+      `INSERT OR IGNORE INTO touched (node) SELECT id FROM node n WHERE id > ? AND id <= ?
+         AND (fresh = 0 OR kind = ${FOLDER} OR NOT EXISTS (SELECT 1 FROM entry WHERE node = n.id))`,
+      ...after,
+      ...upTo,
+    );
+    await slice.breathe();
+  }
   const touched = paged<{ readonly node: number }>(intent, {
-    sql: `SELECT node FROM (
-            SELECT old AS node FROM entry UNION SELECT id FROM node UNION SELECT node FROM entry
-          ) WHERE node > ? ORDER BY node LIMIT ?`,
+    sql: 'SELECT node FROM touched WHERE node > ? ORDER BY node LIMIT ?',
     start: [0],
     cursorOf: ({ node }) => [node],
   });
   for (const { node } of touched) {
     const names = trees.newNames(node);
     const kind = nodeKind(index, intent, { node, point: trees.parent });
-    if (names.length === 0) markDead({ index, intent, trees, slice }, node);
+    if (names.length === 0) markDead(deps, node);
     else if (kind === 'folder' && names.length > 1) throw refused(`folder ${node} has two names`);
     await slice.breathe();
   }
   const dead = { columns: 'id', where: 'dead = 1' };
   for (const { id: node } of stagedNodes<{ readonly id: number }>(intent, dead)) {
-    if (hasChildren({ index, intent, trees, slice }, node)) {
+    if (hasChildren(deps, node)) {
       throw refused(`folder ${node} is removed but still holds names`);
     }
   }

@@ -5,7 +5,12 @@ import { paged } from '../index/paged.js';
 /** Mask of a block of which every page is given. */
 export const ALL_PAGES = 0xffff;
 
-/** A row of the intent's `block`. `offset` is -1 when the bytes are in `new/<node>`. */
+/** `offset` of a block that lies in `new/<node>` with others, or did. */
+export const IN_NEW_FILE = -1;
+/** `offset` of a block that `new/<node>` holds and nothing else: the file has its length. */
+export const IS_NEW_FILE = -2;
+
+/** A row of the intent's `block`. `offset` is negative when the bytes are in `new/<node>`. */
 export interface StagedBlock {
   readonly node: number;
   readonly block: number;

@@ -22,7 +22,13 @@ import { layPages } from '../history/read-block.js';
 import type { KnownBlocks } from './known-blocks.js';
 import type { NewFiles } from './new-files.js';
 import type { PagesFile } from './pages-file.js';
-import { ALL_PAGES, digestPrefix, type StagedBlock } from './staged-block.js';
+import {
+  ALL_PAGES,
+  digestPrefix,
+  IN_NEW_FILE,
+  IS_NEW_FILE,
+  type StagedBlock,
+} from './staged-block.js';
 import type { ParentState } from './parent-state.js';
 
 const RUN_BLOCKS_MAX = 0xffff_ffff;
@@ -32,6 +38,8 @@ export interface StagedNode {
   readonly id: number;
   readonly size: number;
   readonly bodyWord: 'none' | 'keep' | 'new';
+  /** Nothing was said of its content yet, nor of the node before this record. */
+  untouched: boolean;
 }
 
 export interface ContentDeps {
@@ -53,6 +61,8 @@ export class StagedContent {
 
   async stage(node: StagedNode, record: ContentRecord): Promise<void> {
     if (node.bodyWord === 'none') throw refused(`node ${node.id} is no file and has no content`);
+    if (record.type !== 'block' && this.#deps.newFiles.isPending(node.id))
+      await this.#deps.newFiles.settle();
     switch (record.type) {
       case 'block':
         this.#block(node, record);
@@ -84,8 +94,11 @@ export class StagedContent {
   #put(node: StagedNode, at: { block: number; digest: Uint8Array }, bytes: Uint8Array): void {
     const row = { node: node.id, block: at.block, digest: at.digest, bytes: bytes.length };
     if (node.bodyWord === 'new') {
-      this.#deps.newFiles.write(node.id, at.block, bytes);
-      this.#row({ ...row, mask: ALL_PAGES, offset: -1, length: 0 });
+      const whole = node.untouched && at.block === 0 && bytes.length === node.size;
+      node.untouched = false;
+      this.#deps.newFiles.put({ node: node.id, offset: at.block * BLOCK_BYTES, whole, bytes });
+      const offset = whole ? IS_NEW_FILE : IN_NEW_FILE;
+      this.#row({ ...row, mask: ALL_PAGES, offset, length: 0 });
       return;
     }
     const offset = this.#deps.pages.append(bytes);
@@ -161,6 +174,7 @@ export class StagedContent {
   }
 
   async #zero(node: StagedNode, record: ZeroRecord): Promise<void> {
+    node.untouched = false;
     const count = checkedRun(node, record);
     const end = record.block + count;
     if (node.bodyWord === 'new') {
@@ -189,6 +203,7 @@ export class StagedContent {
   }
 
   #zeroNew(node: StagedNode, first: number, count: number): void {
+    node.untouched = false;
     const { intent, newFiles } = this.#deps;
     const overwritten = intent.all<{ block: number }>(
       'SELECT block FROM block WHERE node = ? AND block >= ? AND block < ?',
@@ -222,7 +237,12 @@ export class StagedContent {
   }
 
   async #copy(node: StagedNode, record: CopyRecord): Promise<void> {
-    const bytes = await this.#deps.known.read(record.digest, record.length);
+    const { known, newFiles } = this.#deps;
+    let bytes = await known.read(record.digest, record.length);
+    if (bytes === undefined && newFiles.hasPending) {
+      await newFiles.settle();
+      bytes = await known.read(record.digest, record.length);
+    }
     if (bytes === undefined) throw wanted(record, 'no block of this digest is here any more');
     this.#put(node, record, bytes);
   }

@@ -11,7 +11,7 @@ import {
 } from '../../shared/protocol/records.js';
 import { FILE_BYTES_MAX } from '../../shared/limits.js';
 import type { IndexDb } from '../index/index-db.js';
-import { nodeAt, nodeEver, splitMtime } from '../index/nodes.js';
+import { nodeAt, nodeEver, type NodeRow, splitMtime } from '../index/nodes.js';
 import { refused, type StagedNode } from './staged-content.js';
 
 export interface StagedNodesDeps {
@@ -23,28 +23,32 @@ export interface StagedNodesDeps {
 
 export class StagedNodes {
   readonly #deps: StagedNodesDeps;
+  /** Beyond these numbers, neither the index nor the intent has a row: new nodes need no look. */
+  readonly #newestKnown: number;
+  #newestStaged: number;
   /** The one that was spoken of last. */
   #node: StagedNode | undefined;
 
   constructor(deps: StagedNodesDeps) {
     this.#deps = deps;
+    this.#newestKnown = newestNode(deps.index);
+    this.#newestStaged = newestNode(deps.intent);
   }
 
   /** Throws `record-refused`. */
   take(record: NodeRecord): void {
     if (record.node <= SET_NODE) throw refused(`node number ${record.node} is reserved`);
     if (record.size > FILE_BYTES_MAX) throw refused(`a file of ${record.size} bytes is too large`);
-    const { index, intent, parentPoint } = this.#deps;
-    const live = nodeAt(index, record.node, parentPoint);
-    if (live === undefined && nodeEver(index, record.node)) {
-      throw refused(`node ${record.node} is dead and cannot return`);
-    }
+    const { intent } = this.#deps;
+    const live = this.#live(record);
     if (live !== undefined && nodeKinds[live.kind] !== record.kind) {
       throw refused(`node ${record.node} cannot become a ${record.kind}`);
     }
     if (live === undefined && record.body === 'keep')
       throw refused(`new node ${record.node} has no body to keep`);
-    const bodyWord = this.#bodyWord(record);
+    const untouched = record.node > this.#newestStaged;
+    const bodyWord = untouched ? record.body : this.#bodyWord(record);
+    this.#newestStaged = Math.max(this.#newestStaged, record.node);
     const { seconds, nanoseconds } = splitMtime(record.mtimeNs);
     intent.run(
       `INSERT OR REPLACE INTO node
@@ -64,7 +68,17 @@ export class StagedNodes {
       record.xattrs.length === 0 ? null : encodeXattrs(record.xattrs),
       bodyWords.indexOf(bodyWord),
     );
-    this.#node = { id: record.node, size: record.size, bodyWord };
+    this.#node = { id: record.node, size: record.size, bodyWord, untouched };
+  }
+
+  #live({ node }: NodeRecord): NodeRow | undefined {
+    if (node > this.#newestKnown) return undefined;
+    const { index, parentPoint } = this.#deps;
+    const live = nodeAt(index, node, parentPoint);
+    if (live === undefined && nodeEver(index, node)) {
+      throw refused(`node ${node} is dead and cannot return`);
+    }
+    return live;
   }
 
   /** The last word on a name; node 0: removed. Throws `record-refused`. */
@@ -90,7 +104,7 @@ export class StagedNodes {
     if (row === undefined || bodyWord === undefined) {
       throw refused(`content of node ${node} comes before its node record`);
     }
-    this.#node = { id: node, size: row.size, bodyWord };
+    this.#node = { id: node, size: row.size, bodyWord, untouched: false };
     return this.#node;
   }
 
@@ -110,4 +124,9 @@ export class StagedNodes {
       `node ${record.node} changes its body from ${before} to ${record.body} within a sync`,
     );
   }
+}
+
+/** The highest number of a node in a database; 0 when it has none. */
+function newestNode(db: IndexDb): number {
+  return db.get<{ id: number | null }>('SELECT max(id) AS id FROM node')?.id ?? 0;
 }

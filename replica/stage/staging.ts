@@ -12,6 +12,7 @@ import {
   type EndRecord,
   type SyncRecord,
 } from '../../shared/protocol/records.js';
+import type { Posix } from '../../shared/posix/posix.js';
 import { TimeSlice } from '../../shared/time-slice.js';
 import type { BlockSource } from '../history/read-block.js';
 import type { IndexDb } from '../index/index-db.js';
@@ -34,6 +35,7 @@ const COMMIT_BYTES = 2 * 1024 * 1024;
 export interface StagingDeps {
   readonly folders: IntentFolders;
   readonly core: HashCore;
+  readonly posix: Posix;
   readonly source: BlockSource;
   readonly parent: ParentState;
   readonly known: () => KnownBlocks;
@@ -55,6 +57,11 @@ interface SyncRow {
   readonly sync: number;
   readonly durable: number;
   readonly sealed: number;
+}
+
+interface Frame {
+  readonly sequence: number;
+  readonly body: Uint8Array;
 }
 
 export class Staging {
@@ -82,7 +89,7 @@ export class Staging {
     this.#deps = deps;
     this.#row = row;
     this.intent = intent;
-    this.newFiles = new NewFiles(deps.folders.new);
+    this.newFiles = new NewFiles(deps.folders.new, deps.posix);
     this.pages = new PagesFile(deps.folders.intent);
     this.#content = new StagedContent({
       intent,
@@ -194,12 +201,35 @@ export class Staging {
    * Takes one frame's records. Throws what the agent is told; the sync is then to be dropped. After
    * an error of storage the same frame may be given again.
    */
-  async take(frame: { readonly sequence: number; readonly body: Uint8Array }): Promise<void> {
+  async take(frame: Frame): Promise<void> {
     if (this.#ended) throw refused('a record after the end of its sync');
     this.#allowance ??= { given: this.#deps.admit() };
     this.#stripped.reset();
     if (this.#uncommittedBytes >= COMMIT_BYTES) this.commitRows();
     this.#beginRows();
+    let said: { begins: boolean; ends: boolean };
+    try {
+      said = await this.#records(frame);
+    } catch (error) {
+      await this.newFiles.abandon();
+      throw error;
+    }
+    await this.newFiles.settle();
+    this.checkAllowance();
+    this.intent.run('UPDATE sync SET received_bytes = received_bytes + ?', frame.body.length);
+    // Last of all that can fail: a frame that is taken again is in the manifest once.
+    this.intent.run(
+      'INSERT INTO manifest_record (frame, records) VALUES (?, ?)',
+      frame.sequence,
+      this.#stripped.copy(),
+    );
+    this.#manifest.addEncoded(this.#stripped.view(), said);
+    this.#recordBytes += this.#stripped.view().length;
+    this.#uncommittedBytes += frame.body.length;
+    this.#ended = said.ends;
+  }
+
+  async #records(frame: Frame): Promise<{ begins: boolean; ends: boolean }> {
     let first = true;
     let begins = false;
     let ends = false;
@@ -215,18 +245,7 @@ export class Staging {
       ends = record.type === 'end';
       first = false;
     }
-    this.checkAllowance();
-    this.intent.run('UPDATE sync SET received_bytes = received_bytes + ?', frame.body.length);
-    // Last of all that can fail: a frame that is taken again is in the manifest once.
-    this.intent.run(
-      'INSERT INTO manifest_record (frame, records) VALUES (?, ?)',
-      frame.sequence,
-      this.#stripped.copy(),
-    );
-    this.#manifest.addEncoded(this.#stripped.view(), { begins });
-    this.#recordBytes += this.#stripped.view().length;
-    this.#uncommittedBytes += frame.body.length;
-    this.#ended = ends;
+    return { begins, ends };
   }
 
   /**

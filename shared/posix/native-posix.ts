@@ -1,5 +1,6 @@
 /** `Posix` over the native addon: arguments are checked here, then once more in C++. */
 import { type MakeFilesBinding, nativeMakeFiles } from './make-files.js';
+import { nativeNewFiles, type NewFileBinding } from './new-files.js';
 import type { DataRange, Posix, Writers, Xattr } from './posix.js';
 import { readStatus, STATUS_BYTES, unpackScan } from './scan-record.js';
 import { setMode } from './set-mode.js';
@@ -74,6 +75,7 @@ export function createNativePosix(binding: NativeBinding): Posix {
     ...nativeMakeFiles(binding),
     ...fileCalls(binding),
     ...cloneCalls(binding),
+    ...nativeNewFiles(binding),
   };
 }
 

@@ -15,6 +15,7 @@ import type { BigIntStats } from 'node:fs';
 import { errnoOf } from '../errors.js';
 import { portableMakeFiles } from './make-files.js';
 import { flushWithCommand, flushWithCommandSync, runOnPath } from './path-command.js';
+import { portableNewFiles } from './new-files.js';
 import type { FileStatus, Posix, ScanEntry } from './posix.js';
 import { clampNs, packScan, unpackScan } from './scan-record.js';
 import { setMode } from './set-mode.js';
@@ -58,6 +59,7 @@ export function createPortablePosix(): Posix {
       throw systemError('ENOTSUP', 'lremovexattr', path);
     },
     setMtime,
+    ...portableNewFiles({ setMtime }),
     mknod,
     ...portableMakeFiles({ setMtime }),
     async syncfs(fd) {

@@ -6,6 +6,7 @@
  */
 
 import type { MakeFilesCalls } from './make-files.js';
+import type { NewFileCalls } from './new-files.js';
 import type { TreeScan, TreeScanOptions } from './tree-scan.js';
 
 /** One entry of a folder with its status, from `scanFolder`. Times are ns since the epoch. */

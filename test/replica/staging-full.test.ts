@@ -3,6 +3,7 @@
  * of its own: a sync must not be sealed without the rows that went with it.
  */
 import fs from 'node:fs';
+import { loadPosix } from '../../shared/posix/load-posix.js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SET_NODE, type SyncRecord } from '../../shared/protocol/records.js';
 import { intentFolders } from '../../replica/stage/intent-db.js';
@@ -32,6 +33,7 @@ beforeEach(async () => {
     {
       folders: intentFolders(fs.mkdtempSync(small.at('staging-'))),
       core,
+      posix: loadPosix(),
       source,
       parent: new ParentState(source),
       known: () => new KnownBlocks(small.open.store, () => []),

@@ -12,8 +12,8 @@ export const removals: readonly Removal[] = [
     rule: 'R1',
     without: 'the refusal of a node number that was used before',
     file: 'replica/stage/staged-nodes.ts',
-    find: 'if (live === undefined && nodeEver(index, record.node)) {',
-    put: 'if (live === undefined && nodeEver(index, record.node) && record.node < 0) {',
+    find: 'if (live === undefined && nodeEver(index, node)) {',
+    put: 'if (live === undefined && nodeEver(index, node) && node < 0) {',
     test: 'test/replica/hostile.test.ts',
   },
   {

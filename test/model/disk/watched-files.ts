@@ -5,6 +5,7 @@
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { loadPosix } from '../../../shared/posix/load-posix.js';
+import { portableNewFiles } from '../../../shared/posix/new-files.js';
 import { folderTimes, type Journal } from './journal.js';
 import { inodeOf, isThere, realFs, realPlace, realPosix } from './real-fs.js';
 import type { Steps } from './steps.js';
@@ -72,6 +73,8 @@ export class WatchedFiles {
       setMtime: this.#setMtime,
       syncfs: this.#syncfs,
       syncfsSync: this.#flushAll,
+      // A file at a time, through the calls above.
+      ...portableNewFiles({ setMtime: this.#setMtime }),
     });
     syncBuiltinESMExports();
   }
