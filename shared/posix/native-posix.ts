@@ -9,7 +9,7 @@ import { type NativeTreeScan, openTreeScan } from './tree-scan.js';
 import { checkBytes, checkCount, checkDescriptor } from './system-error.js';
 
 /** What native/src/addon.cc exports. Failures throw system errors. */
-export interface NativeBinding extends MakeFilesBinding {
+export interface NativeBinding extends MakeFilesBinding, NewFileBinding {
   readonly layoutVersion: number;
   lstat(path: Buffer, status: Uint8Array): void;
   fstat(fd: number, status: Uint8Array): void;

@@ -62,7 +62,7 @@ export interface SmallBatch {
 /** Who may write to a file beside us; see `flushWriters`. */
 export type Writers = 'nobody' | 'flushed' | 'blind';
 
-export interface Posix extends MakeFilesCalls {
+export interface Posix extends MakeFilesCalls, NewFileCalls {
   /** True when the native addon serves. */
   readonly native: boolean;
   /** What this version cannot carry, as words for the operator; empty when native. */
