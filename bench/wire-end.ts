@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { AgentIdentity } from '../agent/ship/identity.js';
+import type { AgentIdentity, SetTokens } from '../agent/ship/identity.js';
 import { createSetSession } from '../agent/ship/set-session.js';
 import { openCatalog } from '../replica/catalog/catalog.js';
 import { createReceiver } from '../replica/receive/receiver.js';
@@ -240,6 +240,8 @@ async function sendFramed(
 }
 
 function identityOf(setup: WireSetup): AgentIdentity {
+  // a replica that never heard of the set takes any first token
+  let tokens: SetTokens = { newest: newToken(), confirmed: null };
   return {
     brokerUrl: setup.url,
     tenant: 'bench',
@@ -249,8 +251,10 @@ function identityOf(setup: WireSetup): AgentIdentity {
     brokerSeed: setup.brokerSeed,
     enrolmentToken: () => enrolmentToken,
     enrolled: () => undefined,
-    readTokens: () => ({ newest: newToken(), confirmed: null }),
-    writeTokens: () => undefined,
+    readTokens: () => tokens,
+    writeTokens: (_set, next) => {
+      tokens = next;
+    },
   };
 }
 
