@@ -32,6 +32,9 @@ export interface FanotifyOptions {
 
 /** While a root is not followed, it is looked for this often. */
 const RETRY_MS = 1_000;
+/** A feed that breaks soon after it was opened is opened again more and more rarely. */
+const RETRY_MS_MAX = 60_000;
+const BROKEN_MAX = 6;
 /** What was refused may be allowed later, without anything to tell of it. */
 const REFUSED_RETRIES = 60;
 
@@ -58,6 +61,9 @@ class FanotifySource implements CaptureSource {
   /** What the roots' paths led to when the feed was opened or refused. */
   #triedOn = '';
   #triesLeft = 0;
+  #openedMs = -Infinity;
+  /** Feeds in a row that did not last. */
+  #broken = 0;
 
   constructor(options: FanotifyOptions) {
     this.#options = options;
@@ -101,6 +107,10 @@ class FanotifySource implements CaptureSource {
    */
   #open(): void {
     this.#triedOn = this.#identities();
+    const nowMs = performance.now();
+    const soon = nowMs - this.#openedMs < 2 * RETRY_MS_MAX;
+    this.#broken = soon ? Math.min(BROKEN_MAX, this.#broken + 1) : 0;
+    this.#openedMs = nowMs;
     const before = this.#current;
     const opened = this.#openFeed();
     this.#current = opened;
@@ -167,13 +177,24 @@ class FanotifySource implements CaptureSource {
   }
 
   #elsewhere(file: FileIdentity): void {
-    const { pathsOf, roots } = this.#options;
-    if (pathsOf !== undefined) {
-      for (const path of pathsOf(file)) this.#report({ type: 'changed', path });
+    const { roots } = this.#options;
+    const paths = this.#pathsOf(file);
+    if (paths !== undefined) {
+      for (const path of paths) this.#report({ type: 'changed', path });
       return;
     }
     for (const { name } of roots) {
       if (this.#current?.devices.get(name) === file.dev) this.#gap('unclear', name);
+    }
+  }
+
+  /** Undefined when nothing tells: called from the feed, where an error has nowhere to go. */
+  #pathsOf(file: FileIdentity): readonly Buffer[] | undefined {
+    try {
+      return this.#options.pathsOf?.(file);
+    } catch (error) {
+      this.#options.log.error('the names of a file that was written could not be looked up', error);
+      return undefined;
     }
   }
 
@@ -197,10 +218,16 @@ class FanotifySource implements CaptureSource {
 
   #retryLater(): void {
     clearTimeout(this.#timer);
-    const waitMs = this.#triedOn === '' ? 0 : RETRY_MS;
+    const waitMs = this.#triedOn === '' ? this.#againMs() : RETRY_MS;
     this.#timer = setTimeout(() => {
       this.#retry();
     }, waitMs).unref();
+  }
+
+  /** At once, unless the feed that broke did not last. */
+  #againMs(): number {
+    const restMs = Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** this.#broken);
+    return performance.now() - this.#openedMs > restMs ? 0 : restMs;
   }
 
   #retry(): void {

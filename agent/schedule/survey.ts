@@ -40,7 +40,8 @@ export async function survey(parts: Parts, options: SurveyOptions): Promise<numb
   const opened = openRoots(roots, parts);
   try {
     // A store into a page that is dirty already moves no time of its file until the page is flushed.
-    for (const { fd } of opened) await posix.syncfs(fd);
+    const systems = new Map(opened.map(({ status, fd }) => [status.dev, fd]));
+    for (const fd of systems.values()) await posix.syncfs(fd);
     const looker = new Surveyor(parts, options);
     for (const root of opened) {
       recordMapped(root, parts);
