@@ -1,6 +1,7 @@
 /** Finds every version of every path that matches a glob, over a range of points. */
 import { SET_NODE } from '../../shared/protocol/records.js';
-import { toPathText } from '../../shared/path-text.js';
+import { AfterimageError } from '../../shared/errors.js';
+import { parsePathText, toPathText } from '../../shared/path-text.js';
 import type { IndexDb } from '../index/index-db.js';
 import { candidateNames } from '../index/names.js';
 import { type EntryRow, joinPath, nodeAt, type NodeRow, toVersion } from '../index/nodes.js';
@@ -32,14 +33,82 @@ export function findVersions(index: IndexDb, request: FindRequest): FoundVersion
   const namePattern = compileGlob(lastPart === '**' ? '*' : lastPart);
   const pathPattern = byPath ? compileGlob(request.glob.replace(/^\//, '')) : undefined;
   const found: FoundVersion[] = [];
-  for (const name of [...candidateNames(index, longestLiteral(lastPart))]) {
-    if (!namePattern.test(toPathText(name))) continue;
-    for (const entry of entriesNamed(index, name, request)) {
-      collect(index, { entry, request, pathPattern }, found);
-      if (found.length >= request.limit) return found.slice(0, request.limit);
-    }
+  const folders = byPath ? literalFolders(request.glob) : undefined;
+  const entries =
+    folders === undefined
+      ? entriesByName(index, request, { namePattern, literal: longestLiteral(lastPart) })
+      : entriesIn(index, request, { namePattern, folders });
+  for (const entry of entries) {
+    collect(index, { entry, request, pathPattern }, found);
+    if (found.length >= request.limit) return found.slice(0, request.limit);
   }
   return found.sort((a, b) => a.path.compare(b.path) || a.from - b.from);
+}
+
+/** Names that match, one by one: a search that has enough looks no further. */
+function* entriesByName(
+  index: IndexDb,
+  range: Interval,
+  by: { readonly namePattern: Glob; readonly literal: string },
+): Generator<EntryRow> {
+  for (const name of candidateNames(index, by.literal)) {
+    if (by.namePattern.test(toPathText(name))) yield* entriesNamed(index, name, range);
+  }
+}
+
+/** The components before the last, when none of them has a wildcard: the names of folders. */
+function literalFolders(glob: string): Buffer[] | undefined {
+  const parts = glob.replace(/^\//, '').split('/').slice(0, -1);
+  const names: Buffer[] = [];
+  for (const part of parts) {
+    const name = /[*?[]/.test(part) ? undefined : nameOf(part);
+    if (name === undefined) return undefined;
+    names.push(name);
+  }
+  // Below `**` lies more than the folder's own names.
+  return glob.endsWith('/**') ? undefined : names;
+}
+
+/** The bytes whose text this is, if there are any. */
+function nameOf(text: string): Buffer | undefined {
+  try {
+    const name = parsePathText(text);
+    return toPathText(name) === text ? name : undefined;
+  } catch (error) {
+    if (error instanceof AfterimageError) return undefined;
+    throw error;
+  }
+}
+
+/** What ever lay, in the interval, in a folder of this path; whether at the same time is not looked at. */
+function* entriesIn(
+  index: IndexDb,
+  range: Interval,
+  by: { readonly namePattern: Glob; readonly folders: readonly Buffer[] },
+): Generator<EntryRow> {
+  let nodes = new Set<number>([SET_NODE]);
+  for (const name of by.folders) {
+    const below = [...nodes].flatMap((parent) =>
+      index.all<{ node: number }>(
+        'SELECT node FROM entry WHERE parent = ? AND name = ? AND born <= ? AND died > ?',
+        parent,
+        name,
+        range.to,
+        range.from,
+      ),
+    );
+    nodes = new Set(below.map(({ node }) => node));
+  }
+  for (const parent of nodes) {
+    const entries = index.iterate<EntryRow>(
+      `SELECT parent, name, born, died, node FROM entry
+       WHERE parent = ? AND born <= ? AND died > ? ORDER BY name, born`,
+      parent,
+      range.to,
+      range.from,
+    );
+    for (const entry of entries) if (by.namePattern.test(toPathText(entry.name))) yield entry;
+  }
 }
 
 function entriesNamed(index: IndexDb, name: Buffer, range: Interval): EntryRow[] {
