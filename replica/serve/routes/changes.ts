@@ -14,11 +14,11 @@ export function registerChanges(app: FastifyInstance, context: RouteContext): vo
   app.get<{ Params: SetParams }>('/v1/sets/:set/find', async (request, reply) => {
     const { glob, from, to, limit } = checked(findQuerySchema, request.query);
     const served = findSet(sets(), request.params.set);
-    const points = served.reader.points();
-    const found = served.reader.find({
+    const { reader } = served;
+    const found = reader.find({
       glob,
-      from: from === undefined ? (points[0]?.point ?? 0) : findPoint(served, from).point,
-      to: to === undefined ? (points.at(-1)?.point ?? 0) : findPoint(served, to).point,
+      from: from === undefined ? 0 : findPoint(served, from).point,
+      to: to === undefined ? (reader.newest()?.point ?? 0) : findPoint(served, to).point,
       limit,
     });
     const lines = mapped(found, presentFound);
