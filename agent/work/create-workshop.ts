@@ -10,9 +10,12 @@ import type { Workshop } from './workshop.js';
 /** More read faster than one thread can say what they found. */
 const WORKERS_MAX = 4;
 
-/** One processor is for the thread that plans and ships; with two, one worker beside it. */
+/**
+ * With two processors the planning thread and whoever takes its frames have both in use: a worker
+ * then costs a tenth more time of them and ends no sooner (docs/design/workers.md).
+ */
 export function workersFor(processors = availableParallelism()): number {
-  return Math.max(0, Math.min(WORKERS_MAX, processors - 1));
+  return Math.max(0, Math.min(WORKERS_MAX, processors - 2));
 }
 
 /** `createCore` is called for the caller's thread only; workers make their own. */

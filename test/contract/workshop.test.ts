@@ -253,8 +253,8 @@ describe('workers that die', () => {
   });
 });
 
-test('workers: none where there is one processor, one less than there are, four at most', () => {
-  expect([1, 2, 3, 16].map((processors) => workersFor(processors))).toEqual([0, 1, 2, 4]);
+test('workers: none where there are two processors, two less than there are, four at most', () => {
+  expect([1, 2, 3, 16].map((processors) => workersFor(processors))).toEqual([0, 0, 1, 4]);
   const options = { createCore: createHashCore, posix, log: silentLog };
   expect(createWorkshop({ ...options, workers: 0 }).workers).toBe(0);
   expect(createWorkshop({ ...options, workers: 3 }).workers).toBe(3);
