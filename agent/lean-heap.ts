@@ -5,6 +5,22 @@
  */
 import { setFlagsFromString } from 'node:v8';
 
+/** V8 puts the setting back when the heap of another thread is made, at some time before it is online. */
+const AGAIN_MS = 2;
+
 export function keepHeapLean(): void {
+  keepLean();
+  process.on('worker', (worker) => {
+    const timer = setInterval(keepLean, AGAIN_MS).unref();
+    const settle = (): void => {
+      clearInterval(timer);
+      keepLean();
+    };
+    worker.once('online', settle);
+    worker.once('exit', settle);
+  });
+}
+
+function keepLean(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
 }
