@@ -1,7 +1,9 @@
 /** The benchmarks by name, each loaded only when it is run. */
 import type { Figure } from './figure.js';
+import { growthOptions } from './growth/option-list.js';
 import { peersOptions } from './peers/option-list.js';
 import { profileOptions } from './profile/option-list.js';
+import { queryOptions } from './query/option-list.js';
 import type { RunOptions } from './run-options.js';
 
 export interface Bench {
@@ -53,6 +55,19 @@ export const catalogue: Catalogue = {
       'window=1M,4M or workers=0,1,2 or compression=none,auto,3 or lane=broker,direct or dedup=…',
     network: 'own',
     run: async (options) => (await import('./profile.js')).runSweep(options),
+  },
+  growth: {
+    about: 'the same change in sets of growing size, beside rsync',
+    usual: { rounds: 1, scale: 0.1 },
+    options: growthOptions,
+    network: 'own',
+    run: async (options) => (await import('./growth.js')).run(options),
+  },
+  query: {
+    about: 'questions over 20 and 1,000 points, and the cut of a point of a million files',
+    usual: { rounds: 1, scale: 0.1 },
+    options: queryOptions,
+    run: async (options) => (await import('./query.js')).run(options),
   },
   latency: {
     about: 'how soon a write is in a point, in continuous mode',

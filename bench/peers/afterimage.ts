@@ -85,7 +85,7 @@ function describe({ lane, follows }: Way): string {
 }
 
 /** Through the replica's API, as a console does. */
-async function readContent(
+export async function readContent(
   product: Product,
   asked: { readonly point: string; readonly path: string; readonly range?: string },
 ): Promise<Buffer> {

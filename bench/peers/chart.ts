@@ -20,6 +20,7 @@ const titles: Readonly<Record<string, string>> = {
   no_change: 'no change',
   one_percent: '1 % changed',
   pages_1gib: '1,000 pages of 1 GiB',
+  pages_4gib_first: '1,000 pages, first time',
   pages_4gib: '1,000 pages of 4 GiB',
   insert_100: '100 bytes inserted',
   append_1mib: '1 MiB appended',
