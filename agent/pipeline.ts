@@ -381,6 +381,7 @@ async function endSync(
     agentBlockMsMax: set.meter.blockMsMax,
   });
   const end = { type: 'end' as const, sync: plan.sync, outcome };
+  await state.flushAhead();
   state.endSync(session.manifestDigest(end));
   said.listener.ends();
   const wait = session.write(end);
