@@ -11,6 +11,7 @@ import { isEntryName, type NodeKind, SET_NODE } from '../../shared/protocol/reco
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import { BLOCK_BYTES, blockCount, blockLength } from '../../shared/limits.js';
 import { syncFolder } from '../../shared/posix/sync-folder.js';
+import { isBaseLink, makeBaseLink } from '../apply/base-link.js';
 import { below, DEPTH_MAX, existsAt, FolderTree } from '../apply/folders.js';
 import { atticPath } from '../history/body-files.js';
 import { newestDigest, readFully } from '../history/read-block.js';
@@ -79,7 +80,8 @@ export class BodyPlaces {
     if (found === undefined) return false;
     if (kind === 'folder') return found.isDirectory();
     if (kind === 'symlink') {
-      return found.isSymbolicLink() && fs.readlinkSync(at, { encoding: 'buffer' }).equals(target);
+      if (!found.isSymbolicLink()) return false;
+      return isBaseLink(fs.readlinkSync(at, { encoding: 'buffer' }), target);
     }
     return found.isFile() && this.#isFirstInode(entry, found.ino);
   }
@@ -94,7 +96,7 @@ export class BodyPlaces {
     if (kind === 'folder') this.#ensureFolder(entry.node);
     else if (kind === 'symlink') {
       this.#clear(at);
-      fs.symlinkSync(target, at);
+      makeBaseLink(at, target);
     } else if (kind === 'file') this.#ensureName(entry, { at, size });
     this.#setTime(entry.node, entry);
     this.#setFolderTime(entry.parent);

@@ -10,6 +10,8 @@ export interface ExpendableFile {
   readonly schema: string;
   readonly version: number;
   readonly pageBytes?: number;
+  /** Small enough to be read whole when it is opened: one that is broken anywhere is begun anew. */
+  readonly checked?: true;
 }
 
 export function openAnew(file: string, as: ExpendableFile): IndexDb {
@@ -36,7 +38,7 @@ export function isForeign(error: unknown): boolean {
   return code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT');
 }
 
-function open(file: string, { schema, version, pageBytes }: ExpendableFile): IndexDb {
+function open(file: string, { schema, version, pageBytes, checked }: ExpendableFile): IndexDb {
   const db = new Database(file);
   try {
     if (pageBytes !== undefined) db.pragma(`page_size = ${pageBytes}`);
@@ -44,6 +46,9 @@ function open(file: string, { schema, version, pageBytes }: ExpendableFile): Ind
     db.pragma('synchronous = NORMAL');
     const found = db.pragma('user_version', { simple: true });
     if (found !== 0 && found !== version) throw new ForeignFile();
+    if (checked === true && db.pragma('quick_check(1)', { simple: true }) !== 'ok') {
+      throw new ForeignFile();
+    }
     db.exec(schema);
     // Nothing is written to one that is there: it opens on a full disk, too.
     if (found !== version) db.pragma(`user_version = ${version}`);

@@ -6,7 +6,7 @@
 import path from 'node:path';
 import type { IndexDb } from '../index/index-db.js';
 import { LIVE } from '../index/schema.js';
-import { openAnew } from './open-anew.js';
+import { isForeign, openAnew, removeDatabase } from './open-anew.js';
 
 /** Stages of a round, in order. */
 export const scrubStages = ['index', 'tree', 'content'] as const;
@@ -96,10 +96,30 @@ const damageColumns =
 const roundColumns = 'number, started_ms AS startedMs, ended_ms AS endedMs, bytes, found, repaired';
 
 export class ScrubDb {
-  readonly #db: IndexDb;
+  readonly #file: string;
+  #db: IndexDb;
 
   constructor(setFolder: string) {
-    this.#db = openAnew(path.join(setFolder, SCRUB_FILE), { schema, version: VERSION });
+    this.#file = path.join(setFolder, SCRUB_FILE);
+    this.#db = openAnew(this.#file, { schema, version: VERSION, checked: true });
+  }
+
+  /** Whether it does not read as a database any more. */
+  get isBroken(): boolean {
+    try {
+      this.#db.db.pragma('shrink_memory'); // what is in memory says nothing of the file
+      return this.#db.db.pragma('quick_check(1)', { simple: true }) !== 'ok';
+    } catch (error) {
+      if (isForeign(error)) return true;
+      throw error;
+    }
+  }
+
+  /** Begins anew, after the file turned out to be broken. */
+  renew(): void {
+    this.#db.close();
+    removeDatabase(this.#file);
+    this.#db = openAnew(this.#file, { schema, version: VERSION });
   }
 
   /** The round under way, with its cursor. */

@@ -22,6 +22,7 @@ import { bodyRow } from './block-versions.js';
 import type { ByteRate } from './byte-rate.js';
 import { pathOfNode } from './check-rows.js';
 import { IndexTwin } from './index-twin.js';
+import { isForeign } from './open-anew.js';
 import { type DamageRow, ScrubDb } from './scrub-db.js';
 import { ScrubRound, type ScrubRoundDeps } from './scrub-round.js';
 
@@ -275,6 +276,7 @@ export class SetScrub {
     const error = asAfterimageError(cause);
     if (error.code === 'cancelled') return;
     this.#failedMs = this.#deps.clock.now();
+    if (isForeign(cause) && this.#db.isBroken) this.#db.renew();
     this.#deps.log.error('scrubbing failed; it is tried again', error, {
       set: this.#deps.store.set,
     });
