@@ -26,6 +26,7 @@ export const catalogue: Catalogue = {
   hash: {
     about: 'digests of blocks and pages, beside hash-wasm, SHA-256 and b3sum',
     usual: { rounds: 5, scale: 1 },
+    options: { blake3: "folder `c` of the official BLAKE3's sources, to compare with SSE4.1" },
     run: async (options) => (await import('./hash.js')).run(options),
   },
   wire: {

@@ -14,6 +14,8 @@ import { join } from 'node:path';
 import { createHashCore } from '../shared/hash/create-hash-core.js';
 import { BLOCK_BYTES } from '../shared/limits.js';
 import type { Figure } from './figure.js';
+import { buildNative } from './native-blake3.js';
+import type { RunOptions } from './run-options.js';
 
 const MIB = 1024 * 1024;
 const SMALL_BYTES = 2048;
@@ -26,16 +28,14 @@ const NATIVE_BYTES = 512 * MIB;
 type Case = (seconds: number) => number;
 type Cases = Readonly<Record<string, Case>>;
 
-export interface HashBenchOptions {
-  readonly rounds: number;
-  /** 1 for figures to publish; less for a quick look. */
-  readonly scale: number;
-}
-
-export async function run(options: HashBenchOptions): Promise<Figure[]> {
+export async function run(options: RunOptions): Promise<Figure[]> {
   const folder = mkdtempSync(join(tmpdir(), 'afterimage-bench-'));
   try {
-    const cases = { ...(await casesInProcess()), ...nativeCase(folder, options.scale) };
+    const cases = {
+      ...(await casesInProcess()),
+      ...narrowCase(folder, options.given?.['blake3']),
+      ...nativeCase(folder, options.scale),
+    };
     return figuresOf(measure(cases, options), options.scale);
   } finally {
     rmSync(folder, { recursive: true });
@@ -85,12 +85,19 @@ function nativeCase(folder: string, scale: number): Cases {
   };
 }
 
+/** The official C with SSE4.1; no case without its sources. */
+function narrowCase(folder: string, sourceFolder: string | undefined): Cases {
+  if (sourceFolder === undefined) return {};
+  const native = buildNative({ sourceFolder, folder });
+  return { sse41_64kib: (seconds) => native(BLOCK_BYTES, seconds) };
+}
+
 function nativeBytes(scale: number): number {
   return Math.max(16, Math.round((NATIVE_BYTES / MIB) * Math.min(1, scale))) * MIB;
 }
 
 /** Seconds a call of each case, one entry a round; a first round only warms up. */
-function measure(cases: Cases, options: HashBenchOptions): ReadonlyMap<string, number[]> {
+function measure(cases: Cases, options: RunOptions): ReadonlyMap<string, number[]> {
   const seconds = new Map<string, number[]>(Object.keys(cases).map((name) => [name, []]));
   for (let round = -1; round < options.rounds; round += 1) {
     for (const [name, run] of Object.entries(cases)) {
@@ -119,6 +126,15 @@ function figuresOf(seconds: ReadonlyMap<string, number[]>, scale: number): Figur
       against: 'node:crypto SHA-256',
       atLeast: 1.2,
     }),
+    ...(seconds.has('sse41_64kib')
+      ? [
+          figure('wasm_vs_native_sse41', '×', ratio('sse41_64kib', 'wasm_64kib'), {
+            against: 'official BLAKE3 in C with SSE4.1 assembly, one thread',
+            atLeast: 1,
+          }),
+          figure('native_sse41_gbps_64kib', 'GB/s', speed('sse41_64kib', BLOCK_BYTES)),
+        ]
+      : []),
     figure('hash_wasm_gbps_1mib', 'GB/s', speed('hash_wasm_1mib', MIB)),
     figure('sha256_gbps_64kib', 'GB/s', speed('sha256_64kib', BLOCK_BYTES)),
     figure(
