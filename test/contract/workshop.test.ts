@@ -87,6 +87,10 @@ async function readAll(
   return found;
 }
 
+if (posix.readSmall === undefined) {
+  console.warn('skipped: batches of small files, because the native part is not built');
+}
+
 describe.each(kinds)('workshop, %s', (_, make) => {
   let work: Workshop;
   beforeEach(() => {
