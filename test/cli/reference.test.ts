@@ -56,7 +56,7 @@ Every failure has one of these codes: in JSON output, in problem documents of th
 | corrupt | distrust of the data named; other data is not affected |
 | bug | a report: this is a defect |
 
-This page is made from the catalogue in \`shared/errors.ts\` by \`test/cli/reference.test.ts\` (\`npx vitest run test/cli/reference.test.ts -u\`).
+This page is made from the catalogue in \`shared/error-catalogue.ts\` by \`test/cli/reference.test.ts\` (\`npx vitest run test/cli/reference.test.ts -u\`).
 
 ## Codes
 
