@@ -3,6 +3,7 @@ import { type ContentFrame, decodeContent } from '../shared/api/content.js';
 import { fromNodeJson, walkLineSchema, type WalkLine } from '../shared/api/tree.js';
 import { AfterimageError } from '../shared/errors.js';
 import { parsePathText, toPathText } from '../shared/path-text.js';
+import type { ReadManner } from '../replica/history/set-reader.js';
 import type {
   BlockRange,
   FolderPart,
@@ -54,9 +55,14 @@ export class HttpSource implements PointSource {
     return this.#api.bytes({ path: this.#path('digests', String(node)), query: { ...range } });
   }
 
-  async *read(items: readonly ReadItem[]): AsyncGenerator<ContentFrame> {
+  async *read(
+    items: readonly ReadItem[],
+    _signal?: AbortSignal,
+    check: ReadManner['check'] = 'here',
+  ): AsyncGenerator<ContentFrame> {
     const body = {
       runs: true,
+      ...(check === 'asker' ? { unchecked: true } : {}),
       items: items.map(({ node, ranges }) => ({
         node,
         ...(ranges === undefined

@@ -20,6 +20,7 @@ import type {
   BlockDigestRun,
   NodeVersion,
   PointView,
+  ReadManner,
   TreeEntry,
   WalkedEntry,
 } from './set-reader.js';
@@ -157,20 +158,21 @@ export class StoredPointView implements PointView {
     return blockLength(row.size, block) === 0 ? empty : this.#readOne(row, block);
   }
 
-  readSmall(node: number): SmallFile | undefined {
-    const found = this.#runs.small(node, this.point);
+  readSmall(node: number, manner?: ReadManner): SmallFile | undefined {
+    const found = this.#runs.small(node, this.point, manner);
     return found === undefined ? undefined : this.#still(found);
   }
 
   readRun(
     node: number,
     run: { readonly first: number; readonly digests: Buffer },
+    manner?: ReadManner,
   ): Buffer | undefined {
     const { body, size } = this.#file(node);
     const blocks = run.digests.length / DIGEST_BYTES;
     if (blocks > 1 && this.#isChanged(body, { block: run.first, blocks })) return undefined;
     const length = Math.min(size - run.first * BLOCK_BYTES, blocks * BLOCK_BYTES);
-    const bytes = this.#runs.blocks({ body, length, ...run });
+    const bytes = this.#runs.blocks({ body, length, ...run }, manner);
     return bytes === undefined ? undefined : this.#still(bytes);
   }
 

@@ -1,15 +1,16 @@
 /**
  * The usual cases of reading a point, many blocks at one go: a small file whole, and blocks of a large
- * one that are in the body as they were. What comes out has the digests of the point; everything
- * else (before-images, a sync being applied, rot) is left to reading block by block, which says exactly
+ * one that are in the body as they were. What comes out has the digests of the point, unless the asker
+ * sees to that; everything else (before-images, a sync being applied, rot) is left to reading block by block, which says exactly
  * what is wrong (promise 2, R9).
  */
 import fs from 'node:fs';
 import { BLOCK_BYTES, blockCount, DIGEST_BYTES } from '../../shared/limits.js';
 import { LIVE, Place } from '../index/schema.js';
 import { type BlockSource, isUnreadable, readFully } from './read-block.js';
+import type { ReadManner } from './set-reader.js';
 
-/** A whole file, checked. */
+/** A whole file. */
 export interface SmallFile {
   /** 32 bytes a block. */
   readonly digests: Buffer;
@@ -47,7 +48,7 @@ export class RunReader {
   }
 
   /** A small file as it was at a point, or undefined when reading it takes more than this. */
-  small(node: number, point: number): SmallFile | undefined {
+  small(node: number, point: number, manner: ReadManner = {}): SmallFile | undefined {
     const { index, bodies } = this.#source;
     const row = index.get<SmallRow>(smallSql, point, node, point);
     if (row === undefined || row.died <= point || row.changed !== 0 || row.place !== Place.base)
@@ -55,25 +56,31 @@ export class RunReader {
     const { size, digests, parent, name } = row;
     if (size === 0 || size > SMALL_BYTES_MAX || parent === null || name === null) return undefined;
     if (digests?.length !== blockCount(size) * DIGEST_BYTES) return undefined;
-    const bytes = this.#read(size, 0, () => bodies.openNow({ parent, name }), fs.closeSync);
-    return bytes !== undefined && this.#matches(bytes, digests) ? { digests, bytes } : undefined;
+    const room = (): Buffer => this.#room(size, manner);
+    const bytes = this.#read(room, 0, () => bodies.openNow({ parent, name }), fs.closeSync);
+    if (bytes === undefined || !this.#matches(bytes, digests, manner)) return undefined;
+    return { digests, bytes };
   }
 
   /** Whole blocks of a body from `first` on, or undefined when they do not have these digests. */
-  blocks(run: {
-    readonly body: number;
-    readonly first: number;
-    readonly digests: Buffer;
-    /** Bytes of all these blocks; only a file's last may be short. */
-    readonly length: number;
-  }): Buffer | undefined {
+  blocks(
+    run: {
+      readonly body: number;
+      readonly first: number;
+      readonly digests: Buffer;
+      /** Bytes of all these blocks; only a file's last may be short. */
+      readonly length: number;
+    },
+    manner: ReadManner = {},
+  ): Buffer | undefined {
     const { bodies } = this.#source;
-    const bytes = this.#read(run.length, run.first * BLOCK_BYTES, () => bodies.open(run.body));
-    return bytes !== undefined && this.#matches(bytes, run.digests) ? bytes : undefined;
+    const room = (): Buffer => this.#room(run.length, manner);
+    const bytes = this.#read(room, run.first * BLOCK_BYTES, () => bodies.open(run.body));
+    return bytes !== undefined && this.#matches(bytes, run.digests, manner) ? bytes : undefined;
   }
 
   #read(
-    length: number,
+    room: () => Buffer,
     offset: number,
     open: () => number | undefined,
     close?: (fd: number) => void,
@@ -82,8 +89,8 @@ export class RunReader {
       const fd = open();
       if (fd === undefined) return undefined;
       try {
-        const bytes = this.#room(length);
-        return readFully(fd, bytes, offset) === length ? bytes : undefined;
+        const bytes = room();
+        return readFully(fd, bytes, offset) === bytes.length ? bytes : undefined;
       } finally {
         close?.(fd);
       }
@@ -93,13 +100,15 @@ export class RunReader {
     }
   }
 
-  #matches(bytes: Buffer, digests: Buffer): boolean {
+  #matches(bytes: Buffer, digests: Buffer, { check }: ReadManner): boolean {
+    if (check === 'asker') return true;
     const { core } = this.#source;
     return digests.equals(core.digestBlocks(bytes).digests.subarray(0, digests.length));
   }
 
-  /** Pieces of large buffers, which live until the last of their pieces was sent. */
-  #room(length: number): Buffer {
+  /** The asker's, or pieces of large buffers, which live until the last of their pieces was used. */
+  #room(length: number, { room: given }: ReadManner): Buffer {
+    if (given !== undefined) return given(length);
     if (this.#slab.length < length) this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
     const room = this.#slab.subarray(0, length);
     this.#slab = this.#slab.subarray(length);

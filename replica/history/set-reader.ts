@@ -61,6 +61,14 @@ export interface BlockDigestRun {
   readonly digests: Buffer;
 }
 
+/** How blocks that are at hand are read. */
+export interface ReadManner {
+  /** `asker`: whoever asked compares them with the digests, and reads again where they differ. */
+  readonly check?: 'here' | 'asker';
+  /** Room for the bytes; a buffer of its own for each reading when left out. */
+  readonly room?: (length: number) => Buffer;
+}
+
 export interface PointView {
   readonly set: string;
   readonly point: number;
@@ -87,10 +95,13 @@ export interface PointView {
   /** One whole block, checked. Empty past the end. */
   readBlock(node: number, block: number): Promise<Buffer>;
   /**
-   * A whole file, checked, when it is small and at hand as it was; its digests are 32 bytes a block.
-   * Undefined when it has to be read block by block. Readers without such a way lack it.
+   * A whole file when it is small and at hand as it was; its digests are 32 bytes a block. Undefined
+   * when it has to be read block by block. Readers without such a way lack it.
    */
-  readSmall?(node: number): { readonly digests: Buffer; readonly bytes: Buffer } | undefined;
+  readSmall?(
+    node: number,
+    manner?: ReadManner,
+  ): { readonly digests: Buffer; readonly bytes: Buffer } | undefined;
   /**
    * The blocks from `first` on that have these digests (32 bytes each), at most 1 MiB, when they are at
    * hand as they were. Undefined when they have to be read one by one.
@@ -98,6 +109,7 @@ export interface PointView {
   readRun?(
     node: number,
     run: { readonly first: number; readonly digests: Buffer },
+    manner?: ReadManner,
   ): Buffer | undefined;
   close(): void;
 }

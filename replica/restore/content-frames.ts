@@ -7,25 +7,27 @@ import { AfterimageError, asAfterimageError, invariant } from '../../shared/erro
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import { zeroDigest } from '../../shared/hash/zero-digest.js';
 import { BLOCK_BYTES, blockCount, blockLength, DIGEST_BYTES } from '../../shared/limits.js';
-import type { PointView } from '../history/set-reader.js';
+import type { PointView, ReadManner } from '../history/set-reader.js';
 import type { BlockRange, ReadItem } from './point-source.js';
 
 /** Blocks whose digests are looked up at once. */
 const LOOKUP_BLOCKS = 1024;
 const RUN_BLOCKS = RUN_BYTES_MAX / BLOCK_BYTES;
 
-/** Whether blocks that follow each other may come as runs. */
-export type FrameShape = 'runs' | 'blocks';
+export interface FrameManner extends ReadManner {
+  /** Whether blocks that follow each other may come as runs. */
+  readonly shape?: 'runs' | 'blocks';
+}
 
 export async function* readFrames(
   view: PointView,
   hash: HashCore,
   items: readonly ReadItem[],
-  shape: FrameShape = 'blocks',
+  manner: FrameManner = {},
 ): AsyncGenerator<ContentFrame> {
   for (const [item, { node, ranges }] of items.entries()) {
-    const small = ranges === undefined ? view.readSmall?.(node) : undefined;
-    if (small !== undefined && (shape === 'runs' || small.bytes.length <= BLOCK_BYTES)) {
+    const small = ranges === undefined ? view.readSmall?.(node, manner) : undefined;
+    if (small !== undefined && (manner.shape === 'runs' || small.bytes.length <= BLOCK_BYTES)) {
       yield shaped({ item, block: 0, ...small });
       continue;
     }
@@ -39,7 +41,7 @@ export async function* readFrames(
       item,
       node,
       size: version.size,
-      shape: shape,
+      manner,
     });
     for (const range of ranges ?? [{ first: 0, count: blocks }]) {
       const end = Math.min(blocks, range.first + range.count);
@@ -73,7 +75,7 @@ interface FrameFile {
   readonly item: number;
   readonly node: number;
   readonly size: number;
-  readonly shape: FrameShape;
+  readonly manner: FrameManner;
 }
 
 class FileFrames {
@@ -126,9 +128,9 @@ class FileFrames {
   }
 
   async *#run(block: number, digests: Buffer): AsyncGenerator<ContentFrame> {
-    const { item, node, shape, size } = this.#file;
-    const bytes = this.#view.readRun?.(node, { first: block, digests });
-    if (bytes !== undefined && shape === 'runs') {
+    const { item, node, manner, size } = this.#file;
+    const bytes = this.#view.readRun?.(node, { first: block, digests }, manner);
+    if (bytes !== undefined && manner.shape === 'runs') {
       yield shaped({ item, block, digests, bytes });
       return;
     }

@@ -1,6 +1,5 @@
 /**
- * Puts blocks of one file in their place. Every block is checked against its digest as it arrives;
- * zero pages of a new file are not written, so that holes come back; in a file that is there only
+ * Puts blocks of one file in their place. They come checked against their digests; zero pages of a new file are not written, so that holes come back; in a file that is there only
  * the pages that differ are written.
  */
 import {
@@ -14,14 +13,7 @@ import {
 } from 'node:fs';
 import type { ContentFrame } from '../../shared/api/content.js';
 import { AfterimageError } from '../../shared/errors.js';
-import type { HashCore } from '../../shared/hash/hash-core.js';
-import {
-  BLOCK_BYTES,
-  blockCount,
-  blockLength,
-  DIGEST_BYTES,
-  PAGE_BYTES,
-} from '../../shared/limits.js';
+import { BLOCK_BYTES, blockCount, blockLength, PAGE_BYTES } from '../../shared/limits.js';
 
 const NEW_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const PRESENT_FLAGS = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -30,7 +22,6 @@ const present = Buffer.allocUnsafe(BLOCK_BYTES);
 
 export class FileWriter {
   readonly fd: number;
-  readonly #hash: HashCore;
   readonly #size: number;
   readonly #state: 'new' | 'present';
   #localSize: number;
@@ -39,11 +30,11 @@ export class FileWriter {
   #failed: { first: AfterimageError; count: number } | undefined;
 
   /** Throws system errors; a file that is there must be one. */
-  constructor(
-    hash: HashCore,
-    file: { readonly path: Buffer; readonly size: number; readonly state: 'new' | 'present' },
-  ) {
-    this.#hash = hash;
+  constructor(file: {
+    readonly path: Buffer;
+    readonly size: number;
+    readonly state: 'new' | 'present';
+  }) {
     this.#size = file.size;
     this.#state = file.state;
     this.fd = openSync(file.path, file.state === 'new' ? NEW_FLAGS : PRESENT_FLAGS, 0o600);
@@ -62,11 +53,11 @@ export class FileWriter {
   take(frame: ContentFrame): void {
     switch (frame.type) {
       case 'block':
-        this.#check(frame.block, frame.digest, frame.bytes);
+        this.#check(frame.block, frame.bytes);
         this.#write(frame.bytes, frame.block);
         return;
       case 'run':
-        this.#check(frame.block, frame.digests, frame.bytes);
+        this.#check(frame.block, frame.bytes);
         for (let at = 0; at < frame.bytes.length; at += BLOCK_BYTES) {
           const bytes = frame.bytes.subarray(at, at + BLOCK_BYTES);
           this.#write(bytes, frame.block + at / BLOCK_BYTES);
@@ -112,8 +103,8 @@ export class FileWriter {
     closeSync(this.fd);
   }
 
-  #check(block: number, digests: Buffer, bytes: Buffer): void {
-    checkBlocks(this.#hash, this.#size, { block, digests, bytes });
+  #check(block: number, bytes: Buffer): void {
+    checkLength(this.#size, block, bytes.length);
     this.#blocks += blockCount(bytes.length);
   }
 
@@ -156,25 +147,12 @@ export class FileWriter {
   }
 }
 
-/**
- * Blocks that follow each other in a file of `size` bytes, each against its digest. Throws
- * `answer-malformed`.
- */
-export function checkBlocks(
-  hash: HashCore,
-  size: number,
-  {
-    block,
-    digests,
-    bytes,
-  }: { readonly block: number; readonly digests: Buffer; readonly bytes: Buffer },
-): void {
-  const blocks = blockCount(bytes.length);
-  const length = Math.min(size - block * BLOCK_BYTES, blocks * BLOCK_BYTES);
-  const whole = bytes.length === length && digests.length === blocks * DIGEST_BYTES;
-  if (whole && digests.equals(hash.digestBlocks(bytes).digests.subarray(0, digests.length))) return;
-  throw new AfterimageError('answer-malformed', `block ${block} arrived broken`, {
-    facts: { block, bytes: bytes.length },
+/** Whole blocks from `block` on, of a file of `size` bytes. Throws `answer-malformed`. */
+export function checkLength(size: number, block: number, length: number): void {
+  const blocks = blockCount(length);
+  if (length === Math.min(size - block * BLOCK_BYTES, blocks * BLOCK_BYTES)) return;
+  throw new AfterimageError('answer-malformed', `block ${block} arrived cut off or too long`, {
+    facts: { block, bytes: length },
   });
 }
 

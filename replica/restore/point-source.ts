@@ -3,7 +3,7 @@
  * a walk in an order that lets a folder be planned at a time, digests to compare with, contents.
  */
 import type { ContentFrame } from '../../shared/api/content.js';
-import type { NodeVersion } from '../history/set-reader.js';
+import type { NodeVersion, ReadManner } from '../history/set-reader.js';
 
 export interface SourceEntry {
   readonly name: Buffer;
@@ -47,7 +47,12 @@ export interface PointSource {
   digests(node: number, range: BlockRange, signal: AbortSignal): Promise<Buffer>;
   /**
    * Contents in the order of items and blocks; zero blocks come as runs. A block that cannot be read
-   * is a `failed` frame and the others go on. Bytes are valid until the next frame.
+   * is a `failed` frame and the others go on. Bytes are valid until the next frame. Where the asker
+   * checks, blocks need not have their digests: what has not is asked for again, to be checked here.
    */
-  read(items: readonly ReadItem[], signal: AbortSignal): AsyncIterable<ContentFrame>;
+  read(
+    items: readonly ReadItem[],
+    signal: AbortSignal,
+    check?: ReadManner['check'],
+  ): AsyncIterable<ContentFrame>;
 }

@@ -81,8 +81,8 @@ async function write(work: Work, places: Places): Promise<void> {
     notes: outcome.notes,
     inherits: request.mode === 'in-place',
   };
-  const runner = new StepRunner({ hash, setter, outcome, locateRoot });
-  const queue = new StepQueue({ source, runner, outcome, signal });
+  const runner = new StepRunner({ setter, outcome, locateRoot });
+  const queue = new StepQueue({ source, hash, runner, outcome, signal });
   const folders = folderRestore(work, (step) => queue.push(step));
   try {
     for await (const part of source.walk(request.paths, signal)) {

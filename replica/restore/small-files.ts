@@ -1,14 +1,13 @@
 /**
  * New small files of one folder, gathered and made in one call: each costs its system calls and no
- * more. Every block is checked before its file is made; a file of which a block fails is never made.
+ * more. Contents come checked; a file of which a block fails is never made.
  */
 import type { ContentFrame } from '../../shared/api/content.js';
 import { AfterimageError, invariant } from '../../shared/errors.js';
-import type { HashCore } from '../../shared/hash/hash-core.js';
 import { BLOCK_BYTES, blockCount } from '../../shared/limits.js';
 import type { NewFile } from '../../shared/posix/make-files.js';
 import type { NodeVersion } from '../history/set-reader.js';
-import { checkBlocks } from './file-writer.js';
+import { checkLength } from './file-writer.js';
 import { type MetadataSetter, ownerAndMode } from './metadata.js';
 import type { Outcome } from './outcome.js';
 import { joinPath } from './tree-order.js';
@@ -19,7 +18,6 @@ const ROOM_BYTES = 1024 * 1024;
 const FILES_MAX = 512;
 
 export class SmallFiles {
-  readonly #hash: HashCore;
   readonly #setter: MetadataSetter;
   readonly #outcome: Outcome;
   readonly #openFolder: (path: Buffer) => number;
@@ -29,13 +27,11 @@ export class SmallFiles {
   #end = 0;
 
   constructor(context: {
-    readonly hash: HashCore;
     readonly setter: MetadataSetter;
     readonly outcome: Outcome;
     /** A folder's descriptor, by its path from the set's root. */
     readonly openFolder: (path: Buffer) => number;
   }) {
-    this.#hash = context.hash;
     this.#setter = context.setter;
     this.#outcome = context.outcome;
     this.#openFolder = context.openFolder;
@@ -117,10 +113,9 @@ export class SmallFiles {
       }
       case 'block':
       case 'run': {
-        const digests = frame.type === 'block' ? frame.digest : frame.digests;
         const { block, bytes } = frame;
-        checkBlocks(this.#hash, size, { block, digests, bytes });
-        invariant(bytes.copy(room, start) === bytes.length, 'checked bytes lie in their file');
+        checkLength(size, block, bytes.length);
+        invariant(bytes.copy(room, start) === bytes.length, 'blocks lie in their file');
         this.#outcome.advance({ bytes: bytes.length });
         return blockCount(bytes.length);
       }

@@ -5,7 +5,9 @@
 import type { ContentFrame } from '../../shared/api/content.js';
 import { ITEMS_MAX, RANGES_MAX } from '../../shared/api/content.js';
 import { type AfterimageError, asAfterimageError } from '../../shared/errors.js';
+import type { HashCore } from '../../shared/hash/hash-core.js';
 import { TimeSlice } from '../../shared/time-slice.js';
+import { checkedFrames } from './checked-frames.js';
 import { rangeBytes } from './compare-file.js';
 import type { Outcome } from './outcome.js';
 import type { PointSource, ReadItem } from './point-source.js';
@@ -20,6 +22,7 @@ const BATCH_RANGES_MAX = RANGES_MAX / 2;
 
 export class StepQueue {
   readonly #source: PointSource;
+  readonly #hash: HashCore;
   readonly #runner: StepRunner;
   readonly #outcome: Outcome;
   readonly #signal: AbortSignal;
@@ -32,11 +35,13 @@ export class StepQueue {
 
   constructor(context: {
     readonly source: PointSource;
+    readonly hash: HashCore;
     readonly runner: StepRunner;
     readonly outcome: Outcome;
     readonly signal: AbortSignal;
   }) {
     this.#source = context.source;
+    this.#hash = context.hash;
     this.#runner = context.runner;
     this.#outcome = context.outcome;
     this.#signal = context.signal;
@@ -81,9 +86,7 @@ export class StepQueue {
 
   async #run(steps: readonly Step[]): Promise<void> {
     const items = steps.flatMap((step) => readItem(step) ?? []);
-    const reader = new ItemReader(
-      items.length === 0 ? noFrames() : this.#source.read(items, this.#signal),
-    );
+    const reader = new ItemReader(items.length === 0 ? noFrames() : this.#read(items));
     const slice = new TimeSlice();
     let item = 0;
     try {
@@ -137,13 +140,17 @@ export class StepQueue {
     }
   }
 
+  #read(items: readonly ReadItem[]): Frames {
+    return checkedFrames({ source: this.#source, hash: this.#hash, signal: this.#signal }, items);
+  }
+
   async #copy(step: Step & { readonly type: 'link' }): Promise<void> {
     const { path, version } = step;
     if (version.kind !== 'file') {
       this.#runner.make({ type: 'make', path, version });
       return;
     }
-    const frames = this.#source.read([{ node: version.node }], this.#signal);
+    const frames = this.#read([{ node: version.node }]);
     await this.#runner.file({ type: 'file', path, version }, frames);
   }
 }

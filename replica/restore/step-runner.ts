@@ -2,7 +2,6 @@
 import { linkSync, mkdirSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
 import { errnoOf } from '../../shared/errors.js';
 import type { ContentFrame } from '../../shared/api/content.js';
-import type { HashCore } from '../../shared/hash/hash-core.js';
 import { blockCount } from '../../shared/limits.js';
 import type { FileStatus } from '../../shared/posix/posix.js';
 import type { NodeVersion } from '../history/set-reader.js';
@@ -26,7 +25,6 @@ const cannotMake: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP
 const cannotLink: ReadonlySet<string> = new Set(['EXDEV', 'EMLINK', 'EPERM']);
 
 export class StepRunner {
-  readonly #hash: HashCore;
   readonly #setter: MetadataSetter;
   readonly #outcome: Outcome;
   readonly #locateRoot: LocateRoot;
@@ -36,12 +34,10 @@ export class StepRunner {
   readonly #small: SmallFiles;
 
   constructor(context: {
-    readonly hash: HashCore;
     readonly setter: MetadataSetter;
     readonly outcome: Outcome;
     readonly locateRoot: LocateRoot;
   }) {
-    this.#hash = context.hash;
     this.#setter = context.setter;
     this.#outcome = context.outcome;
     this.#locateRoot = context.locateRoot;
@@ -124,7 +120,7 @@ export class StepRunner {
     }
     const { folder, name } = this.#locate(step.path, this.#cursor);
     const path = below(folder, name);
-    const writer = new FileWriter(this.#hash, { path, size: version.size, state: 'new' });
+    const writer = new FileWriter({ path, size: version.size, state: 'new' });
     try {
       if (version.size > 0) for await (const frame of frames) this.#take(writer, frame, version);
       writer.checkWhole(blockCount(version.size));
@@ -176,11 +172,11 @@ export class StepRunner {
   #openPresent(path: Buffer, version: NodeVersion): FileWriter {
     const file = { path, size: version.size, state: 'present' } as const;
     try {
-      return new FileWriter(this.#hash, file);
+      return new FileWriter(file);
     } catch (error) {
       if (errnoOf(error) !== 'EACCES') throw error;
       this.#setter.posix.setMode(path, 0o600);
-      return new FileWriter(this.#hash, file);
+      return new FileWriter(file);
     }
   }
 

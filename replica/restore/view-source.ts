@@ -4,8 +4,8 @@ import type { ContentFrame } from '../../shared/api/content.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import { blockCount } from '../../shared/limits.js';
 import { TimeSlice } from '../../shared/time-slice.js';
-import type { PointView } from '../history/set-reader.js';
-import { digestsOf, readFrames } from './content-frames.js';
+import type { PointView, ReadManner } from '../history/set-reader.js';
+import { digestsOf, type FrameManner, readFrames } from './content-frames.js';
 import type { BlockRange, FolderPart, PointSource, ReadItem } from './point-source.js';
 import { walkFolders } from './tree-order.js';
 
@@ -41,8 +41,13 @@ export class ViewSource implements PointSource {
     );
   }
 
-  async *read(items: readonly ReadItem[], signal: AbortSignal): AsyncGenerator<ContentFrame> {
-    for await (const frame of readFrames(this.#view, this.#hash, items, 'runs')) {
+  async *read(
+    items: readonly ReadItem[],
+    signal: AbortSignal,
+    check: ReadManner['check'] = 'here',
+  ): AsyncGenerator<ContentFrame> {
+    const manner: FrameManner = { shape: 'runs', check };
+    for await (const frame of readFrames(this.#view, this.#hash, items, manner)) {
       throwIfCancelled(signal);
       yield frame;
     }

@@ -3,14 +3,6 @@
  * requests, and end early when the client goes away or the server closes.
  */
 import { Readable } from 'node:stream';
-import {
-  encodeBlockHead,
-  encodeEnd,
-  encodeFailed,
-  encodeRunHead,
-  encodeZeroRun,
-  type ContentFrame,
-} from '../../shared/api/content.js';
 import { toProblem } from '../../shared/api/problem.js';
 import { asAfterimageError } from '../../shared/errors.js';
 import type { EndLine, ProblemLine } from '../../shared/api/stream.js';
@@ -19,8 +11,6 @@ import { TimeSlice } from '../../shared/time-slice.js';
 import type { PointView } from '../history/set-reader.js';
 
 const CHUNK_BYTES = 256 * 1024;
-/** Frames with more bytes than this are handed over as they are, uncopied. */
-const APART_BYTES = 64 * 1024;
 /** Lines that come slowly are progress, for somebody who waits: they are not collected for longer. */
 const COLLECT_MS = 200;
 
@@ -86,77 +76,4 @@ async function* joinLines(
     text += `${JSON.stringify({ type: 'problem', problem: toProblem(error) } satisfies ProblemLine)}\n`;
   }
   yield Buffer.from(text);
-}
-
-/** Frames of contents; see shared/api/content.ts. */
-export function contentStream(frames: AsyncIterable<ContentFrame>, closing: AbortSignal): Readable {
-  return Readable.from(joinFrames(frames, closing), { objectMode: false });
-}
-
-async function* joinFrames(
-  frames: AsyncIterable<ContentFrame>,
-  closing: AbortSignal,
-): AsyncGenerator<Buffer> {
-  const slice = new TimeSlice();
-  const joined = new JoinedBytes();
-  for await (const frame of frames) {
-    if (closing.aborted) return;
-    const { head, bytes } = encodeFrame(frame);
-    if (bytes.length < APART_BYTES && joined.takes(head.length + bytes.length)) {
-      joined.add(head);
-      joined.add(bytes);
-      continue;
-    }
-    if (joined.bytes > 0) yield joined.end();
-    if (bytes.length < APART_BYTES) {
-      joined.add(head);
-      joined.add(bytes);
-    } else {
-      yield head;
-      yield bytes;
-    }
-    await slice.breathe();
-  }
-  if (joined.bytes > 0) yield joined.end();
-  yield encodeEnd();
-}
-
-/** Small frames, copied into one buffer each for many of them. */
-class JoinedBytes {
-  #room = Buffer.alloc(0);
-  bytes = 0;
-
-  takes(length: number): boolean {
-    return this.bytes + length <= CHUNK_BYTES;
-  }
-
-  add(bytes: Buffer): void {
-    if (this.#room.length === 0) this.#room = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-    this.bytes += bytes.copy(this.#room, this.bytes);
-  }
-
-  end(): Buffer {
-    const joined = this.#room.subarray(0, this.bytes);
-    this.#room = Buffer.alloc(0);
-    this.bytes = 0;
-    return joined;
-  }
-}
-
-const nothing = Buffer.alloc(0);
-
-function encodeFrame(frame: ContentFrame): { readonly head: Buffer; readonly bytes: Buffer } {
-  switch (frame.type) {
-    case 'block':
-      return {
-        head: encodeBlockHead({ ...frame, length: frame.bytes.length }),
-        bytes: frame.bytes,
-      };
-    case 'run':
-      return { head: encodeRunHead({ ...frame, length: frame.bytes.length }), bytes: frame.bytes };
-    case 'zero':
-      return { head: encodeZeroRun(frame), bytes: nothing };
-    case 'failed':
-      return { head: encodeFailed({ ...frame, problem: toProblem(frame.error) }), bytes: nothing };
-  }
 }

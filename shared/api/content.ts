@@ -10,7 +10,8 @@
  *                  before which their digests follow
  *         16  32   BLAKE3 digest of a block's bytes, as the index has it; else zeros
  *
- * Runs of blocks come only where the request says `runs`.
+ * Runs of blocks come only where the request says `runs`. Every block that comes was checked, unless
+ * the request says `unchecked`: then the asker does, and asks again without that for what fails.
  *
  * Frames come in the order of items and blocks. A failed block does not end the stream. A stream
  * without an end frame was cut off.
@@ -25,7 +26,7 @@ export const ITEMS_MAX = 20_000;
 export const RANGES_MAX = 100_000;
 /** Bytes of a run of blocks. */
 export const RUN_BYTES_MAX = 1024 * 1024;
-const HEADER_BYTES = 48;
+export const HEADER_BYTES = 48;
 const PROBLEM_BYTES_MAX = 64 * 1024;
 
 const blockNumber = z.number().int().min(0).max(0xffff_ffff);
@@ -46,6 +47,8 @@ export const contentRequestSchema = z.object({
     ),
   /** Blocks that follow each other may come as one frame. */
   runs: z.literal(true).optional(),
+  /** The asker checks each block against its digest; blocks at hand need not be checked before. */
+  unchecked: z.literal(true).optional(),
 });
 export type ContentRequest = z.infer<typeof contentRequestSchema>;
 
@@ -98,8 +101,12 @@ interface FrameHead {
   readonly amount: number;
 }
 
-function encodeHead(head: FrameHead, digest?: Uint8Array): Buffer {
-  const bytes = Buffer.alloc(HEADER_BYTES);
+function encodeHead(
+  head: FrameHead,
+  digest?: Uint8Array,
+  bytes: Buffer = Buffer.allocUnsafe(HEADER_BYTES),
+): Buffer {
+  bytes.fill(0, 0, HEADER_BYTES);
   bytes.writeUInt8(typeNumbers[head.type], 0);
   bytes.writeUInt32LE(head.item, 4);
   bytes.writeUInt32LE(head.block, 8);
@@ -108,25 +115,25 @@ function encodeHead(head: FrameHead, digest?: Uint8Array): Buffer {
   return bytes;
 }
 
-/** Header of a block; its bytes go after it. */
-export function encodeBlockHead(frame: {
-  readonly item: number;
-  readonly block: number;
-  readonly length: number;
-  readonly digest: Uint8Array;
-}): Buffer {
-  return encodeHead({ ...frame, type: 'block', amount: frame.length }, frame.digest);
+/** What stands before the bytes of a block, or of a run of blocks. */
+export function blocksHeadBytes(length: number): number {
+  const blocks = blockCount(length);
+  return blocks > 1 ? HEADER_BYTES + blocks * DIGEST_BYTES : HEADER_BYTES;
 }
 
-/** Header and digests of a run of blocks; its bytes go after it. */
-export function encodeRunHead(frame: {
-  readonly item: number;
-  readonly block: number;
-  readonly length: number;
-  readonly digests: Uint8Array;
-}): Buffer {
-  const head = encodeHead({ ...frame, type: 'run', amount: frame.length });
-  return Buffer.concat([head, frame.digests]);
+/** Writes `blocksHeadBytes` into the begin of `room`: the bytes go after them. */
+export function encodeBlocksHead(
+  frame: ContentFrame & { readonly type: 'block' | 'run' },
+  room: Buffer,
+): void {
+  const { type, item, block, bytes } = frame;
+  const head = { type, item, block, amount: bytes.length };
+  if (type === 'block') {
+    encodeHead(head, frame.digest, room);
+  } else {
+    encodeHead(head, undefined, room);
+    room.set(frame.digests, HEADER_BYTES);
+  }
 }
 
 export function encodeZeroRun(run: {

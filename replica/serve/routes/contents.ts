@@ -1,7 +1,7 @@
 /** Contents of files at a point: a byte range of one, digests of one, blocks of many. */
 import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
-import { CONTENT_TYPE, contentRequestSchema } from '../../../shared/api/content.js';
+import { contentRequestSchema } from '../../../shared/api/content.js';
 import { digestQuerySchema, pathQuerySchema } from '../../../shared/api/tree.js';
 import { AfterimageError } from '../../../shared/errors.js';
 import { blockCount } from '../../../shared/limits.js';
@@ -17,14 +17,17 @@ import {
   resolvePath,
 } from '../requests.js';
 import type { RouteContext } from '../route-context.js';
-import { closeWith, contentStream } from '../streams.js';
+import { type ContentAnswer, contentPieces, sendPieces } from '../content-answer.js';
+import { SlabPool } from '../frame-slabs.js';
+import { closeWith } from '../streams.js';
 
 const CONTENT_BODY_BYTES_MAX = 8 * 1024 * 1024;
 const BINARY_TYPE = 'application/octet-stream';
 const flowing = { objectMode: false };
 
 export function registerContents(app: FastifyInstance, context: RouteContext): void {
-  const { sets, log } = context.options;
+  const { sets, log, hash } = context.options;
+  const pool = new SlabPool();
 
   app.get<{ Params: PointParams }>('/v1/sets/:set/points/:point/file', async (request, reply) => {
     const { path } = checked(pathQuerySchema, request.query);
@@ -71,18 +74,34 @@ export function registerContents(app: FastifyInstance, context: RouteContext): v
     '/v1/sets/:set/points/:point/content',
     { bodyLimit: CONTENT_BODY_BYTES_MAX },
     async (request, reply) => {
-      const { items, runs } = checked(contentRequestSchema, request.body);
+      const { items, runs, unchecked } = checked(contentRequestSchema, request.body);
       const view = openPoint(sets(), request.params);
-      const stream = closeWith({ view, log }, () => {
-        const frames = readFrames(
-          view,
-          context.options.hash,
-          items.map(toItem),
-          runs === true ? 'runs' : 'blocks',
-        );
-        return contentStream(frames, context.closing);
-      });
-      return await reply.type(CONTENT_TYPE).send(stream);
+      const manner = {
+        shape: runs === true ? 'runs' : 'blocks',
+        check: unchecked === true ? 'asker' : 'here',
+      } as const;
+      const answer: ContentAnswer = {
+        pool,
+        closing: context.closing,
+        read: (room) =>
+          readFrames(view, hash, items.map(toItem), {
+            ...manner,
+            ...(runs === true ? { room } : {}),
+          }),
+      };
+      const pieces = contentPieces(answer);
+      try {
+        const first = await pieces.next();
+        reply.hijack();
+        await sendPieces(reply.raw, resume(first, pieces), answer);
+      } catch (error) {
+        if (!reply.sent) throw error;
+        log.error('an answer broke off', error, { set: view.set, point: view.point });
+      } finally {
+        await pieces.return(undefined);
+        view.close();
+      }
+      return await reply;
     },
   );
 }
@@ -121,10 +140,7 @@ async function beginFile(
   }
 }
 
-async function* resume(
-  first: IteratorResult<Buffer>,
-  pieces: AsyncGenerator<Buffer>,
-): AsyncGenerator<Buffer> {
+async function* resume<T>(first: IteratorResult<T>, pieces: AsyncGenerator<T>): AsyncGenerator<T> {
   if (first.done === true) return;
   yield first.value;
   yield* pieces;

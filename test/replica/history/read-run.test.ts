@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { ContentFrame } from '../../../shared/api/content.js';
 import { StoredSetReader } from '../../../replica/history/stored-set-reader.js';
-import { type FrameShape, readFrames } from '../../../replica/restore/content-frames.js';
+import { type FrameManner, readFrames } from '../../../replica/restore/content-frames.js';
 import {
   blockRecords,
   core,
@@ -31,18 +31,15 @@ afterEach(async () => {
 /** The file's bytes at a point, and the blocks that failed. */
 async function read(
   point: number,
-  shape: FrameShape,
+  shape: FrameManner['shape'] & string,
 ): Promise<{ bytes: Buffer; failed: number[] }> {
   const view = new StoredSetReader(set.open.store).open(point);
   const parts: Buffer[] = [];
   const failed: number[] = [];
   try {
-    const frames: AsyncIterable<ContentFrame> = readFrames(
-      view,
-      core,
-      [{ node: Nodes.file }],
+    const frames: AsyncIterable<ContentFrame> = readFrames(view, core, [{ node: Nodes.file }], {
       shape,
-    );
+    });
     for await (const frame of frames) {
       if (frame.type === 'failed') failed.push(frame.block);
       else if (frame.type !== 'zero') parts.push(Buffer.from(frame.bytes));

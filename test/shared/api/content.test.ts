@@ -3,7 +3,8 @@ import {
   type ContentFrame,
   contentRequestSchema,
   decodeContent,
-  encodeBlockHead,
+  encodeBlocksHead,
+  HEADER_BYTES,
   encodeEnd,
   encodeFailed,
   encodeZeroRun,
@@ -17,13 +18,21 @@ import { BLOCK_BYTES } from '../../../shared/limits.js';
 const digest = Buffer.alloc(32, 5);
 const content = Buffer.alloc(BLOCK_BYTES, 3);
 const damaged = new AfterimageError('damaged', 'block 7 is damaged', { facts: { block: 7 } });
+function block(at: {
+  readonly item: number;
+  readonly block: number;
+  readonly bytes: Buffer;
+}): Buffer {
+  const head = Buffer.alloc(HEADER_BYTES);
+  encodeBlocksHead({ type: 'block', digest, ...at }, head);
+  return Buffer.concat([head, at.bytes]);
+}
+
 const stream = Buffer.concat([
-  encodeBlockHead({ item: 0, block: 1, length: content.length, digest }),
-  content,
+  block({ item: 0, block: 1, bytes: content }),
   encodeZeroRun({ item: 0, block: 2, count: 0xffff_0000 }),
   encodeFailed({ item: 1, block: 7, problem: toProblem(damaged) }),
-  encodeBlockHead({ item: 2, block: 0, length: 3, digest }),
-  Buffer.from('abc'),
+  block({ item: 2, block: 0, bytes: Buffer.from('abc') }),
   encodeEnd(),
 ]);
 

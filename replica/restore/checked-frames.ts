@@ -1,0 +1,67 @@
+/**
+ * Contents as they are written: every block has the digest that the index tells. It is compared here
+ * and nowhere else, where the bytes are used, so that neither a disk nor the way from there can bring
+ * others (R2). What differs, because a sync changes the file while it is read or because it rots, is
+ * asked for again block by block, which gives what was there at the point, or says what is damaged.
+ */
+import type { ContentFrame } from '../../shared/api/content.js';
+import { AfterimageError } from '../../shared/errors.js';
+import type { HashCore } from '../../shared/hash/hash-core.js';
+import { blockCount, DIGEST_BYTES } from '../../shared/limits.js';
+import type { BlockRange, PointSource, ReadItem } from './point-source.js';
+
+type BlocksFrame = ContentFrame & { readonly type: 'block' | 'run' };
+
+interface Reading {
+  readonly source: Pick<PointSource, 'read'>;
+  readonly hash: HashCore;
+  readonly signal: AbortSignal;
+}
+
+/** As `PointSource.read`. Throws `answer-malformed` for a block that came wrong twice. */
+export async function* checkedFrames(
+  reading: Reading,
+  items: readonly ReadItem[],
+): AsyncGenerator<ContentFrame> {
+  for await (const frame of reading.source.read(items, reading.signal, 'asker')) {
+    if (!hasBlocks(frame) || matches(reading.hash, frame)) {
+      yield frame;
+      continue;
+    }
+    const node = items[frame.item]?.node;
+    if (node === undefined) throw broken(frame);
+    const range = { first: frame.block, count: Math.max(1, blockCount(frame.bytes.length)) };
+    yield* readAgain(reading, { item: frame.item, node, range });
+  }
+}
+
+async function* readAgain(
+  { source, hash, signal }: Reading,
+  {
+    item,
+    node,
+    range,
+  }: { readonly item: number; readonly node: number; readonly range: BlockRange },
+): AsyncGenerator<ContentFrame> {
+  for await (const frame of source.read([{ node, ranges: [range] }], signal, 'here')) {
+    if (hasBlocks(frame) && !matches(hash, frame)) throw broken(frame);
+    yield { ...frame, item };
+  }
+}
+
+function hasBlocks(frame: ContentFrame): frame is BlocksFrame {
+  return frame.type === 'block' || frame.type === 'run';
+}
+
+/** Whether each of the blocks has its digest; how long a block is says whoever knows the file. */
+export function matches(hash: HashCore, frame: BlocksFrame): boolean {
+  const digests = frame.type === 'block' ? frame.digest : frame.digests;
+  if (digests.length !== blockCount(frame.bytes.length) * DIGEST_BYTES) return false;
+  return digests.equals(hash.digestBlocks(frame.bytes).digests);
+}
+
+function broken({ block }: ContentFrame): AfterimageError {
+  return new AfterimageError('answer-malformed', `block ${block} arrived broken`, {
+    facts: { block },
+  });
+}
