@@ -10,6 +10,7 @@ import { BlockRow, ROW_BLOCKS } from './state/block-row.js';
 import { DigestTable } from './state/digest-table.js';
 import { FileCount } from './state/file-count.js';
 import { Flight, type FlightRow } from './state/flight.js';
+import { NewFiles } from './state/new-files.js';
 import { NodeTable } from './state/node-table.js';
 import { StateDatabase } from './state/state-database.js';
 import { nodeKinds, SET_NODE } from '../shared/protocol/records.js';
@@ -25,6 +26,8 @@ export interface CommittedPoint {
 export class AgentState {
   readonly nodes: NodeTable;
   readonly digests: DigestTable;
+  /** Where the rows of files that are new go, many at once. */
+  readonly newFiles: NewFiles;
   /** Nodes other than folders. */
   readonly files: FileCount;
   /** Which look the digest rows of a node are of. */
@@ -44,11 +47,13 @@ export class AgentState {
     this.#base = new StateDatabase(path);
     this.files = new FileCount(this.#base);
     this.nodes = new NodeTable(this.#base, this.files);
-    this.digests = new DigestTable(this.#base);
+    this.newFiles = new NewFiles(this.#base, this.nodes, this.files);
+    this.digests = new DigestTable(this.#base, this.newFiles);
     this.bases = new BasisTable(this.#base);
     this.#flight = new Flight(this.#base);
     this.#sql = prepare(this.#base);
     for (const { id, dev } of this.#sql.devices.all()) this.#devices.set(dev, id);
+    this.anyOrphan();
     const newest = this.#sql.newestNode.get() ?? 1;
     this.#nextNode = Math.max(this.#base.metaNumber('nextNode'), newest + 1);
     this.files.load(this.#flight.current?.phase === 'ended' ? 'ended' : 'committed');
@@ -120,6 +125,7 @@ export class AgentState {
       this.#setPosition(committed);
     });
     this.#unstored = undefined;
+    this.nodes.endFirst();
   }
 
   /** Ends what a failing disk left in flight: forward when the replica has committed it, else back. */

@@ -4,7 +4,7 @@ import type { HashCore } from '../../shared/hash/hash-core.js';
 import type { DataRange, FileStatus, Posix } from '../../shared/posix/posix.js';
 import type { SetSession } from '../ship/session.js';
 import { ROW_BLOCKS, type BlockRow } from '../state/block-row.js';
-import type { NodeRow } from '../state/node-table.js';
+import type { NodeRow } from '../state/node-row.js';
 import type { AgentState } from '../state.js';
 import type { BlockRun } from './block-reader.js';
 import type { ContentSink } from './content-emitter.js';

@@ -5,7 +5,7 @@
  */
 import { blockCount, BLOCK_BYTES } from '../../shared/limits.js';
 import { BlockRow, ROW_BLOCKS } from '../state/block-row.js';
-import type { NodeRow } from '../state/node-table.js';
+import type { NodeRow } from '../state/node-row.js';
 import { BlockReader, BlockRun } from './block-reader.js';
 import { ContentEmitter } from './content-emitter.js';
 import {

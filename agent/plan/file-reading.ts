@@ -1,6 +1,6 @@
 /** What is said of one file while its content is read, and its row in the state. */
 import type { FileStatus } from '../../shared/posix/posix.js';
-import type { NodeRow } from '../state/node-table.js';
+import type { NodeRow } from '../state/node-row.js';
 import { encodeStatus, provisionalKey } from '../state/status.js';
 import type { Announcement, ContentOutcome } from './content-request.js';
 import { toNodeRecord, saysTheSame } from './node-record.js';

@@ -2,7 +2,6 @@
 import type { ScanEntry } from '../../shared/posix/posix.js';
 import type { NodeKind } from '../../shared/protocol/records.js';
 import type { OpenFolder } from './open-folder.js';
-import type { SmallRead } from './small-reads.js';
 
 /** What is asked of the folder an entry was found in. */
 export type FolderAt = Pick<OpenFolder, 'node' | 'rootName' | 'child' | 'pathOf'>;
@@ -12,8 +11,6 @@ export interface Found {
   readonly folder: FolderAt;
   readonly entry: ScanEntry;
   readonly kind: NodeKind;
-  /** A new small file's content, read already. Valid while it is planned. */
-  readonly read?: SmallRead | undefined;
 }
 
 export interface Planned {

@@ -5,7 +5,7 @@
  */
 import { closeSync } from 'node:fs';
 import type { FileStatus } from '../../shared/posix/posix.js';
-import type { NodeRow } from '../state/node-table.js';
+import type { NodeRow } from '../state/node-row.js';
 import type { ContentRequest } from './content-request.js';
 import type { FileReading } from './file-reading.js';
 import type { NamePlanner } from './name-planner.js';

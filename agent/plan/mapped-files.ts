@@ -10,7 +10,7 @@ import { errnoOf } from '../../shared/errors.js';
 import type { FileStatus } from '../../shared/posix/posix.js';
 import { SET_NODE } from '../../shared/protocol/records.js';
 import type { AgentState } from '../state.js';
-import type { NodeRow } from '../state/node-table.js';
+import type { NodeRow } from '../state/node-row.js';
 import { encodeIdentity } from '../state/status.js';
 import type { OpenRoot } from './open-roots.js';
 import type { PlanParts } from './plan-parts.js';

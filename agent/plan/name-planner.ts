@@ -3,7 +3,8 @@
  * is an orphan until the walk ends: it may be met elsewhere (R16).
  */
 import { errnoOf } from '../../shared/errors.js';
-import type { NamedNode, NodeRow } from '../state/node-table.js';
+import type { NodeRow } from '../state/node-row.js';
+import type { NamedNode } from '../state/node-table.js';
 import { joinNames, namesDownTo } from '../state/paths-of-file.js';
 import { encodeIdentity } from '../state/status.js';
 import type { OpenRoot } from './open-roots.js';

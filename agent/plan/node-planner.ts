@@ -7,7 +7,7 @@ import { errnoOf } from '../../shared/errors.js';
 import type { FileStatus } from '../../shared/posix/posix.js';
 import { encodeXattrs } from '../../shared/protocol/records.js';
 import { beginLook } from '../ranges/begin-look.js';
-import type { NodeRow } from '../state/node-table.js';
+import type { NodeRow } from '../state/node-row.js';
 import { encodeIdentity, encodeStatus } from '../state/status.js';
 import { sameMoment } from './content-request.js';
 import { ContentPlanner } from './file-content.js';
@@ -18,11 +18,9 @@ import { HeldReads } from './held-reads.js';
 import type { NamePlanner } from './name-planner.js';
 import { saysTheSame, toNodeRecord } from './node-record.js';
 import { isYoung, type PlanParts } from './plan-parts.js';
-import { saySmallFile } from './small-file.js';
 
 const fileFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-const nothing = Buffer.alloc(0);
 const lost: Planned = { node: undefined, settled: false };
 
 export class NodePlanner {
@@ -45,12 +43,6 @@ export class NodePlanner {
     const blank = this.#firstLook(found, undefined);
     if (blank === undefined) return lost;
     this.#parts.findings.changed(found.entry.status.ctimeNs);
-    const { read } = found;
-    if (read !== undefined && this.#parts.suspects?.has(blank) !== true) {
-      const dirty = isYoung(found.entry.status.ctimeNs, read.lookedMs);
-      const row = { ...blank, dirty, fresh: this.#parts.state.flight?.sync ?? 0 };
-      return await saySmallFile(this.#parts, row, read);
-    }
     if (found.kind === 'file')
       return await this.#file(found, blank, { before: undefined, replaced });
     this.#parts.state.nodes.insert(blank);
@@ -84,8 +76,7 @@ export class NodePlanner {
     const lookedMs = clock.now();
     try {
       const path = folder.child(entry.name);
-      const bare = found.read?.hasAttributes === false;
-      const xattrs = bare ? nothing : encodeXattrs(posix.getXattrs(path));
+      const xattrs = encodeXattrs(posix.getXattrs(path));
       const target = kind === 'symlink' ? readlinkSync(path, { encoding: 'buffer' }) : null;
       return {
         id: before?.id ?? state.takeNode(),

@@ -1,6 +1,7 @@
 /** What a node's row says on the wire. */
+import type { FileStatus } from '../../shared/posix/posix.js';
 import { decodeXattrs, type BodyWord, type NodeRecord } from '../../shared/protocol/records.js';
-import type { NodeRow } from '../state/node-table.js';
+import type { NodeRow } from '../state/node-row.js';
 import { decodeStatus } from '../state/status.js';
 
 const nothing = Buffer.alloc(0);
@@ -21,6 +22,27 @@ export function toNodeRecord(row: NodeRow, body: BodyWord): NodeRecord {
     target: row.target ?? nothing,
     xattrs: row.xattrs === null ? [] : decodeXattrs(row.xattrs),
     body,
+  };
+}
+
+/** Of a file that is new, from what its row was made of. */
+export function toFileRecord(
+  row: Pick<NodeRow, 'id' | 'size' | 'xattrs'>,
+  status: Pick<FileStatus, 'mode' | 'uid' | 'gid' | 'mtimeNs'>,
+): NodeRecord {
+  return {
+    type: 'node',
+    node: row.id,
+    kind: 'file',
+    mode: status.mode & PERMISSIONS,
+    uid: status.uid,
+    gid: status.gid,
+    size: row.size,
+    mtimeNs: status.mtimeNs,
+    rdev: 0,
+    target: nothing,
+    xattrs: row.xattrs === null ? [] : decodeXattrs(row.xattrs),
+    body: 'new',
   };
 }
 

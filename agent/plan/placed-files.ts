@@ -12,7 +12,7 @@ import type { Posix } from '../../shared/posix/posix.js';
 import { SET_NODE } from '../../shared/protocol/records.js';
 import type { Target } from '../journal/target.js';
 import type { PlacedFile } from '../quiesce/recipe.js';
-import type { NodeRow } from '../state/node-table.js';
+import type { NodeRow } from '../state/node-row.js';
 import { encodeIdentity } from '../state/status.js';
 import type { AgentState } from '../state.js';
 import type { Found } from './found.js';

@@ -2,7 +2,7 @@
 import type { Clock } from '../../shared/clock.js';
 import type { Journal } from '../journal/journal.js';
 import type { RangeSource } from '../ranges/range-source.js';
-import type { NodeRow } from '../state/node-table.js';
+import type { NodeRow } from '../state/node-row.js';
 import type { AgentState } from '../state.js';
 import type { ContentParts } from './content-request.js';
 import type { Findings } from './findings.js';

@@ -4,7 +4,7 @@
  * that the next sync leaves them out, by name, instead of failing as well.
  */
 import { readSync } from 'node:fs';
-import type { NodeRow } from '../state/node-table.js';
+import type { NodeRow } from '../state/node-row.js';
 import type { Pause } from './pause.js';
 
 const SUSPECTS_MAX = 10_000;
@@ -14,8 +14,8 @@ export class SuspectFiles {
   /** By identity. */
   readonly #files = new Set<string>();
 
-  has(file: NodeRow): boolean {
-    return this.#files.has(keyOf(file));
+  has(file: Pick<NodeRow, 'identity'>): boolean {
+    return this.#files.size > 0 && this.#files.has(keyOf(file));
   }
 
   add(file: NodeRow): void {
@@ -34,6 +34,6 @@ export class SuspectFiles {
   }
 }
 
-function keyOf({ identity }: NodeRow): string {
+function keyOf({ identity }: Pick<NodeRow, 'identity'>): string {
   return identity?.toString('latin1') ?? '';
 }

@@ -19,6 +19,7 @@ import type { PlacingWalk } from './placed-files.js';
 import { isYoung, type PlanParts } from './plan-parts.js';
 import { ScanAhead } from './scan-ahead.js';
 import { RowCursor } from './row-cursor.js';
+import { saySmallFile } from './small-file.js';
 import { SmallReads } from './small-reads.js';
 import type { WalkOptions } from './walk-options.js';
 import { walkTargets, type TargetFound, type TargetLooks } from './walk-targets.js';
@@ -294,10 +295,13 @@ export class TreeWalk implements TargetLooks {
       if (looked === undefined) {
         const kind = kindOf(entry.status.mode);
         if (kind === undefined) continue;
-        looked = await this.#look(
-          { folder, entry, kind, read: await this.#reads?.take(entry) },
-          row,
-        );
+        const taken = this.#reads?.take(entry);
+        const read = taken instanceof Promise ? await taken : taken;
+        const found = { folder, entry, kind };
+        // Of files as many as these none has a promise that need not be.
+        const isNew = row === undefined && read !== undefined && !this.#isForeign(found);
+        const now = isNew ? saySmallFile(this.#parts, found, read) : undefined;
+        looked = (now instanceof Promise ? await now : now) ?? (await this.#look(found, row));
         const rest = pause.breathe();
         if (rest !== undefined) await rest;
       }
@@ -387,7 +391,9 @@ export class TreeWalk implements TargetLooks {
   }
 
   #rootOf(folder: FolderAt): OpenRoot {
-    const root = this.#rootByName.get(folder.rootName.toString('latin1'));
+    const root =
+      this.#roots.find(({ name }) => name === folder.rootName) ??
+      this.#rootByName.get(folder.rootName.toString('latin1'));
     invariant(root !== undefined, 'a folder of a walk lies under a root');
     return root;
   }

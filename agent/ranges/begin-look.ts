@@ -1,6 +1,6 @@
 /** One look at a file through a set's source of ranges, its basis kept with the digest rows. */
 import type { FileStatus } from '../../shared/posix/posix.js';
-import type { NodeRow } from '../state/node-table.js';
+import type { NodeRow } from '../state/node-row.js';
 import type { AgentState } from '../state.js';
 import type { RangeLook, RangeSource } from './range-source.js';
 

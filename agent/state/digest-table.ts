@@ -2,6 +2,7 @@
 import type { Database } from 'better-sqlite3';
 import { DIGEST_BYTES } from '../../shared/limits.js';
 import { digestInRow, eachDigest, ROW_BLOCKS } from './block-row.js';
+import type { NewFiles } from './new-files.js';
 import type { StateDatabase } from './state-database.js';
 
 /** A locator is row × 16 + place. */
@@ -11,15 +12,19 @@ const ROW_ID_MAX = 2 ** 36 - 2;
 
 export class DigestTable {
   readonly #base: StateDatabase;
+  readonly #newFiles: Pick<NewFiles, 'digestRow'>;
   readonly #sql: ReturnType<typeof prepare>;
 
-  constructor(base: StateDatabase) {
+  /** `newFiles`: has rows that wait. */
+  constructor(base: StateDatabase, newFiles: Pick<NewFiles, 'digestRow'>) {
     this.#base = base;
+    this.#newFiles = newFiles;
     this.#sql = prepare(base.db);
   }
 
   /** The row that starts at block `first`; undefined when its blocks are all zero. */
   read(node: number, first: number): Buffer | undefined {
+    this.#base.reading();
     return this.#sql.read.get(node, first);
   }
 
@@ -50,7 +55,8 @@ export class DigestTable {
 
   /** True when a locator still leads to this digest: 32 bytes decide (R27). */
   holds(locator: number, digest: Uint8Array): boolean {
-    const bytes = this.#sql.byId.get(Math.floor(locator / LOCATOR_PLACES));
+    const row = Math.floor(locator / LOCATOR_PLACES);
+    const bytes = this.#newFiles.digestRow(row) ?? this.#sql.byId.get(row);
     if (bytes === undefined) return false;
     return digestInRow(bytes, locator % LOCATOR_PLACES)?.equals(digest) === true;
   }
@@ -63,6 +69,7 @@ export class DigestTable {
     from: { readonly afterRow: number; readonly rowsMax: number },
     visit: (digest: Buffer, locator: number) => void,
   ): number | undefined {
+    this.#base.reading();
     let last: number | undefined;
     for (const [id, bytes] of this.#sql.page.all(from.afterRow, from.rowsMax)) {
       last = id;

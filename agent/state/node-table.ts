@@ -1,26 +1,10 @@
 /** Nodes and their names, with the undo image of every row that the sync in flight changes. */
 import type { Database, Statement } from 'better-sqlite3';
-import { nodeKinds, type NodeKind } from '../../shared/protocol/records.js';
+import { nodeKinds } from '../../shared/protocol/records.js';
 import type { FileCount } from './file-count.js';
+import { KnownIdentities } from './known-identities.js';
+import { nodeColumns, nodeOf, type NodeRow, nodeValues, type NodeValues } from './node-row.js';
 import type { StateDatabase } from './state-database.js';
-
-export interface NodeRow {
-  readonly id: number;
-  readonly kind: NodeKind;
-  /** Null when the row was taken from the replica and not yet matched with a file. */
-  readonly identity: Buffer | null;
-  readonly status: Buffer;
-  /** Bytes of content that the replica was told. */
-  readonly size: number;
-  /** Where a symlink points. */
-  readonly target: Buffer | null;
-  /** As `encodeXattrs` writes them; null for none. */
-  readonly xattrs: Buffer | null;
-  /** Must be looked at again (R16). */
-  readonly dirty: boolean;
-  /** The sync that writes the body anew; 0 for none. */
-  readonly fresh: number;
-}
 
 export interface NamedNode {
   readonly name: Buffer;
@@ -32,57 +16,58 @@ export interface FolderEntry {
   readonly node: number;
 }
 
-type RawNode = [
-  id: number,
-  kind: number,
-  identity: Buffer | null,
-  status: Buffer,
-  size: number,
-  target: Buffer | null,
-  xattrs: Buffer | null,
-  dirty: number,
-  fresh: number,
-];
-
-const columns = 'id, kind, identity, status, size, target, xattrs, dirty, fresh';
-
 export class NodeTable {
   readonly #base: StateDatabase;
   readonly #sql: ReturnType<typeof prepare>;
   readonly #files: FileCount;
+  /** Of all rows; undefined when there were some before. */
+  #known: KnownIdentities | undefined;
 
   constructor(base: StateDatabase, files: FileCount) {
     this.#base = base;
     this.#files = files;
     this.#sql = prepare(base.db);
+    if (this.#sql.any.get() === undefined) this.#known = new KnownIdentities();
+  }
+
+  /** A first copy is over: what it needed in memory goes. */
+  endFirst(): void {
+    this.#known = undefined;
   }
 
   get(id: number): NodeRow | undefined {
+    this.#base.reading();
     return toNode(this.#sql.get.get(id));
   }
 
   byIdentity(identity: Buffer): NodeRow | undefined {
+    if (this.#known?.mayHave(identity) === false) return undefined;
+    this.#base.reading();
     return toNode(this.#sql.byIdentity.get(identity));
   }
 
   /** Direct children of a folder in the order of their names' bytes. */
   children(folder: number): NamedNode[] {
+    this.#base.reading();
     const named: NamedNode[] = [];
-    for (const [name, ...raw] of this.#sql.children.all(folder)) {
-      named.push({ name, node: fromRaw(raw) });
+    for (const [name, ...values] of this.#sql.children.all(folder)) {
+      named.push({ name, node: nodeOf(values) });
     }
     return named;
   }
 
   childFolders(folder: number): FolderEntry[] {
+    this.#base.reading();
     return this.#sql.childFolders.all(folder);
   }
 
   hasChildren(folder: number): boolean {
+    this.#base.reading();
     return this.#sql.hasChildren.get(folder) !== undefined;
   }
 
   at(parent: number, name: Buffer): number | undefined {
+    this.#base.reading();
     return this.#sql.at.get(parent, name);
   }
 
@@ -94,22 +79,31 @@ export class NodeTable {
   }
 
   hasName(node: number): boolean {
+    this.#base.reading();
     return this.#sql.hasName.get(node) !== undefined;
   }
 
   placesOf(node: number): { parent: number; name: Buffer }[] {
+    this.#base.reading();
     return this.#sql.places.all(node);
   }
 
   insert(row: NodeRow): void {
     this.#base.writing();
-    this.#sql.insert.run(...toRaw(row));
+    this.#sql.insert.run(...nodeValues(row));
+    this.know(row);
     if (row.kind !== 'folder') this.#files.add(1);
+  }
+
+  /** Of a row that is written elsewhere. */
+  know({ identity }: Pick<NodeRow, 'identity'>): void {
+    if (identity !== null) this.#known?.add(identity);
   }
 
   update(row: NodeRow): void {
     this.#keepNode(row.id);
-    const [id, ...fields] = toRaw(row);
+    this.know(row);
+    const [id, ...fields] = nodeValues(row);
     this.#sql.update.run(...fields, id);
   }
 
@@ -155,13 +149,14 @@ export class NodeTable {
 }
 
 function prepare(db: Database) {
-  const node = (where: string): Statement<unknown[], RawNode> =>
-    db.prepare<unknown[], RawNode>(`SELECT ${columns} FROM node WHERE ${where}`).raw();
+  const node = (where: string): Statement<unknown[], NodeValues> =>
+    db.prepare<unknown[], NodeValues>(`SELECT ${nodeColumns} FROM node WHERE ${where}`).raw();
   return {
+    any: db.prepare<[], number>('SELECT 1 FROM node LIMIT 1').pluck(),
     get: node('id = ?'),
     byIdentity: node('identity = ?'),
     children: db
-      .prepare<[number], [Buffer, ...RawNode]>(
+      .prepare<[number], [Buffer, ...NodeValues]>(
         `SELECT e.name, n.id, n.kind, n.identity, n.status, n.size, n.target, n.xattrs, n.dirty,
            n.fresh FROM entry e JOIN node n ON n.id = e.node WHERE e.parent = ? ORDER BY e.name`,
       )
@@ -179,7 +174,7 @@ function prepare(db: Database) {
     places: db.prepare<[number], { parent: number; name: Buffer }>(
       'SELECT parent, name FROM entry WHERE node = ?',
     ),
-    insert: db.prepare(`INSERT INTO node (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+    insert: db.prepare(`INSERT INTO node (${nodeColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`),
     update: db.prepare(
       `UPDATE node SET kind = ?, identity = ?, status = ?, size = ?, target = ?, xattrs = ?,
          dirty = ?, fresh = ? WHERE id = ?`,
@@ -198,35 +193,6 @@ function prepare(db: Database) {
   };
 }
 
-function toRaw(row: NodeRow): RawNode {
-  return [
-    row.id,
-    nodeKinds.indexOf(row.kind),
-    row.identity,
-    row.status,
-    row.size,
-    row.target,
-    row.xattrs,
-    Number(row.dirty),
-    row.fresh,
-  ];
-}
-
-function toNode(raw: RawNode | undefined): NodeRow | undefined {
-  return raw === undefined ? undefined : fromRaw(raw);
-}
-
-function fromRaw(raw: RawNode): NodeRow {
-  const [id, kind, identity, status, size, target, xattrs, dirty, fresh] = raw;
-  return {
-    id,
-    kind: nodeKinds[kind] ?? 'file',
-    identity,
-    status,
-    size,
-    target,
-    xattrs,
-    dirty: dirty !== 0,
-    fresh,
-  };
+function toNode(values: NodeValues | undefined): NodeRow | undefined {
+  return values === undefined ? undefined : nodeOf(values);
 }

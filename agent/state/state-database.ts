@@ -30,6 +30,8 @@ export class StateDatabase {
    * sync in flight, 0 while there is none.
    */
   undoBelow = 0;
+  /** Rows of nodes, entries and digests that wait to be written many at once. */
+  gathered: { flush(): void } | undefined;
 
   /** @throws AfterimageError `database-version`, `storage-failed` */
   constructor(path: string) {
@@ -98,10 +100,16 @@ export class StateDatabase {
     this.#setMeta.run(key, value);
   }
 
-  /** To be called before every write: opens the gathering transaction. */
-  writing(): void {
+  /** To be called before every look at nodes, entries and digests. */
+  reading(): void {
+    this.gathered?.flush();
+  }
+
+  /** To be called before every write, of so many rows: opens the gathering transaction. */
+  writing(rows = 1): void {
+    this.gathered?.flush();
     if (this.#writes === 0) this.db.exec('BEGIN');
-    this.#writes += 1;
+    this.#writes += rows;
   }
 
   /**
@@ -129,6 +137,7 @@ export class StateDatabase {
 
   /** @throws AfterimageError `storage-failed` when a failing disk took with it what had gathered */
   commit(): void {
+    this.gathered?.flush();
     if (this.#writes === 0) return;
     const rows = this.#writes;
     this.#writes = 0;

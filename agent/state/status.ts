@@ -35,18 +35,24 @@ export interface KeptStatus {
   readonly ctimeNs: bigint;
 }
 
+/** Written here first: a `DataView` costs a third of what a `Buffer` does for each field. */
+const view = new DataView(new ArrayBuffer(STATUS_BYTES));
+const statusRoom = new Uint8Array(view.buffer);
+const identityRoom = new Uint8Array(view.buffer, 0, IDENTITY_BYTES);
+
 /** Into `room` when given, else a new buffer. */
 export function encodeStatus(status: FileStatus, room = Buffer.allocUnsafe(STATUS_BYTES)): Buffer {
   const folder = (status.mode & TYPE_MASK) === 0o040000;
-  room.writeUInt32LE(status.mode, 0);
-  room.writeUInt32LE(folder ? 0 : status.nlink, 4);
-  room.writeUInt32LE(status.uid, 8);
-  room.writeUInt32LE(status.gid, 12);
-  room.writeDoubleLE(status.rdev, 16);
+  view.setUint32(0, status.mode, true);
+  view.setUint32(4, folder ? 0 : status.nlink, true);
+  view.setUint32(8, status.uid, true);
+  view.setUint32(12, status.gid, true);
+  view.setFloat64(16, status.rdev, true);
   // A folder's size says how its file system stores it: nothing that is carried.
-  room.writeDoubleLE(folder ? 0 : status.size, 24);
-  room.writeBigInt64LE(status.mtimeNs, 32);
-  room.writeBigInt64LE(status.ctimeNs, 40);
+  view.setFloat64(24, folder ? 0 : status.size, true);
+  view.setBigInt64(32, status.mtimeNs, true);
+  view.setBigInt64(40, status.ctimeNs, true);
+  room.set(statusRoom);
   return room;
 }
 
@@ -68,9 +74,10 @@ export function encodeIdentity(
   device: number,
   room = Buffer.allocUnsafe(IDENTITY_BYTES),
 ): Buffer {
-  room.writeUInt32LE(device, 0);
-  room.writeBigUInt64LE(status.ino, 4);
-  room.writeBigInt64LE(status.btimeNs, 12);
+  view.setUint32(0, device, true);
+  view.setBigUint64(4, status.ino, true);
+  view.setBigInt64(12, status.btimeNs, true);
+  room.set(identityRoom);
   return room;
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { TimeSlice } from '../../../shared/time-slice.js';
-import type { NodeRow } from '../../../agent/state/node-table.js';
+import type { NodeRow } from '../../../agent/state/node-row.js';
 import { AgentState } from '../../../agent/state.js';
 
 let folder: string;
