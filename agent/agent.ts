@@ -74,7 +74,10 @@ export function runAgent(config: AgentConfig, deps: AgentDeps): RunningAgent {
     for (const set of config.sets) {
       const log = deps.log.with({ set: set.name });
       sets.push(
-        new SetKeeper((state) => openSet(config, { set, state, tracker, work }, deps), log),
+        new SetKeeper(
+          (state, asked) => openSet(config, { set, state, asked, tracker, work }, deps),
+          log,
+        ),
       );
     }
   } catch (error) {
@@ -117,11 +120,13 @@ function openSet(
   {
     set,
     state: how,
+    asked,
     tracker,
     work,
   }: {
     readonly set: SetConfig;
     readonly state: 'kept' | 'set-aside';
+    readonly asked: readonly string[];
     readonly tracker: TrackerOnDemand;
     readonly work: Workshop;
   },
@@ -169,7 +174,7 @@ function openSet(
     sayOnce: sayOnce(log),
   };
   const capture = deps.captureOf?.(set) ?? captureOf(config, set, { log, state });
-  return { parts, runner: new SetRunner({ config: set, parts, capture }) };
+  return { parts, runner: new SetRunner({ config: set, parts, capture, asked }) };
 }
 
 /** Clones where the root's file system can; only the native part can ask it to. */

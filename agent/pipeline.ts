@@ -150,11 +150,12 @@ async function syncOnce(set: SetParts, request: SyncRequest): Promise<SyncResult
   const journalTo = set.journal.mark();
   const targets = ordered ? set.journal.targets(0, TARGETS_MAX) : undefined;
   const sync = set.state.openSync();
-  const listener = new VerdictListener(set.session, sync);
+  const listener = new VerdictListener(sync);
   const { refusal } = listener;
   const told = { request, recipe, journalTo, continuityMs, refusal, targets };
   const plan = openPlan(set, { sync, ...told });
   let releasedMs: number | undefined;
+  listener.listen(set.session);
   try {
     const image = await takeImage(set, plan, request);
     if (!plan.outlet.begun && !request.always) return unchanged(set, plan);

@@ -20,19 +20,25 @@ export type SyncVerdict =
   | Extract<HelloOutcome, { type: 'diverged' }>;
 
 export class VerdictListener {
-  readonly #subscription: { unsubscribe(): void };
+  readonly #sync: number;
+  #subscription: { unsubscribe(): void } | undefined;
   readonly #verdict: Promise<SyncVerdict>;
   readonly #refusal = new AbortController();
   #settle: (verdict: SyncVerdict) => void = () => undefined;
   #early: SyncVerdict | undefined;
   #ended = false;
 
-  constructor(session: Pick<SetSession, 'onEvent'>, sync: number) {
+  constructor(sync: number) {
+    this.#sync = sync;
     this.#verdict = new Promise((resolve) => {
       this.#settle = resolve;
     });
+  }
+
+  /** Until `close`. */
+  listen(session: Pick<SetSession, 'onEvent'>): void {
     this.#subscription = session.onEvent((event) => {
-      const verdict = verdictOf(event, { sync, ended: this.#ended });
+      const verdict = verdictOf(event, { sync: this.#sync, ended: this.#ended });
       if (verdict === undefined) return;
       this.#early ??= verdict;
       this.#settle(verdict);
@@ -61,7 +67,7 @@ export class VerdictListener {
   }
 
   close(): void {
-    this.#subscription.unsubscribe();
+    this.#subscription?.unsubscribe();
   }
 }
 

@@ -9,8 +9,11 @@ import type { StatusSet } from './status-file.js';
 
 const LOOK_EVERY_MS = 1_000;
 
-/** Opens the set's parts, with its state as it is, or with an empty one in place of it. */
-export type OpenParts = (state: 'kept' | 'set-aside') => StatusSet;
+/**
+ * Opens the set's parts, with its state as it is, or with an empty one in place of it. `asked` are
+ * requests for a sync that the set opened before has not answered.
+ */
+export type OpenParts = (state: 'kept' | 'set-aside', asked: readonly string[]) => StatusSet;
 
 export class SetKeeper {
   readonly #open: OpenParts;
@@ -53,14 +56,14 @@ export class SetKeeper {
 
   #openWhole(): StatusSet {
     try {
-      return this.#open('kept');
+      return this.#open('kept', []);
     } catch (error) {
       if (!isBroken(error)) throw error;
       this.#log.error(
         'the state of the set is broken; the replica has it',
         asAfterimageError(error),
       );
-      return this.#open('set-aside');
+      return this.#open('set-aside', []);
     }
   }
 
@@ -77,7 +80,7 @@ export class SetKeeper {
   async #replace(): Promise<void> {
     await this.#stopSet();
     try {
-      this.#set = this.#open('set-aside');
+      this.#set = this.#open('set-aside', this.#set.runner.asked);
       this.#set.runner.start();
     } catch (error) {
       this.#log.error('the set cannot be opened; it is tried again', asAfterimageError(error));

@@ -41,6 +41,8 @@ export interface SetRunnerOptions {
   readonly config: SetConfig;
   readonly parts: SetParts;
   readonly capture: CaptureSource;
+  /** Requests for a sync that the set was to answer before it was opened anew. */
+  readonly asked?: readonly string[];
 }
 
 export class SetRunner {
@@ -58,7 +60,7 @@ export class SetRunner {
   #stalled: AfterimageError | undefined;
   #diverged: Diverged | undefined;
   /** Requests for a sync that none has answered yet. */
-  #asked = new Set<string>();
+  readonly #asked: Set<string>;
   #times: SetTimes;
   #lastPoint: SetRunnerStatus['lastPoint'];
   #lastError: AfterimageError | undefined;
@@ -72,6 +74,7 @@ export class SetRunner {
     this.#config = options.config;
     this.#parts = options.parts;
     this.#capture = options.capture;
+    this.#asked = new Set(options.asked);
     const { journal, state, log } = options.parts;
     this.#captured = new CaptureLog(journal, log);
     this.#lookout = new Lookout(options.parts, options.capture, () => {
@@ -101,6 +104,11 @@ export class SetRunner {
       behindMs: this.#behindMs,
       files: this.#files,
     };
+  }
+
+  /** Requests for a sync that none has answered yet. */
+  get asked(): readonly string[] {
+    return [...this.#asked];
   }
 
   start(): void {

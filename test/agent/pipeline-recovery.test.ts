@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { AfterimageError } from '../../shared/errors.js';
 import { createHashCore } from '../../shared/hash/create-hash-core.js';
 import { TimeSlice } from '../../shared/time-slice.js';
@@ -280,4 +280,29 @@ test('recovery: a point that could not be stored is stored by the next sync, not
   writeFileSync(at('three'), 'z');
   expect(await bench.sync()).toMatchObject({ type: 'committed', point: 3 });
   expectTree();
+});
+
+test('recovery: a sync that cannot begin leaves nobody listening for its verdict (R19)', async () => {
+  let listening = 0;
+  const { session } = bench;
+  const listen = session.onEvent.bind(session);
+  vi.spyOn(session, 'onEvent').mockImplementation((listener) => {
+    const { unsubscribe } = listen(listener);
+    listening += 1;
+    return {
+      unsubscribe: () => {
+        listening -= 1;
+        unsubscribe();
+      },
+    };
+  });
+  const broken = vi.spyOn(bench.set.state.digests, 'anyProvisional', 'get');
+  broken.mockImplementation(() => {
+    throw new AfterimageError('storage-failed', 'the disk fails');
+  });
+  await expect(bench.sync()).rejects.toThrow('the disk fails');
+  expect(listening).toBe(0);
+  broken.mockRestore();
+  expect((await bench.sync({ always: true })).type).toBe('committed');
+  expect(listening).toBe(0);
 });

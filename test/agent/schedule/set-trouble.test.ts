@@ -1,7 +1,16 @@
 /** A set in trouble says so and goes on by itself; it ends neither itself nor what is told of others. */
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { systemClock } from '../../../shared/clock.js';
 import { parseAgentConfig } from '../../../shared/config/agent-config.js';
@@ -13,6 +22,7 @@ import { runAgent, type RunningAgent } from '../../../agent/agent.js';
 import { DedupIndex } from '../../../agent/dedup/dedup-index.js';
 import { Journal } from '../../../agent/journal/journal.js';
 import type { AgentStatus, SetStatus } from '../../../agent/schedule/status-file.js';
+import { AgentState } from '../../../agent/state.js';
 import { FileCount } from '../../../agent/state/file-count.js';
 import { FakeSession } from '../support/fake-session.js';
 import { until } from '../support/until.js';
@@ -98,6 +108,21 @@ test('set: a gap that cannot be written ends no set (promise 4)', async () => {
   renameSync(join(folder, 'away'), join(folder, 'one'));
   ask('one');
   await until('the gap is closed', () => statusOf('one')?.journal.gaps.length === 0);
+});
+
+test('set: who waits for a sync is answered, also when the set is opened anew meanwhile (R13)', async () => {
+  start();
+  await until('the first points', () => sets.every((name) => points(name) >= 1));
+  const broken = vi.spyOn(AgentState.prototype, 'openSync').mockImplementation(() => {
+    throw new Database.SqliteError('it contradicts itself', 'SQLITE_CORRUPT');
+  });
+  sessionOf('one').emit({ type: 'sync-asked', request: 'waits' });
+  const aside = join(folder, 'data', 'sets', 'one', 'state.db.damaged');
+  await until('the set is opened anew', () => existsSync(aside));
+  broken.mockRestore();
+  await until('the request is answered', () =>
+    (sessionOf('one').replica.outcome?.requests ?? []).includes('waits'),
+  );
 });
 
 test('set: one that cannot begin says why and begins when it can', async () => {
