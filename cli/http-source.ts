@@ -28,10 +28,14 @@ export class HttpSource implements PointSource {
     this.point = at.point;
   }
 
-  async *walk(paths: readonly Buffer[]): AsyncGenerator<FolderPart> {
+  async *walk(
+    paths: readonly Buffer[],
+    _signal?: AbortSignal,
+    digests?: 'small',
+  ): AsyncGenerator<FolderPart> {
     const lines = this.#api.lines(walkLineSchema, {
       path: this.#path('walk'),
-      query: { path: paths.map(toPathText) },
+      query: { path: paths.map(toPathText), digests },
     });
     let folder: FolderLine | undefined;
     let entries: SourceEntry[] = [];
@@ -98,6 +102,7 @@ function entryOf(line: WalkLine & { readonly type: 'entry' }): SourceEntry {
     name: path.subarray(path.lastIndexOf(0x2f) + 1),
     version: fromNodeJson(line),
     way: line.way === true,
+    ...(line.digests === undefined ? {} : { digests: Buffer.from(line.digests, 'base64') }),
   };
 }
 

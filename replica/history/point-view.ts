@@ -158,6 +158,11 @@ export class StoredPointView implements PointView {
     return blockLength(row.size, block) === 0 ? empty : this.#readOne(row, block);
   }
 
+  smallDigests(node: number): Buffer | undefined {
+    const found = this.#runs.smallDigests(node, this.point);
+    return found === undefined ? undefined : this.#still(found);
+  }
+
   readSmall(node: number, manner?: ReadManner): SmallFile | undefined {
     const found = this.#runs.small(node, this.point, manner);
     return found === undefined ? undefined : this.#still(found);

@@ -49,17 +49,29 @@ export class RunReader {
 
   /** A small file as it was at a point, or undefined when reading it takes more than this. */
   small(node: number, point: number, manner: ReadManner = {}): SmallFile | undefined {
-    const { index, bodies } = this.#source;
-    const row = index.get<SmallRow>(smallSql, point, node, point);
-    if (row === undefined || row.died <= point || row.changed !== 0 || row.place !== Place.base)
-      return undefined;
+    const { bodies } = this.#source;
+    const row = this.#look(node, point);
+    if (row?.place !== Place.base) return undefined;
     const { size, digests, parent, name } = row;
-    if (size === 0 || size > SMALL_BYTES_MAX || parent === null || name === null) return undefined;
-    if (digests?.length !== blockCount(size) * DIGEST_BYTES) return undefined;
+    if (parent === null || name === null) return undefined;
     const room = (): Buffer => this.#room(size, manner);
     const bytes = this.#read(room, 0, () => bodies.openNow({ parent, name }), fs.closeSync);
     if (bytes === undefined || !this.#matches(bytes, digests, manner)) return undefined;
     return { digests, bytes };
+  }
+
+  /** The digests of a small file as it was at a point, or undefined when finding them takes more. */
+  smallDigests(node: number, point: number): Buffer | undefined {
+    return this.#look(node, point)?.digests;
+  }
+
+  #look(node: number, point: number): (SmallRow & { readonly digests: Buffer }) | undefined {
+    const row = this.#source.index.get<SmallRow>(smallSql, point, node, point);
+    if (row === undefined || row.died <= point || row.changed !== 0) return undefined;
+    const { size, digests } = row;
+    if (size === 0 || size > SMALL_BYTES_MAX) return undefined;
+    if (digests?.length !== blockCount(size) * DIGEST_BYTES) return undefined;
+    return { ...row, digests };
   }
 
   /** Whole blocks of a body from `first` on, or undefined when they do not have these digests. */

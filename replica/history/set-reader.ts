@@ -94,6 +94,8 @@ export interface PointView {
   ): AsyncGenerator<Buffer>;
   /** One whole block, checked. Empty past the end. */
   readBlock(node: number, block: number): Promise<Buffer>;
+  /** Digests of a small file, 32 bytes a block, when one look gives them. Readers may lack it. */
+  smallDigests?(node: number): Buffer | undefined;
   /**
    * A whole file when it is small and at hand as it was; its digests are 32 bytes a block. Undefined
    * when it has to be read block by block. Readers without such a way lack it.

@@ -23,6 +23,8 @@ export interface CompareRequest {
   readonly fd: number;
   readonly localSize: number;
   readonly signal: AbortSignal;
+  /** Digests of the whole file, when they are known already. */
+  readonly digests?: Buffer | undefined;
 }
 
 export interface ComparedPiece {
@@ -37,7 +39,7 @@ export async function* differingRanges(request: CompareRequest): AsyncGenerator<
   const slice = new TimeSlice();
   for (let first = 0; first < blocks; first += PIECE_BLOCKS) {
     const piece = { first, count: Math.min(PIECE_BLOCKS, blocks - first) };
-    const wanted = await request.source.digests(request.node, piece, request.signal);
+    const wanted = await wantedDigests(request, piece);
     const ranges: BlockRange[] = [];
     for (const block of differingBlocks(request, piece, wanted)) {
       if (block === undefined) {
@@ -49,6 +51,25 @@ export async function* differingRanges(request: CompareRequest): AsyncGenerator<
     }
     yield { ranges, comparedBytes: rangeBytes([piece], request.size) };
   }
+}
+
+async function wantedDigests(request: CompareRequest, piece: BlockRange): Promise<Buffer> {
+  const { source, node, size, signal, digests } = request;
+  if (digests?.length !== blockCount(size) * DIGEST_BYTES) {
+    return await source.digests(node, piece, signal);
+  }
+  return digests.subarray(piece.first * DIGEST_BYTES, (piece.first + piece.count) * DIGEST_BYTES);
+}
+
+/** Whether a small file is what its digests say, at the cost of one reading; false decides nothing. */
+export function isSameSmallFile(
+  request: Pick<CompareRequest, 'hash' | 'fd' | 'size' | 'localSize' | 'digests'>,
+): boolean {
+  const { hash, size, localSize, digests } = request;
+  if (digests === undefined || localSize !== size || size > hash.batchBytes) return false;
+  const batch = hash.batchBuffer().subarray(0, size);
+  if (readUpTo(request.fd, batch, 0) < size) return false;
+  return digests.equals(hash.digestBatch(size).digests);
 }
 
 /** Block numbers that differ; undefined between batches, when it is safe to give way. */
@@ -87,13 +108,19 @@ function localDigests(request: CompareRequest, range: BlockRange): Buffer {
   const offset = range.first * BLOCK_BYTES;
   const lengthMax = Math.min(range.count * BLOCK_BYTES, request.size - offset);
   const batch = request.hash.batchBuffer().subarray(0, lengthMax);
+  const filled = readUpTo(request.fd, batch, offset);
+  return Buffer.from(request.hash.digestBatch(filled).digests);
+}
+
+/** Fills `room` from the file as far as it goes; returns bytes read. */
+function readUpTo(fd: number, room: Uint8Array, offset: number): number {
   let filled = 0;
-  while (filled < batch.length) {
-    const read = readSync(request.fd, batch, filled, batch.length - filled, offset + filled);
+  while (filled < room.length) {
+    const read = readSync(fd, room, filled, room.length - filled, offset + filled);
     if (read === 0) break;
     filled += read;
   }
-  return Buffer.from(request.hash.digestBatch(filled).digests);
+  return filled;
 }
 
 function addBlock(ranges: BlockRange[], block: number): void {

@@ -7,7 +7,8 @@ import { AfterimageError } from '../../shared/errors.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import { toPathText } from '../../shared/path-text.js';
 import { isEntryName } from '../../shared/protocol/records.js';
-import { differingRanges, rangeBytes } from './compare-file.js';
+import { TimeSlice } from '../../shared/time-slice.js';
+import { differingRanges, isSameSmallFile, rangeBytes } from './compare-file.js';
 import { LinkMemory } from './link-memory.js';
 import type { LocalState } from './local-state.js';
 import { FolderStack, type OpenFolder } from './open-folder.js';
@@ -23,6 +24,7 @@ import type { FolderPart, PointSource, SourceEntry } from './point-source.js';
 import type { ActionWord } from './request.js';
 import type { Step } from './step.js';
 import { joinPath } from './tree-order.js';
+import { throwIfCancelled } from './view-source.js';
 
 type Comparison = PlannedAction & { readonly type: 'compare' };
 
@@ -35,6 +37,7 @@ export class FolderRestore {
   readonly #signal: AbortSignal;
   /** Takes a step; does nothing when only planning. */
   readonly #push: (step: Step) => Promise<void>;
+  readonly #slice = new TimeSlice();
   readonly #stack = new FolderStack();
   readonly #links = new LinkMemory();
   /** Files on disk with several names: which node each stands for, so that no two share one. */
@@ -65,6 +68,8 @@ export class FolderRestore {
     if (folder === undefined) return;
     const wanted = part.entries.flatMap((entry) => this.#want(folder, entry) ?? []);
     for (const action of this.#plan(folder, part, wanted)) {
+      await this.#slice.breathe();
+      throwIfCancelled(this.#signal);
       const name = action.type === 'delete' ? action.local.name : action.wanted.name;
       const path = joinPath(folder.path, name);
       try {
@@ -230,7 +235,7 @@ export class FolderRestore {
   async #patch(
     folder: OpenFolder,
     path: Buffer,
-    { wanted: { name, version }, local: { status }, metadata }: Comparison,
+    { wanted: { name, version, digests }, local: { status }, metadata }: Comparison,
   ): Promise<'replace' | { readonly bytes: number }> {
     const shared = status.nlink > 1;
     if (shared) {
@@ -244,15 +249,15 @@ export class FolderRestore {
     const fd = this.#local.openFile(folder, name);
     let bytes = 0;
     try {
-      for await (const { ranges, comparedBytes } of differingRanges({
-        source: this.#source,
-        hash: this.#hash,
-        node: version.node,
-        size: version.size,
-        fd,
-        localSize: status.size,
-        signal: this.#signal,
-      })) {
+      const { node, size } = version;
+      const file = { hash: this.#hash, node, size, fd, localSize: status.size, digests };
+      if (isSameSmallFile(file)) {
+        this.#outcome.bytesCompared += size;
+        this.#outcome.advance({ bytes: size });
+        return { bytes };
+      }
+      const request = { ...file, source: this.#source, signal: this.#signal };
+      for await (const { ranges, comparedBytes } of differingRanges(request)) {
         const differing = rangeBytes(ranges, version.size);
         this.#outcome.bytesCompared += comparedBytes;
         if (differing > 0 && shared) return 'replace';

@@ -10,6 +10,8 @@ export interface SourceEntry {
   readonly version: NodeVersion;
   /** True for a folder that only leads to an asked path. */
   readonly way: boolean;
+  /** Of a small file's blocks, 32 bytes each, if they were asked for and at hand. */
+  readonly digests?: Buffer;
 }
 
 /**
@@ -41,8 +43,11 @@ export interface ReadItem {
 export interface PointSource {
   readonly set: string;
   readonly point: number;
-  /** Everything at and below `paths` (none: the whole set). Throws `not-found` before the first part. */
-  walk(paths: readonly Buffer[], signal: AbortSignal): AsyncIterable<FolderPart>;
+  /**
+   * Everything at and below `paths` (none: the whole set), with the digests of small files for those
+   * who will compare, where asking for them later costs more. Throws `not-found` before the first part.
+   */
+  walk(paths: readonly Buffer[], signal: AbortSignal, digests?: 'small'): AsyncIterable<FolderPart>;
   /** 32 bytes a block of [first, first + count), cut at the file's end. */
   digests(node: number, range: BlockRange, signal: AbortSignal): Promise<Buffer>;
   /**

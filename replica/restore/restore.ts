@@ -62,7 +62,8 @@ interface Work {
 
 async function plan(work: Work): Promise<void> {
   const folders = folderRestore(work, () => Promise.resolve());
-  for await (const part of work.source.walk(work.request.paths, work.means.signal)) {
+  const { request, means } = work;
+  for await (const part of work.source.walk(request.paths, means.signal, wantedDigests(request))) {
     await folders.part(part);
   }
 }
@@ -85,7 +86,7 @@ async function write(work: Work, places: Places): Promise<void> {
   const queue = new StepQueue({ source, hash, runner, outcome, signal });
   const folders = folderRestore(work, (step) => queue.push(step));
   try {
-    for await (const part of source.walk(request.paths, signal)) {
+    for await (const part of source.walk(request.paths, signal, wantedDigests(request))) {
       await folders.part(part);
       setter.inherits ||= part.path.length === 0 && places.inherits(posix);
     }
@@ -96,6 +97,11 @@ async function write(work: Work, places: Places): Promise<void> {
     await queue.settle();
     runner.close();
   }
+}
+
+/** Only what is in place is compared. */
+function wantedDigests({ mode }: RestoreRequest): 'small' | undefined {
+  return mode === 'in-place' ? 'small' : undefined;
 }
 
 function folderRestore(

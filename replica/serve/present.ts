@@ -58,7 +58,12 @@ export function presentStatus(served: ServedSet, nowMs: number): SetStatusJson {
   };
 }
 
-export function* presentPart(part: FolderPart, state: 'first' | 'more'): Generator<WalkLine> {
+/** `digestsOf` says what small files come with. */
+export function* presentPart(
+  part: FolderPart,
+  state: 'first' | 'more',
+  digestsOf: (node: number) => Buffer | undefined,
+): Generator<WalkLine> {
   if (state === 'first') {
     yield {
       type: 'folder',
@@ -69,7 +74,11 @@ export function* presentPart(part: FolderPart, state: 'first' | 'more'): Generat
   }
   for (const { name, version, way } of part.entries) {
     const path = toPathText(joinPath(part.path, name));
-    yield { type: 'entry', path, ...toNodeJson(version), ...(way ? { way: true } : {}) };
+    const line: WalkLine = { type: 'entry', path, ...toNodeJson(version) };
+    if (way) line.way = true;
+    const digests = version.kind === 'file' ? digestsOf(version.node) : undefined;
+    if (digests !== undefined) line.digests = digests.toString('base64');
+    yield line;
   }
 }
 

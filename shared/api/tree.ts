@@ -118,6 +118,8 @@ export const walkQuerySchema = z.object({
   path: z
     .union([z.string().transform((path) => [path]), z.array(z.string()).max(PATHS_MAX)])
     .default([]),
+  /** Small files come with their digests. */
+  digests: z.literal('small').optional(),
 });
 
 /** Entries that follow, up to the next such line, lie in this folder. */
@@ -133,6 +135,8 @@ export const walkEntrySchema = nodeSchema.extend({
   path: z.string(),
   /** Set on a folder that only leads to an asked path. */
   way: z.literal(true).optional(),
+  /** Of a small file, if asked for and at hand: 32 bytes a block, in base64. */
+  digests: z.base64().optional(),
 });
 export const walkLineSchema = z.discriminatedUnion('type', [walkFolderSchema, walkEntrySchema]);
 export type WalkLine = z.infer<typeof walkLineSchema>;

@@ -45,13 +45,15 @@ export function registerTree(app: FastifyInstance, context: RouteContext): void 
   });
 
   app.get<{ Params: PointParams }>('/v1/sets/:set/points/:point/walk', async (request, reply) => {
-    const { path } = checked(walkQuerySchema, request.query);
+    const { path, digests } = checked(walkQuerySchema, request.query);
     const view = openPoint(sets(), request.params);
     const stream = closeWith({ view, log }, () => {
       const parts = walkFolders(view, path.map(pathOf));
       // The first part finds out whether the paths exist, while a status can still say so.
       const first = parts.next();
-      return lineStream(walkLines(first, parts), { closing: context.closing, log });
+      const digestsOf = (node: number): Buffer | undefined =>
+        digests === undefined ? undefined : view.smallDigests?.(node);
+      return lineStream(walkLines(first, parts, digestsOf), { closing: context.closing, log });
     });
     return await reply.type(NDJSON_TYPE).header('x-afterimage-point', view.point).send(stream);
   });
@@ -91,10 +93,11 @@ function resolveFolder(view: PointView, path: string): NodeVersion {
 function* walkLines(
   first: IteratorResult<FolderPart>,
   rest: Iterator<FolderPart>,
+  digestsOf: (node: number) => Buffer | undefined,
 ): Generator<WalkLine> {
   let state: 'first' | 'more' = 'first';
   for (let part = first; part.done !== true; part = rest.next()) {
-    yield* presentPart(part.value, state);
+    yield* presentPart(part.value, state, digestsOf);
     state = part.value.last ? 'first' : 'more';
   }
 }

@@ -69,3 +69,20 @@ it('one bit of the base that rotted: fails the block that holds it, at every poi
     }
   }
 });
+
+it('digests of a small file in one look: are those of the point, or none', () => {
+  let given = 0;
+  for (let point = 1; point <= set.point; point += 1) {
+    const view = new StoredSetReader(set.open.store).open(point);
+    const version = view.resolve(Buffer.from('folder/file'));
+    const digests = view.smallDigests?.(Nodes.file);
+    if (digests !== undefined) {
+      given += 1;
+      const content = set.copies[point - 1]?.get('folder/file')?.content ?? Buffer.alloc(0);
+      expect(content.length).toBe(version?.size);
+      expect(digests.equals(core.digestBlocks(content).digests)).toBe(true);
+    }
+    view.close();
+  }
+  expect(given).toBeGreaterThan(0);
+});
