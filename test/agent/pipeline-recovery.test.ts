@@ -287,12 +287,12 @@ test('recovery: a sync that cannot begin leaves nobody listening for its verdict
   const { session } = bench;
   const listen = session.onEvent.bind(session);
   vi.spyOn(session, 'onEvent').mockImplementation((listener) => {
-    const { unsubscribe } = listen(listener);
+    const subscription = listen(listener);
     listening += 1;
     return {
       unsubscribe: () => {
         listening -= 1;
-        unsubscribe();
+        subscription.unsubscribe();
       },
     };
   });
