@@ -35,11 +35,17 @@ export interface AgentBench {
 }
 
 export function openBench(
-  options: { readonly set?: Partial<SetParts>; readonly patterns?: PathPatterns } = {},
+  options: {
+    readonly set?: Partial<SetParts>;
+    readonly patterns?: PathPatterns;
+    /** For the agent's data, kept from before or new; a temporary one when left out. */
+    readonly folder?: string;
+    readonly session?: FakeSession;
+  } = {},
 ): AgentBench {
-  const folder = mkdtempSync(join(tmpdir(), 'afterimage-agent-'));
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'afterimage-agent-'));
   const root = join(folder, 'root');
-  mkdirSync(root);
+  mkdirSync(root, { recursive: true });
   const core = createHashCore();
   const said: string[] = [];
   const open = (session: FakeSession): SetParts => {
@@ -76,7 +82,7 @@ export function openBench(
       ...options.set,
     };
   };
-  const session = new FakeSession(createHashCore());
+  const session = options.session ?? new FakeSession(createHashCore());
   const bench: AgentBench = {
     folder,
     root,

@@ -76,6 +76,16 @@ export class ModelReplica {
     this.#staged = undefined;
   }
 
+  /** Another one that holds what was committed here, and goes its own way. */
+  fork(): ModelReplica {
+    const fork = new ModelReplica(this.#core);
+    const { state, point, chain, lastManifest, lastSync } = this;
+    Object.assign(fork, { state, point, chain, lastManifest, lastSync });
+    for (const [digest, bytes] of this.#byDigest) fork.#byDigest.set(digest, bytes);
+    for (const node of this.#dead) fork.#dead.add(node);
+    return fork;
+  }
+
   /** Takes a record; true when it was the sync's last and the point is cut. */
   take(record: SyncRecord): boolean {
     this.#manifest.add(record);
