@@ -1,5 +1,6 @@
 /** Talks to the replica's API: checks every answer's shape, and makes errors of its problems. */
-import { Pool, type Dispatcher } from 'undici';
+import { createRequire } from 'node:module';
+import type { Dispatcher, Pool } from 'undici';
 import type { z } from 'zod';
 import { fromProblem, PROBLEM_TYPE, problemSchema } from '../shared/api/problem.js';
 import { endLineSchema, LINE_BYTES_MAX, problemLineSchema } from '../shared/api/stream.js';
@@ -24,6 +25,14 @@ const CONNECTIONS = 8;
 
 type Answer = Dispatcher.ResponseData;
 
+// What of undici is needed: all of it takes four times as long to load, and every command waits for it.
+const load = createRequire(import.meta.url);
+const PoolClass = load('undici/lib/dispatcher/pool.js') as typeof Pool;
+const sendRequest = load('undici/lib/api/api-request.js') as (
+  this: Pool,
+  request: Dispatcher.RequestOptions,
+) => Promise<Answer>;
+
 export class ApiClient {
   readonly #pool: Pool;
   readonly #connection: Connection;
@@ -33,7 +42,7 @@ export class ApiClient {
   constructor(connection: Connection, signal: AbortSignal) {
     this.#connection = connection;
     this.#signal = signal;
-    this.#pool = new Pool(new URL(connection.url).origin, { connections: CONNECTIONS });
+    this.#pool = new PoolClass(new URL(connection.url).origin, { connections: CONNECTIONS });
   }
 
   async close(): Promise<void> {
@@ -94,7 +103,7 @@ export class ApiClient {
     const { path, query, body } = request;
     let answer: Answer;
     try {
-      answer = await this.#pool.request({
+      answer = await sendRequest.call(this.#pool, {
         method: body === undefined ? 'GET' : 'POST',
         path: `${new URL(this.#connection.url).pathname.replace(/\/$/, '')}${path}${queryText(query)}`,
         headers: {

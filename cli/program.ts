@@ -7,54 +7,37 @@ import { AfterimageError, asAfterimageError, ExitCode, messageOf } from '../shar
 import type { Io } from './io.js';
 import { type Invoke, VerbContext } from './verb.js';
 import { ownVersion } from './version.js';
-import { addAgent } from './verbs/agent.js';
-import { addBench } from './verbs/bench.js';
-import { addBroker } from './verbs/broker.js';
-import { addCat } from './verbs/cat.js';
-import { addCertificate } from './verbs/certificate.js';
-import { addDiff } from './verbs/diff.js';
-import { addEnroll } from './verbs/enroll.js';
-import { addFind } from './verbs/find.js';
-import { addHold } from './verbs/hold.js';
-import { addLs } from './verbs/ls.js';
-import { addPoints } from './verbs/points.js';
-import { addPrune } from './verbs/prune.js';
-import { addRelease } from './verbs/release.js';
-import { addReplica } from './verbs/replica.js';
-import { addRestore } from './verbs/restore.js';
-import { addRetain } from './verbs/retain.js';
-import { addScrub } from './verbs/scrub.js';
-import { addStatus } from './verbs/status.js';
-import { addSync } from './verbs/sync.js';
-import { addVerify } from './verbs/verify.js';
 
-const verbs = [
-  addReplica,
-  addAgent,
-  addBroker,
-  addEnroll,
-  addStatus,
-  addSync,
-  addPoints,
-  addLs,
-  addCat,
-  addFind,
-  addDiff,
-  addRestore,
-  addVerify,
-  addRetain,
-  addHold,
-  addRelease,
-  addPrune,
-  addScrub,
-  addCertificate,
-  addBench,
-];
+type AddVerb = (program: Command, invoke: Invoke) => void;
+
+/** In the order of --help. A verb is loaded when it is named: all of them take 0.2 s. */
+const verbs: Readonly<Record<string, () => Promise<AddVerb>>> = {
+  replica: async () => (await import('./verbs/replica.js')).addReplica,
+  agent: async () => (await import('./verbs/agent.js')).addAgent,
+  broker: async () => (await import('./verbs/broker.js')).addBroker,
+  enroll: async () => (await import('./verbs/enroll.js')).addEnroll,
+  status: async () => (await import('./verbs/status.js')).addStatus,
+  sync: async () => (await import('./verbs/sync.js')).addSync,
+  points: async () => (await import('./verbs/points.js')).addPoints,
+  ls: async () => (await import('./verbs/ls.js')).addLs,
+  cat: async () => (await import('./verbs/cat.js')).addCat,
+  find: async () => (await import('./verbs/find.js')).addFind,
+  diff: async () => (await import('./verbs/diff.js')).addDiff,
+  restore: async () => (await import('./verbs/restore.js')).addRestore,
+  verify: async () => (await import('./verbs/verify.js')).addVerify,
+  retain: async () => (await import('./verbs/retain.js')).addRetain,
+  hold: async () => (await import('./verbs/hold.js')).addHold,
+  release: async () => (await import('./verbs/release.js')).addRelease,
+  prune: async () => (await import('./verbs/prune.js')).addPrune,
+  scrub: async () => (await import('./verbs/scrub.js')).addScrub,
+  certificate: async () => (await import('./verbs/certificate.js')).addCertificate,
+  bench: async () => (await import('./verbs/bench.js')).addBench,
+};
 
 /** Runs one command line, without the program's name. Resolves with the exit code; never rejects. */
 export async function runCommandLine(argv: readonly string[], io: Io): Promise<number> {
   let code: number = ExitCode.ok;
-  const program = createProgram(io, async (command, body) => {
+  const program = await createProgram(io, namedVerbs(argv), async (command, body) => {
     const context = new VerbContext(io, command.optsWithGlobals());
     try {
       code = await body(context);
@@ -70,7 +53,21 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<n
   }
 }
 
-export function createProgram(io: Io, invoke: Invoke): Command {
+/** The verbs that a command line can mean; all of them when it names none, for help and suggestions. */
+function namedVerbs(argv: readonly string[]): readonly string[] {
+  const named = verbNames.filter((name) => argv.includes(name));
+  return named.length > 0 ? named : verbNames;
+}
+
+export const verbNames: readonly string[] = Object.keys(verbs);
+
+/** The program with these verbs, in the order of --help. */
+export async function createProgram(
+  io: Io,
+  names: readonly string[],
+  invoke: Invoke,
+): Promise<Command> {
+  const adds = await Promise.all(names.flatMap((name) => verbs[name]?.() ?? []));
   const program = new Command('afterimage')
     .description('Keeps a second, current copy of an application and every past state of it.')
     .version(ownVersion(), '--version', 'print the version')
@@ -87,7 +84,7 @@ export function createProgram(io: Io, invoke: Invoke): Command {
       getOutHelpWidth: () => io.columns,
       getErrHelpWidth: () => io.columns,
     });
-  for (const add of verbs) add(program, invoke);
+  for (const add of adds) add(program, invoke);
   for (const command of program.commands) {
     command.copyInheritedSettings(program).helpOption('--help', 'print this');
   }

@@ -1,8 +1,11 @@
 /** Progress of something long: a bar on a terminal, a line now and then otherwise. */
-import cliProgress from 'cli-progress';
+import { createRequire } from 'node:module';
+import type { SingleBar } from 'cli-progress';
 import { formatBytes, formatCount, formatDuration } from './format.js';
 import type { Io } from './io.js';
 
+/** A bar is drawn only on a terminal: nobody else waits for it to be loaded. */
+const load = createRequire(import.meta.url);
 const LINE_EVERY_MS = 5000;
 const DRAW_EVERY_MS = 100;
 
@@ -16,7 +19,7 @@ export class Progress {
   readonly #verb: string;
   readonly #totals: Partial<ProgressState>;
   readonly #startedMs = performance.now();
-  #bar: cliProgress.SingleBar | undefined;
+  #bar: SingleBar | undefined;
   #shownMs = 0;
   #state: ProgressState = { entries: 0, bytes: 0 };
 
@@ -44,8 +47,9 @@ export class Progress {
     this.#bar = undefined;
   }
 
-  #startBar(): cliProgress.SingleBar {
-    const bar = new cliProgress.SingleBar({
+  #startBar(): SingleBar {
+    const { SingleBar } = load('cli-progress') as typeof import('cli-progress');
+    const bar = new SingleBar({
       stream: process.stderr,
       format: `${this.#verb} [{bar}] {percentage}% {text}`,
       barCompleteChar: '#',
@@ -58,7 +62,7 @@ export class Progress {
     return bar;
   }
 
-  #draw(bar: cliProgress.SingleBar): void {
+  #draw(bar: SingleBar): void {
     bar.update(Math.min(this.#total(), this.#done()), { text: this.#text() });
   }
 

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { applyRange, parseByteRange } from '../../cli/arguments.js';
-import { formatBytes, formatDuration, formatMode, formatTime } from '../../cli/format.js';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatMode,
+  formatTime,
+} from '../../cli/format.js';
 import { formatTable } from '../../cli/table.js';
 
 describe('format', () => {
@@ -15,6 +21,13 @@ describe('format', () => {
   ])('%i bytes: %s', (bytes, text) => {
     expect(formatBytes(bytes)).toBe(text);
   });
+
+  it.each([0, 7, 999, 1000, 12_345, 100_000, 1_234_567, 9_007_199_254_740_991])(
+    'a count of %i: is grouped as in English',
+    (count) => {
+      expect(formatCount(count)).toBe(count.toLocaleString('en-US'));
+    },
+  );
 
   it.each([
     [12, '12 ms'],

@@ -2,15 +2,15 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { createProgram } from '../../cli/program.js';
+import { createProgram, verbNames } from '../../cli/program.js';
 import { catalogue, ExitCode } from '../../shared/errors.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
-describe('docs/reference/cli.md', () => {
+describe('docs/reference/cli.md', async () => {
   const reference = read('docs/reference/cli.md');
-  const program = createProgram(
+  const program = await createProgram(
     {
       env: {},
       folder: '/',
@@ -21,6 +21,7 @@ describe('docs/reference/cli.md', () => {
       columns: 100,
       signal: new AbortController().signal,
     },
+    verbNames,
     () => Promise.resolve(),
   );
 
