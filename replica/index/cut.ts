@@ -12,9 +12,11 @@ import type { TimeSlice } from '../../shared/time-slice.js';
 import { digestPrefix, type StagedBlock } from '../stage/staged-block.js';
 import { duePoint } from '../certify/certificates-due.js';
 import { loadPointDigest, type PointDigest, storePointDigest } from '../certify/point-digest.js';
+import { FreshNodes, type StagedNodeRow } from './cut-fresh.js';
 import { patchDigestRows, writeDigestRows } from './digest-rows.js';
 import type { IndexDb } from './index-db.js';
 import { dropOverwritten } from './locate-rows.js';
+import { ManyRows } from './many-rows.js';
 import { nodeAt, type NodeRow } from './nodes.js';
 import { stagedEntries, stagedNodes } from './paged.js';
 import { LIVE, Place } from './schema.js';
@@ -39,14 +41,6 @@ export interface CutPoint {
 /** A cut under way: the digest follows every row that it ends or makes. */
 interface Cut extends CutRequest {
   readonly digest: PointDigest;
-}
-
-/** A row of the intent's `node`. */
-interface StagedNodeRow extends Omit<NodeRow, 'born' | 'died' | 'body'> {
-  readonly fresh: number;
-  readonly body_word: number;
-  readonly old_body: number | null;
-  readonly dead: number;
 }
 
 interface Totals {
@@ -84,20 +78,22 @@ async function cutEntries({ index, intent, slice, point, digest }: Cut): Promise
   const end = index.db.prepare(
     'UPDATE entry SET died = ? WHERE parent = ? AND name = ? AND died = ?',
   );
-  const add = index.db.prepare(
-    'INSERT INTO entry (parent, name, born, died, node) VALUES (?, ?, ?, ?, ?)',
-  );
+  const added = new ManyRows(index, {
+    head: 'INSERT INTO entry (parent, name, born, died, node)',
+    columns: 5,
+  });
   for (const { parent, name, node, old } of stagedEntries(intent)) {
     if (old !== 0) {
       end.run(point, parent, name, LIVE);
       digest.entry('remove', { parent, name, node: old });
     }
     if (node !== 0) {
-      add.run(parent, name, point, LIVE, node);
+      added.add(parent, name, point, LIVE, node);
       digest.entry('add', { parent, name, node });
     }
     await slice.breathe();
   }
+  added.flush();
 }
 
 async function cutNodes(request: Cut): Promise<Totals> {
@@ -106,10 +102,17 @@ async function cutNodes(request: Cut): Promise<Totals> {
     'SELECT files, bytes FROM point ORDER BY point DESC LIMIT 1',
   );
   const totals = { files: previous?.files ?? 0, bytes: previous?.bytes ?? 0, changedNodes: 0 };
+  const fresh = new FreshNodes(request);
   for (const row of stagedNodes<StagedNodeRow>(intent, { columns: '*', where: 'dead <> 2' })) {
-    cutNode(request, row, totals);
+    if (fresh.take(row)) {
+      count(totals, { before: undefined, after: row });
+    } else {
+      fresh.flush();
+      cutNode(request, row, totals);
+    }
     await slice.breathe();
   }
+  fresh.flush();
   await request.digest.settle(request.index, slice);
   return totals;
 }

@@ -22,6 +22,7 @@ import { layPages } from '../history/read-block.js';
 import type { KnownBlocks } from './known-blocks.js';
 import type { NewFiles } from './new-files.js';
 import type { PagesFile } from './pages-file.js';
+import type { StagedRows } from './staged-rows.js';
 import {
   ALL_PAGES,
   digestPrefix,
@@ -44,6 +45,7 @@ export interface StagedNode {
 
 export interface ContentDeps {
   readonly intent: IndexDb;
+  readonly rows: StagedRows;
   readonly core: HashCore;
   readonly newFiles: NewFiles;
   readonly pages: PagesFile;
@@ -106,8 +108,7 @@ export class StagedContent {
   }
 
   #row(row: Omit<StagedBlock, 'digest'> & { digest: Uint8Array }): void {
-    this.#deps.intent.run(
-      'INSERT OR REPLACE INTO block (node, block, digest, prefix, bytes, mask, offset, length) VALUES (?,?,?,?,?,?,?,?)',
+    this.#deps.rows.block.add(
       row.node,
       row.block,
       row.digest,
@@ -120,6 +121,7 @@ export class StagedContent {
   }
 
   #staged(node: number, block: number): StagedBlock | undefined {
+    this.#deps.rows.flush();
     return this.#deps.intent.get<StagedBlock>(
       'SELECT node, block, digest, bytes, mask, offset, length FROM block WHERE node = ? AND block = ?',
       node,
@@ -164,6 +166,7 @@ export class StagedContent {
   }
 
   #zeroGrown(node: number, run: { first: number; end: number }): void {
+    this.#deps.rows.flush();
     this.#deps.intent.run(
       'DELETE FROM block WHERE node = ? AND block >= ? AND block < ?',
       node,
@@ -204,7 +207,8 @@ export class StagedContent {
 
   #zeroNew(node: StagedNode, first: number, count: number): void {
     node.untouched = false;
-    const { intent, newFiles } = this.#deps;
+    const { intent, newFiles, rows } = this.#deps;
+    rows.flush();
     const overwritten = intent.all<{ block: number }>(
       'SELECT block FROM block WHERE node = ? AND block >= ? AND block < ?',
       node.id,
@@ -237,7 +241,8 @@ export class StagedContent {
   }
 
   async #copy(node: StagedNode, record: CopyRecord): Promise<void> {
-    const { known, newFiles } = this.#deps;
+    const { known, newFiles, rows } = this.#deps;
+    rows.flush();
     let bytes = await known.read(record.digest, record.length);
     if (bytes === undefined && newFiles.hasPending) {
       await newFiles.settle();

@@ -13,9 +13,11 @@ import { FILE_BYTES_MAX } from '../../shared/limits.js';
 import type { IndexDb } from '../index/index-db.js';
 import { nodeAt, nodeEver, type NodeRow, splitMtime } from '../index/nodes.js';
 import { refused, type StagedNode } from './staged-content.js';
+import type { StagedRows } from './staged-rows.js';
 
 export interface StagedNodesDeps {
   readonly intent: IndexDb;
+  readonly rows: StagedRows;
   readonly index: IndexDb;
   /** The newest point, which stays so while the sync is under way. */
   readonly parentPoint: number;
@@ -39,7 +41,6 @@ export class StagedNodes {
   take(record: NodeRecord): void {
     if (record.node <= SET_NODE) throw refused(`node number ${record.node} is reserved`);
     if (record.size > FILE_BYTES_MAX) throw refused(`a file of ${record.size} bytes is too large`);
-    const { intent } = this.#deps;
     const live = this.#live(record);
     if (live !== undefined && nodeKinds[live.kind] !== record.kind) {
       throw refused(`node ${record.node} cannot become a ${record.kind}`);
@@ -50,10 +51,7 @@ export class StagedNodes {
     const bodyWord = untouched ? record.body : this.#bodyWord(record);
     this.#newestStaged = Math.max(this.#newestStaged, record.node);
     const { seconds, nanoseconds } = splitMtime(record.mtimeNs);
-    intent.run(
-      `INSERT OR REPLACE INTO node
-       (id, fresh, kind, mode, uid, gid, size, mtime_s, mtime_ns, rdev, target, xattrs, body_word, old_body, dead)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0)`,
+    this.#deps.rows.node.add(
       record.node,
       live === undefined ? 1 : 0,
       nodeKinds.indexOf(record.kind),
@@ -85,17 +83,13 @@ export class StagedNodes {
   takeEntry(parent: number, name: Uint8Array, node: number): void {
     if (parent < SET_NODE) throw refused(`folder number ${parent} is reserved`);
     if (node === SET_NODE) throw refused('the set itself cannot be given a name');
-    this.#deps.intent.run(
-      'INSERT OR REPLACE INTO entry (parent, name, node) VALUES (?, ?, ?)',
-      parent,
-      name,
-      node,
-    );
+    this.#deps.rows.entry.add(parent, name, node);
   }
 
   /** The node that content is for. Throws `record-refused` when nothing was said of it yet. */
   staged(node: number): StagedNode {
     if (this.#node?.id === node) return this.#node;
+    this.#deps.rows.flush();
     const row = this.#deps.intent.get<{ size: number; body_word: number }>(
       'SELECT size, body_word FROM node WHERE id = ?',
       node,
@@ -110,7 +104,8 @@ export class StagedNodes {
 
   /** A body once begun anew in this sync stays new; turning a patched one into a new one is refused. */
   #bodyWord(record: NodeRecord): NodeRecord['body'] {
-    const { intent } = this.#deps;
+    const { intent, rows } = this.#deps;
+    rows.flush();
     const staged = intent.get<{ body_word: number }>(
       'SELECT body_word FROM node WHERE id = ?',
       record.node,

@@ -27,6 +27,7 @@ import { PagesFile } from './pages-file.js';
 import type { ParentState } from './parent-state.js';
 import { refused, StagedContent } from './staged-content.js';
 import { StagedNodes } from './staged-nodes.js';
+import { StagedRows } from './staged-rows.js';
 
 const FLUSH_ONE_BY_ONE_MAX = 16;
 /** Rows of so many bytes of frames at most go with a replica that is killed (R12). */
@@ -74,6 +75,7 @@ export class Staging {
   readonly #stripped = new ByteWriter(64 * 1024);
   readonly #slice = new TimeSlice();
   readonly #nodes: StagedNodes;
+  readonly #rows: StagedRows;
   /** Asked for when a sync begins, and again by the process that it goes on in. */
   #allowance: { readonly given: Allowance | undefined } | undefined;
   #recordBytes = 0;
@@ -91,8 +93,10 @@ export class Staging {
     this.intent = intent;
     this.newFiles = new NewFiles(deps.folders.new, deps.posix);
     this.pages = new PagesFile(deps.folders.intent);
+    this.#rows = new StagedRows(intent);
     this.#content = new StagedContent({
       intent,
+      rows: this.#rows,
       core: deps.core,
       newFiles: this.newFiles,
       pages: this.pages,
@@ -101,7 +105,12 @@ export class Staging {
       slice: this.#slice,
     });
     const { index } = deps.source;
-    this.#nodes = new StagedNodes({ intent, index, parentPoint: newestPoint(index) });
+    this.#nodes = new StagedNodes({
+      intent,
+      rows: this.#rows,
+      index,
+      parentPoint: newestPoint(index),
+    });
   }
 
   /** Starts a sync in empty folders. */
@@ -210,7 +219,9 @@ export class Staging {
     let said: { begins: boolean; ends: boolean };
     try {
       said = await this.#records(frame);
+      this.#rows.flush();
     } catch (error) {
+      this.#rows.clear();
       await this.newFiles.abandon();
       throw error;
     }
