@@ -22,6 +22,7 @@ import { createHashCore } from '../shared/hash/create-hash-core.js';
 import { DIGEST_BYTES } from '../shared/limits.js';
 import { silentLog } from '../shared/log.js';
 import { loadPosix } from '../shared/posix/load-posix.js';
+import { syncOutcomeSchema } from '../shared/protocol/sync-outcome.js';
 import { SealingKey } from '../shared/seal/sealing-key.js';
 
 /** What one first copy cost. */
@@ -31,6 +32,8 @@ export interface AgentCost {
   /** Longest stretch in which the event loop did nothing else. */
   readonly blockMs: number;
   readonly rssMib: number;
+  /** Of content. */
+  readonly bytesRead: number;
   readonly wireBytes: number;
   readonly frames: number;
   readonly records: number;
@@ -46,6 +49,7 @@ class Sink {
   frames = 0;
   records = 0;
   manifest = '';
+  bytesRead = 0;
   readonly #seal = new SealingKey(randomBytes(32), '0000000000000001');
   readonly #listeners = new Set<(event: SessionEvent) => void>();
   readonly #builder = new FrameBuilder((frame) => {
@@ -63,6 +67,9 @@ class Sink {
     this.records += 1;
     if (record.type !== 'end') return undefined;
     this.#builder.cut();
+    this.bytesRead = syncOutcomeSchema.parse(
+      JSON.parse(Buffer.from(record.outcome).toString()),
+    ).counts.bytesRead;
     this.manifest = this.#builder.manifestDigest(undefined).toString('hex');
     const chain = createHash('sha256').digest();
     for (const listener of [...this.#listeners])
@@ -140,6 +147,7 @@ async function copyOnce(root: string, workers: number): Promise<AgentCost> {
     wallMs,
     blockMs: delay.max / 1e6,
     rssMib: process.resourceUsage().maxRSS / 1024,
+    bytesRead: sink.bytesRead,
     wireBytes: sink.sentBytes,
     frames: sink.frames,
     records: sink.records,

@@ -41,6 +41,11 @@ export const catalogue: Catalogue = {
     network: 'own',
     run: async (options) => (await import('./peers.js')).run(options),
   },
+  'agent-cost': {
+    about: "what a first copy costs the agent's processor alone, without workers and with one",
+    usual: { rounds: 3, scale: 0.25 },
+    run: async (options) => (await import('./agent-cost.js')).run(options),
+  },
   profile: {
     about: 'where the time of one sync goes, stage by stage',
     usual: { rounds: 1, scale: 0.25 },
