@@ -9,6 +9,7 @@ import { decompressBody } from '../../shared/protocol/compress.js';
 import type { Header } from '../../shared/protocol/frame.js';
 import type { Hello } from '../../shared/protocol/hello.js';
 import { countStage, Stage } from '../../shared/stages.js';
+import { BufferPool } from '../../shared/transport/buffer-pool.js';
 import type { HelloDecision } from './hello-outcome.js';
 import type { SetPort } from './set-port.js';
 
@@ -17,6 +18,7 @@ const QUEUE_BYTES_MAX = 32 * 1024 * 1024;
 /** What a frame costs here however little it holds: without, empty ones would be queued without end. */
 const ITEM_BYTES = 256;
 const RETRY_MS = 1000;
+const RAW_IDLE_BYTES_MAX = 2 * 1024 * 1024;
 const BOOT_BYTES = 16;
 
 interface Numbering {
@@ -29,8 +31,20 @@ interface Item {
   readonly stream: string | undefined;
   readonly header: Header;
   readonly body: Uint8Array;
+  readonly release: (() => void) | undefined;
   readonly numbering: Numbering;
 }
+
+/** A body as it was opened. */
+export interface ArrivedBody {
+  readonly header: Header;
+  readonly body: Uint8Array;
+  /** Called once nobody has a view of `body` any more; of a frame that is not taken, never. */
+  readonly release?: (() => void) | undefined;
+}
+
+/** Bodies that travelled compressed, one at a time for each set. */
+const rawPool = new BufferPool(RAW_IDLE_BYTES_MAX);
 
 export type Intake = 'taken' | 'duplicate' | 'gap' | 'overrun';
 
@@ -103,7 +117,7 @@ export class FrameIntake {
   }
 
   /** Throws `frame-malformed` for a restart without a boot. */
-  take(header: Header, body: Uint8Array): Intake {
+  take({ header, body, release }: ArrivedBody): Intake {
     if (header.sequence < this.#next) return 'duplicate';
     if (header.restart) {
       if (body.length !== BOOT_BYTES) throw malformed(`a boot of ${body.length} bytes`);
@@ -116,7 +130,8 @@ export class FrameIntake {
     if (this.#queueBytes + bytes > QUEUE_BYTES_MAX) return 'overrun';
     this.#next = header.sequence + 1;
     this.#queueBytes += bytes;
-    this.#queue.push({ stream: this.#stream, header, body, numbering: this.#arriving });
+    const numbering = this.#arriving;
+    this.#queue.push({ stream: this.#stream, header, body, release, numbering });
     if (!this.#draining) void this.#drain();
     return 'taken';
   }
@@ -137,7 +152,7 @@ export class FrameIntake {
   async #drain(): Promise<void> {
     this.#draining = true;
     for (let item = this.#queue.shift(); item !== undefined; item = this.#queue.shift()) {
-      await this.#stage(item);
+      await this.#stageWhole(item);
       this.#queueBytes -= ITEM_BYTES + item.body.length;
       if (this.#isClosed()) return;
       if (item.stream !== this.#stream) continue;
@@ -149,18 +164,32 @@ export class FrameIntake {
     this.#draining = false;
   }
 
-  async #stage(item: Item): Promise<void> {
+  /** The set lets go of a frame's bytes when it answers, whatever it answers: then others lie there. */
+  async #stageWhole(item: Item): Promise<void> {
     if (item.header.restart) {
       await this.#restart(item.numbering);
-      return;
+    } else if (item.header.compressed) {
+      const { rawLength } = item.header;
+      const memory = rawPool.take(rawLength);
+      const raw = this.#decompressed(item, memory.subarray(0, rawLength));
+      if (raw !== undefined) await this.#stage(item, raw);
+      rawPool.give(memory);
+    } else {
+      await this.#stage(item, item.body);
     }
-    let raw: Uint8Array;
+    item.release?.();
+  }
+
+  #decompressed({ body }: Item, into: Buffer): Buffer | undefined {
     try {
-      raw = item.header.compressed ? decompressBody(item.body, item.header.rawLength) : item.body;
+      return decompressBody(body, into.length, into);
     } catch (error) {
       this.#onBroken(error);
-      return;
+      return undefined;
     }
+  }
+
+  async #stage(item: Item, raw: Uint8Array): Promise<void> {
     const sequence = item.header.sequence - item.numbering.offset;
     const { boot } = item.numbering;
     while (!this.#isClosed()) {

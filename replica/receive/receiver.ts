@@ -225,7 +225,7 @@ class WireReceiver implements Receiver {
   }
 
   #openLanes(listen: DirectListen): DirectLanes {
-    const lanes = new DirectLanes({
+    return new DirectLanes({
       listen,
       find: (id) => {
         for (const { inbox } of this.#sets.values()) {
@@ -241,7 +241,6 @@ class WireReceiver implements Receiver {
       log: this.#log,
       monotonic: () => this.#clock.monotonic(),
     });
-    return lanes;
   }
 
   #receive(message: TransportMessage): void {
@@ -253,7 +252,7 @@ class WireReceiver implements Receiver {
       }
       const decoded = decodeMessage(message.data);
       if (address.lane === 'hello') this.#onHello(address, decoded, message.reply);
-      else this.#onSealed(address, decoded, message.reply);
+      else this.#onSealed(address, decoded, message);
     });
   }
 
@@ -267,7 +266,11 @@ class WireReceiver implements Receiver {
     });
   }
 
-  #onSealed(address: SetAddress, message: Message, reply: string | undefined): void {
+  #onSealed(
+    address: SetAddress,
+    message: Message,
+    { reply, release }: Pick<TransportMessage, 'reply' | 'release'>,
+  ): void {
     const opened = this.#sets.get(keyOf(address));
     const known = opened?.inbox.open(message);
     if (opened === undefined || known === undefined) {
@@ -280,7 +283,7 @@ class WireReceiver implements Receiver {
     if (type === 'query' && reply !== undefined) {
       this.#onQuery(opened, session, { number: message.header.sequence, body, reply });
     } else if (type === 'records' || type === 'note') {
-      opened.inbox.receive(message, session, body);
+      opened.inbox.receive(message, session, { body, release });
     } else {
       this.counters.malformed += 1;
     }

@@ -9,6 +9,7 @@ import { encodeEvents, WANTS_MAX, type WireEvent } from '../../shared/protocol/e
 import type { Message, MessageType } from '../../shared/protocol/frame.js';
 import { type SetAddress, subjectOf } from '../../shared/protocol/subject.js';
 import { plainBody } from '../../shared/seal/sealing-key.js';
+import type { TransportMessage } from '../../shared/transport/transport.js';
 import type { AgentSession } from './agent-session.js';
 import type { ReceiveCounters } from './counters.js';
 import { EventLog } from './event-log.js';
@@ -128,8 +129,9 @@ export class SetInbox {
   }
 
   /** A records or note message that `open` has opened. */
-  receive(message: Message, session: AgentSession, body: Buffer): void {
+  receive(message: Message, session: AgentSession, opened: OpenedBody): void {
     const { header } = message;
+    const { body, release } = opened;
     if (header.type === 'note') {
       const { seen, watch, leaves } = decodeNote(body);
       session.watch = watch ?? session.watch;
@@ -144,7 +146,7 @@ export class SetInbox {
     const { counters } = this.#options;
     counters.frames += 1;
     counters.frameBytes += message.headerBytes.length + body.length + message.tag.length;
-    switch (this.#intake.take(header, body)) {
+    switch (this.#intake.take({ header, body, release })) {
       case 'taken':
         return;
       case 'duplicate':
@@ -344,6 +346,12 @@ export class SetInbox {
     const body = encodeEvents(this.events.unseen);
     this.send(session, subjectOf(this.address, 'ctl'), 'events', { sequence: 0, body });
   }
+}
+
+/** Body of a message; `release` gives back its memory, where that is of use. */
+export interface OpenedBody {
+  readonly body: Buffer;
+  readonly release: TransportMessage['release'] | undefined;
 }
 
 export interface SealedContent {

@@ -41,7 +41,10 @@ export interface StagedFrame {
   readonly boot: string;
   /** Counts from 1 per boot and set, without gaps. */
   readonly sequence: number;
-  /** Encoded records (shared/protocol/records.ts). The receiver does not keep it afterwards. */
+  /**
+   * Encoded records (shared/protocol/records.ts). Other bytes lie there once `stage` has resolved or
+   * rejected: a set copies what it keeps, and waits for what still reads or writes from it.
+   */
   readonly body: Uint8Array;
 }
 

@@ -34,10 +34,16 @@ export function compressAt(raw: Uint8Array, level: number): Buffer | undefined {
   return Buffer.from(scratch.subarray(0, length));
 }
 
-/** Throws `frame-malformed` unless `body` is one zstd frame of exactly `rawLength` bytes. */
-export function decompressBody(body: Uint8Array, rawLength: number): Buffer {
+/**
+ * Throws `frame-malformed` unless `body` is one zstd frame of exactly `rawLength` bytes. They are
+ * written into `raw`, of this length.
+ */
+export function decompressBody(
+  body: Uint8Array,
+  rawLength: number,
+  raw: Buffer = Buffer.allocUnsafe(rawLength),
+): Buffer {
   const start = performance.now();
-  const raw = Buffer.allocUnsafe(rawLength);
   let length: number;
   try {
     if (zstd.getFrameContentSize(body) !== rawLength) throw malformed('a body of another length');

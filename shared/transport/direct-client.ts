@@ -108,16 +108,16 @@ export class DirectClient extends DirectEnd {
   async #dial(offer: DirectOffer): Promise<void> {
     this.#dialling = true;
     try {
-      const { socket, host, port } = await dialDirect(offer, this.#timing.dialMs);
+      const { aimed, host, port } = await dialDirect(offer, this.#timing.dialMs);
       this.#dialling = false;
       if (this.#offer === undefined) {
-        socket.destroy();
+        aimed.socket.destroy();
         return;
       }
       this.#stream = offer.session;
       this.#peer = `${host}:${port}`;
       this.#openedMs = this.#monotonic();
-      this.attach(socket, Buffer.alloc(0));
+      this.attach(aimed);
     } catch (error) {
       this.#dialling = false;
       this.#failed(messageOf(error));

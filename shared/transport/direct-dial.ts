@@ -3,6 +3,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import { AfterimageError, asAfterimageError } from '../errors.js';
+import { AimedSocket } from './aimed-socket.js';
 import { ANSWER_BYTES, closeProof, newOpening } from './direct-proof.js';
 
 /** Where the replica may be reached, and what proves it to be the one of this session. */
@@ -15,7 +16,7 @@ export interface DirectOffer {
 }
 
 export interface Dialled {
-  readonly socket: Socket;
+  readonly aimed: AimedSocket;
   readonly host: string;
   readonly port: number;
 }
@@ -30,23 +31,26 @@ export async function dialDirect(offer: DirectOffer, timeoutMs: number): Promise
   const race = { won: false };
   const sockets: Socket[] = [];
   const dials = offer.addresses.map(async ({ host, port }) => {
-    const socket = connect({
-      host,
-      port,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_MS,
-    });
-    sockets.push(socket);
-    await prove(socket, offer, race);
-    return { socket, host, port };
+    const aimed = AimedSocket.connecting((onread) =>
+      connect({
+        host,
+        port,
+        onread,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: KEEP_ALIVE_MS,
+      }),
+    );
+    sockets.push(aimed.socket);
+    await prove(aimed, offer, race);
+    return { aimed, host, port };
   });
   const timer = setTimeout(() => {
     for (const socket of sockets) socket.destroy(timedOut(timeoutMs));
   }, timeoutMs);
   try {
     const winner = await Promise.any(dials);
-    for (const socket of sockets) if (socket !== winner.socket) socket.destroy();
+    for (const socket of sockets) if (socket !== winner.aimed.socket) socket.destroy();
     return winner;
   } catch (error) {
     for (const socket of sockets) socket.destroy();
@@ -58,34 +62,28 @@ export async function dialDirect(offer: DirectOffer, timeoutMs: number): Promise
 }
 
 /** Only the first to prove itself gets our proof: the replica sees one stream however many were dialled. */
-function prove(socket: Socket, offer: DirectOffer, race: { won: boolean }): Promise<void> {
+function prove(aimed: AimedSocket, offer: DirectOffer, race: { won: boolean }): Promise<void> {
+  const { socket } = aimed;
   const opening = newOpening(offer.session);
-  let answer = Buffer.alloc(0);
   return new Promise((resolve, reject) => {
-    const onData = (chunk: Buffer): void => {
-      answer = Buffer.concat([answer, chunk]);
-      if (answer.length < ANSWER_BYTES) return;
-      try {
-        if (race.won || answer.length > ANSWER_BYTES) throw unreachable('more than its proof came');
-        const closing = closeProof(offer.key, opening, answer);
-        race.won = true;
-        socket.pause();
-        socket.off('data', onData);
-        socket.removeAllListeners('close');
-        socket.write(closing);
-        resolve();
-      } catch (error) {
-        socket.destroy();
-        reject(asAfterimageError(error));
-      }
-    };
-    socket.once('connect', () => {
-      socket.write(opening);
-    });
-    socket.on('data', onData);
     socket.on('error', reject);
     socket.on('close', () => {
       reject(unreachable('the connection was closed'));
+    });
+    socket.once('connect', () => {
+      socket.write(opening);
+      aimed.expect(ANSWER_BYTES, (answer) => {
+        try {
+          if (race.won) throw unreachable('another address was faster');
+          const closing = closeProof(offer.key, opening, answer);
+          race.won = true;
+          socket.write(closing);
+          resolve();
+        } catch (error) {
+          socket.destroy();
+          reject(asAfterimageError(error));
+        }
+      });
     });
   });
 }

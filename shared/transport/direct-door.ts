@@ -4,6 +4,7 @@
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { AfterimageError, asAfterimageError } from '../errors.js';
+import { AimedSocket } from './aimed-socket.js';
 import { DirectEnd, type DirectEndOptions } from './direct-end.js';
 import {
   answerOpening,
@@ -63,9 +64,14 @@ class Door implements DirectDoor {
   constructor(options: DirectDoorOptions) {
     this.#options = options;
     this.#server = createServer(
-      { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS },
-      (socket) => {
-        this.#enter(socket);
+      {
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: KEEP_ALIVE_MS,
+        pauseOnConnect: true,
+      },
+      (accepted) => {
+        this.#enter(AimedSocket.accepted(accepted));
       },
     );
   }
@@ -104,7 +110,8 @@ class Door implements DirectDoor {
     await closed;
   }
 
-  #enter(socket: Socket): void {
+  #enter(aimed: AimedSocket): void {
+    const { socket } = aimed;
     const from = socket.remoteAddress ?? '';
     this.#unproven.add(socket);
     if (this.#unproven.size > (this.#options.unprovenMax ?? UNPROVEN_MAX)) {
@@ -130,25 +137,44 @@ class Door implements DirectDoor {
     socket.on('close', () => {
       turnAway(refused('a connection was closed before its proof'));
     });
-    const proof = new Proof(this.#options.admit, (bytes) => socket.write(bytes));
-    const take = (chunk: Buffer): void => {
+    const guarded = (work: (bytes: Buffer) => void) => (bytes: Buffer) => {
       try {
-        const proven = proof.take(chunk);
-        if (proven === undefined || admitted) return;
-        admitted = true;
-        leave();
-        socket.pause();
-        socket.off('data', take);
-        this.#welcome(socket, { ...proven, from });
+        if (!admitted) work(bytes);
       } catch (error) {
         turnAway(error);
       }
     };
-    socket.on('data', take);
+    aimed.expect(
+      OPENING_BYTES,
+      guarded((opening) => {
+        const opened = this.#answer(socket, opening);
+        aimed.expect(
+          CLOSING_BYTES,
+          guarded((closing) => {
+            checkClosing(opened.admission.key, { ...opened, closing });
+            admitted = true;
+            leave();
+            this.#welcome(aimed, { ...opened, from });
+          }),
+        );
+      }),
+    );
   }
 
-  #welcome(socket: Socket, proven: Proven & { readonly from: string }): void {
-    const { session, admission, leftover, from } = proven;
+  /** Throws `frame-malformed` or `session-stale`. */
+  #answer(socket: Socket, opening: Buffer): Opened {
+    const session = sessionOfOpening(opening);
+    const admission = this.#options.admit(session);
+    if (admission === undefined) {
+      throw new AfterimageError('session-stale', 'no session is known by the name that was shown');
+    }
+    const answer = answerOpening(admission.key, opening);
+    socket.write(answer);
+    return { session, admission, opening, answer };
+  }
+
+  #welcome(aimed: AimedSocket, proven: Opened & { readonly from: string }): void {
+    const { session, admission, from } = proven;
     this.#streams.get(session)?.detach('another stream took its place');
     const end = new DirectEnd({
       ...admission,
@@ -162,56 +188,7 @@ class Door implements DirectDoor {
       if (this.#streams.get(session) === end) this.#streams.delete(session);
     });
     this.#options.onStream(session, end, from);
-    end.attach(socket, leftover);
-  }
-}
-
-interface Proven {
-  readonly session: string;
-  readonly admission: Admission;
-  /** What came behind the proof. */
-  readonly leftover: Buffer;
-}
-
-/** The replica's side of the proof for one connection; reads no more than it waits for. */
-class Proof {
-  readonly #admit: DirectDoorOptions['admit'];
-  readonly #write: (bytes: Buffer) => void;
-  #read: Buffer = Buffer.alloc(0);
-  #opened: Opened | undefined;
-
-  constructor(admit: DirectDoorOptions['admit'], write: (bytes: Buffer) => void) {
-    this.#admit = admit;
-    this.#write = write;
-  }
-
-  /** Throws `frame-malformed`, `frame-forged` or `session-stale`. */
-  take(chunk: Buffer): Proven | undefined {
-    this.#read = this.#read.length === 0 ? chunk : Buffer.concat([this.#read, chunk]);
-    if (this.#opened === undefined) {
-      if (this.#read.length < OPENING_BYTES) return undefined;
-      this.#opened = this.#open(this.#read);
-      this.#read = Buffer.alloc(0);
-      return undefined;
-    }
-    if (this.#read.length < CLOSING_BYTES) return undefined;
-    const { session, admission } = this.#opened;
-    checkClosing(admission.key, {
-      ...this.#opened,
-      closing: this.#read.subarray(0, CLOSING_BYTES),
-    });
-    return { session, admission, leftover: this.#read.subarray(CLOSING_BYTES) };
-  }
-
-  #open(opening: Buffer): Opened {
-    const session = sessionOfOpening(opening);
-    const admission = this.#admit(session);
-    if (admission === undefined) {
-      throw new AfterimageError('session-stale', 'no session is known by the name that was shown');
-    }
-    const answer = answerOpening(admission.key, opening);
-    this.#write(answer);
-    return { session, admission, opening, answer };
+    end.attach(aimed);
   }
 }
 

@@ -6,7 +6,9 @@
 import type { Socket } from 'node:net';
 import { AfterimageError, messageOf } from '../errors.js';
 import { countStage, Stage } from '../stages.js';
+import type { AimedSocket } from './aimed-socket.js';
 import { encodePiece, type Piece, PIECE_DATA_BYTES_MAX, PieceReader } from './direct-piece.js';
+import { reuseRoomy } from './roomy-buffer.js';
 import { subjectMatches } from './subject-match.js';
 import type { Subscription, Transport, TransportMessage, TransportStatus } from './transport.js';
 
@@ -149,28 +151,26 @@ export class DirectEnd implements Transport {
     this.#send({ kind: 'nobody', reply });
   }
 
-  /** Both ends of this connection have proven themselves; `leftover` came behind the proof. */
-  attach(socket: Socket, leftover: Buffer): void {
+  /** Both ends of this connection have proven themselves. */
+  attach(aimed: AimedSocket): void {
+    const { socket } = aimed;
     if (this.#closed || this.#socket !== undefined) {
       socket.destroy();
       return;
     }
     this.#socket = socket;
-    const reader = new PieceReader(this.#options.prefix, (piece) => {
-      if (this.#socket === socket) this.#receive(piece);
-    });
-    const take = (chunk: Buffer): void => {
-      try {
-        reader.take(chunk);
-      } catch (error) {
-        if (error instanceof AfterimageError) this.#options.onBad?.(error);
-        this.detach(messageOf(error), socket);
-      }
-    };
     const over = (why: string): void => {
       this.detach(why, socket);
     };
-    socket.on('data', take);
+    const reader = new PieceReader(this.#options.prefix, {
+      piece: (piece) => {
+        if (this.#socket === socket) this.#receive(piece);
+      },
+      broken: (error) => {
+        if (error instanceof AfterimageError) this.#options.onBad?.(error);
+        over(messageOf(error));
+      },
+    });
     socket.on('error', (error) => {
       over(error.message);
     });
@@ -183,8 +183,7 @@ export class DirectEnd implements Transport {
     const first = !this.#everConnected;
     this.#everConnected = true;
     this.#tell({ type: first ? 'connected' : 'reconnected' });
-    if (leftover.length > 0) take(leftover);
-    socket.resume();
+    aimed.readTo(reader);
   }
 
   /** Ends the connection, or only this one of it, and tells it as a break. */
@@ -215,7 +214,11 @@ export class DirectEnd implements Transport {
     const socket = this.#socket;
     if (socket === undefined) return;
     if (socket.writableLength > QUEUED_BYTES_MAX) this.detach('the other end reads nothing');
-    else socket.write(encodePiece(piece, this.#options.prefix));
+    else {
+      socket.write(encodePiece(piece, this.#options.prefix), (error) => {
+        if (error == null && piece.data !== undefined) reuseRoomy(piece.data);
+      });
+    }
   }
 
   #receive(piece: Piece): void {
@@ -243,7 +246,7 @@ export class DirectEnd implements Transport {
     }
   }
 
-  #onMessage({ subject, reply, data }: Piece): void {
+  #onMessage({ subject, reply, data, release }: Piece): void {
     const pending = this.#requests.get(subject);
     if (pending !== undefined) {
       pending.resolve(data);
@@ -255,13 +258,17 @@ export class DirectEnd implements Transport {
       this.#send({ kind: 'refused', subject });
       return;
     }
-    let heard = false;
-    for (const { pattern, handler } of [...this.#wishes]) {
-      if (!subjectMatches(pattern, subject)) continue;
-      heard = true;
-      handler({ subject, data, ...(reply === '' ? {} : { reply }) });
-    }
-    if (!heard && reply !== '') this.sayNobody(reply);
+    const wishes = [...this.#wishes].filter(({ pattern }) => subjectMatches(pattern, subject));
+    // only one handler can know that nobody has a view any more
+    const isAlone = wishes.length === 1 && release !== undefined;
+    const message = {
+      subject,
+      data,
+      ...(reply === '' ? {} : { reply }),
+      ...(isAlone ? { release } : {}),
+    };
+    for (const { handler } of wishes) handler(message);
+    if (wishes.length === 0 && reply !== '') this.sayNobody(reply);
   }
 
   #tell(status: TransportStatus): void {

@@ -5,6 +5,8 @@
  */
 import { FRAME_BYTES_MAX } from '../limits.js';
 import { malformed } from '../protocol/bytes.js';
+import type { ByteSink } from './aimed-socket.js';
+import { BufferPool, Lease } from './buffer-pool.js';
 import { inOnePiece } from './roomy-buffer.js';
 
 export const PIECE_HEAD_BYTES = 8;
@@ -33,8 +35,10 @@ export interface Piece {
   readonly subject: string;
   /** Empty for none. */
   readonly reply: string;
-  /** A view of memory that nobody else uses. */
+  /** A view of memory that nobody else uses, until `release`. */
   readonly data: Buffer;
+  /** Gives the memory back to be used again; undefined where there is nothing to gain. */
+  readonly release: (() => void) | undefined;
 }
 
 const NOTHING = Buffer.alloc(0);
@@ -71,64 +75,104 @@ interface Head {
   readonly isPrefixed: boolean;
   readonly nameBytes: number;
   readonly replyBytes: number;
-  /** Of everything behind the head. */
-  readonly bytes: number;
+  /** Bytes of the whole piece. */
+  readonly end: number;
 }
 
-/** Puts pieces together out of what a socket delivers; holds one piece at most. */
-export class PieceReader {
+/** Read behind a large piece, or with a small one: the head of the next, or all of it. */
+const AHEAD_BYTES = 512;
+/** Waits to be used again, of all streams of a thread together. */
+const IDLE_BYTES_MAX = 8 * 1024 * 1024;
+
+const pool = new BufferPool(IDLE_BYTES_MAX);
+
+/** A piece that is larger than what is read ahead, in memory of its own. */
+interface Large {
+  readonly head: Head;
+  readonly memory: Buffer;
+}
+
+/**
+ * Puts pieces together where the socket writes them: a large one lies at the beginning of memory of its
+ * own from its second read on, and is handed over without a copy. Holds one piece at most.
+ */
+export class PieceReader implements ByteSink {
   readonly #prefix: string;
   readonly #onPiece: (piece: Piece) => void;
-  readonly #headBytes = Buffer.alloc(PIECE_HEAD_BYTES);
-  #headFilled = 0;
-  #head: Head | undefined;
-  #body = NOTHING;
-  #bodyFilled = 0;
+  readonly #onBroken: (error: unknown) => void;
+  /** Small pieces, and beginnings of large ones. */
+  readonly #ahead = Buffer.allocUnsafeSlow(AHEAD_BYTES);
+  #large: Large | undefined;
+  /** Bytes in `#large`, or without it in `#ahead`. */
+  #have = 0;
+  #broken = false;
 
-  constructor(prefix: string, onPiece: (piece: Piece) => void) {
+  /** `broken` is told `frame-malformed` once; then the stream is lost. */
+  constructor(
+    prefix: string,
+    on: {
+      readonly piece: (piece: Piece) => void;
+      readonly broken: (error: unknown) => void;
+    },
+  ) {
     this.#prefix = prefix;
-    this.#onPiece = onPiece;
+    this.#onPiece = on.piece;
+    this.#onBroken = on.broken;
   }
 
-  /** `chunk` belongs to the reader from now on. Throws `frame-malformed`; then the stream is lost. */
-  take(chunk: Buffer): void {
-    let at = 0;
-    while (at < chunk.length) {
-      if (this.#head === undefined) {
-        at += this.#takeHead(chunk, at);
-      } else if (this.#bodyFilled === 0 && chunk.length - at >= this.#head.bytes) {
-        const end = at + this.#head.bytes;
-        this.#deliver(this.#head, chunk.subarray(at, end));
-        at = end;
-      } else {
-        at += this.#takeBody(this.#head, chunk, at);
-      }
-      if (this.#head?.bytes === 0) this.#deliver(this.#head, NOTHING);
+  room(): Buffer {
+    if (this.#large === undefined) return this.#ahead.subarray(this.#have);
+    const { memory, head } = this.#large;
+    return memory.subarray(this.#have, head.end + AHEAD_BYTES);
+  }
+
+  filled(count: number): void {
+    if (this.#broken) return;
+    this.#have += count;
+    try {
+      if (this.#large !== undefined) this.#takeLarge(this.#large);
+      if (this.#large === undefined) this.#takeAhead();
+    } catch (error) {
+      this.#broken = true;
+      this.#have = 0;
+      this.#large = undefined;
+      this.#onBroken(error);
     }
   }
 
-  #takeHead(chunk: Buffer, at: number): number {
-    const count = Math.min(PIECE_HEAD_BYTES - this.#headFilled, chunk.length - at);
-    chunk.copy(this.#headBytes, this.#headFilled, at, at + count);
-    this.#headFilled += count;
-    if (this.#headFilled === PIECE_HEAD_BYTES) this.#head = readHead(this.#headBytes);
-    return count;
+  /** What came behind it is put aside first: whoever gets the piece may give its memory back at once. */
+  #takeLarge({ head, memory }: Large): void {
+    if (this.#have < head.end) return;
+    this.#have = memory.copy(this.#ahead, 0, head.end, this.#have);
+    this.#large = undefined;
+    const { release } = new Lease(pool, memory);
+    this.#deliver(head, memory.subarray(PIECE_HEAD_BYTES, head.end), release);
   }
 
-  #takeBody(head: Head, chunk: Buffer, at: number): number {
-    if (this.#bodyFilled === 0) this.#body = Buffer.allocUnsafeSlow(head.bytes);
-    const count = Math.min(head.bytes - this.#bodyFilled, chunk.length - at);
-    chunk.copy(this.#body, this.#bodyFilled, at, at + count);
-    this.#bodyFilled += count;
-    if (this.#bodyFilled === head.bytes) this.#deliver(head, this.#body);
-    return count;
+  #takeAhead(): void {
+    let at = 0;
+    let head: Head | undefined;
+    while (this.#have - at >= PIECE_HEAD_BYTES) {
+      head = readHead(this.#ahead.subarray(at));
+      const end = at + head.end;
+      if (end > this.#have) break;
+      // the place is used again at once
+      this.#deliver(head, Buffer.from(this.#ahead.subarray(at + PIECE_HEAD_BYTES, end)));
+      head = undefined;
+      at = end;
+    }
+    const begun = this.#ahead.subarray(at, this.#have);
+    this.#have = begun.length;
+    if (head !== undefined && head.end > AHEAD_BYTES) {
+      const memory = pool.take(head.end + AHEAD_BYTES);
+      begun.copy(memory);
+      this.#large = { head, memory };
+    } else if (at > 0) {
+      begun.copy(this.#ahead);
+    }
   }
 
-  #deliver(head: Head, body: Buffer): void {
-    this.#head = undefined;
-    this.#headFilled = 0;
-    this.#body = NOTHING;
-    this.#bodyFilled = 0;
+  #deliver(head: Head, body: Buffer, release?: () => void): void {
     const { kind, nameBytes, replyBytes } = head;
     const name = body.toString('latin1', 0, nameBytes);
     this.#onPiece({
@@ -136,11 +180,13 @@ export class PieceReader {
       subject: head.isPrefixed ? this.#prefix + name : name,
       reply: body.toString('latin1', nameBytes, nameBytes + replyBytes),
       data: body.subarray(nameBytes + replyBytes),
+      release,
     });
   }
 }
 
 function readHead(bytes: Buffer): Head {
+  const length = bytes.readUInt32LE(0);
   const kind = kindNames.get(bytes.readUInt8(4));
   const flags = bytes.readUInt8(7);
   if (kind === undefined || (flags & ~FLAG_PREFIXED) !== 0) {
@@ -151,11 +197,11 @@ function readHead(bytes: Buffer): Head {
     isPrefixed: flags === FLAG_PREFIXED,
     nameBytes: bytes.readUInt8(5),
     replyBytes: bytes.readUInt8(6),
-    bytes: bytes.readUInt32LE(0),
+    end: PIECE_HEAD_BYTES + length,
   };
-  const dataBytes = head.bytes - head.nameBytes - head.replyBytes;
+  const dataBytes = length - head.nameBytes - head.replyBytes;
   if (dataBytes < 0 || dataBytes > PIECE_DATA_BYTES_MAX) {
-    throw malformed(`a piece of ${head.bytes} bytes`);
+    throw malformed(`a piece of ${length} bytes`);
   }
   return head;
 }
