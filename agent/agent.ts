@@ -174,7 +174,8 @@ function openSet(
     sayOnce: sayOnce(log),
   };
   const capture = deps.captureOf?.(set) ?? captureOf(config, set, { log, state });
-  return { parts, runner: new SetRunner({ config: set, parts, capture, asked }) };
+  const writesIn = [folder, ...set.roots.map((root) => root.path)];
+  return { parts, runner: new SetRunner({ config: set, parts, capture, asked, writesIn }) };
 }
 
 /** Clones where the root's file system can; only the native part can ask it to. */

@@ -17,6 +17,7 @@ import { CaptureLog } from './capture-log.js';
 import { closeAll } from './close-all.js';
 import { Lookout } from './lookout.js';
 import { learnScanMs, nextSyncMs, notAhead, type SetTimes } from './next-sync.js';
+import { nameFullDisk } from './full-disk.js';
 import { type Facts, SetFacts } from './set-facts.js';
 import { WakeUp } from './wake-up.js';
 
@@ -43,6 +44,8 @@ export interface SetRunnerOptions {
   readonly capture: CaptureSource;
   /** Requests for a sync that the set was to answer before it was opened anew. */
   readonly asked?: readonly string[];
+  /** Folders on whose disks the set's work is written. */
+  readonly writesIn?: readonly string[];
 }
 
 export class SetRunner {
@@ -61,6 +64,7 @@ export class SetRunner {
   #diverged: Diverged | undefined;
   /** Requests for a sync that none has answered yet. */
   readonly #asked: Set<string>;
+  readonly #writesIn: readonly string[];
   #times: SetTimes;
   #lastPoint: SetRunnerStatus['lastPoint'];
   #lastError: AfterimageError | undefined;
@@ -75,6 +79,7 @@ export class SetRunner {
     this.#parts = options.parts;
     this.#capture = options.capture;
     this.#asked = new Set(options.asked);
+    this.#writesIn = options.writesIn ?? [];
     const { journal, state, log } = options.parts;
     this.#captured = new CaptureLog(journal, log);
     this.#lookout = new Lookout(options.parts, options.capture, () => {
@@ -319,8 +324,9 @@ export class SetRunner {
     log.info('point cut', { point: result.point, changed: result.nodesChanged });
   }
 
-  #failed(error: AfterimageError, before: SetTimes): void {
+  #failed(failure: AfterimageError, before: SetTimes): void {
     if (this.#stop.signal.aborted) return;
+    const error = nameFullDisk(failure, this.#writesIn);
     const { log } = this.#parts;
     const nowMs = this.#parts.clock.now();
     this.#times = {
