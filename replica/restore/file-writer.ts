@@ -18,6 +18,7 @@ import { BLOCK_BYTES, blockCount, blockLength, PAGE_BYTES } from '../../shared/l
 const NEW_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const PRESENT_FLAGS = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const zeroBlock = Buffer.alloc(BLOCK_BYTES);
+const zeroPage = zeroBlock.subarray(0, PAGE_BYTES);
 const present = Buffer.allocUnsafe(BLOCK_BYTES);
 
 export class FileWriter {
@@ -54,14 +55,11 @@ export class FileWriter {
     switch (frame.type) {
       case 'block':
         this.#check(frame.block, frame.bytes);
-        this.#write(frame.bytes, frame.block);
+        this.#writeRun(frame.bytes, frame.block);
         return;
       case 'run':
         this.#check(frame.block, frame.bytes);
-        for (let at = 0; at < frame.bytes.length; at += BLOCK_BYTES) {
-          const bytes = frame.bytes.subarray(at, at + BLOCK_BYTES);
-          this.#write(bytes, frame.block + at / BLOCK_BYTES);
-        }
+        this.#writeRun(frame.bytes, frame.block);
         return;
       case 'zero':
         this.#blocks += frame.count;
@@ -106,6 +104,30 @@ export class FileWriter {
   #check(block: number, bytes: Buffer): void {
     checkLength(this.#size, block, bytes.length);
     this.#blocks += blockCount(bytes.length);
+  }
+
+  #writeRun(run: Buffer, block: number): void {
+    if (this.#state === 'new') {
+      this.#writeNew(run, block * BLOCK_BYTES);
+      return;
+    }
+    for (let at = 0; at < run.length; at += BLOCK_BYTES) {
+      this.#write(run.subarray(at, at + BLOCK_BYTES), block + at / BLOCK_BYTES);
+    }
+  }
+
+  /** Where nothing was written yet: all but the pages of zeros, in as few calls as that takes. */
+  #writeNew(bytes: Buffer, offset: number): void {
+    for (let start = 0; start < bytes.length;) {
+      if (isZeroPage(bytes, start)) {
+        start += PAGE_BYTES;
+        continue;
+      }
+      let end = start + PAGE_BYTES;
+      while (end < bytes.length && !isZeroPage(bytes, end)) end += PAGE_BYTES;
+      this.#writeAll(bytes.subarray(start, end), offset + start);
+      start = end;
+    }
   }
 
   #write(bytes: Buffer, block: number): void {
@@ -156,7 +178,12 @@ export function checkLength(size: number, block: number, length: number): void {
   });
 }
 
-function isSamePage(bytes: Buffer, old: Buffer, start: number): boolean {
-  const end = Math.min(bytes.length, start + PAGE_BYTES);
-  return bytes.compare(old, start, end, start, end) === 0;
+/** Nearly every page that is not zero says so in its first byte. */
+function isZeroPage(bytes: Buffer, start: number): boolean {
+  return bytes[start] === 0 && isSamePage(bytes, zeroPage, start, 0);
+}
+
+function isSamePage(bytes: Buffer, old: Buffer, start: number, oldStart = start): boolean {
+  const length = Math.min(bytes.length - start, PAGE_BYTES);
+  return bytes.compare(old, oldStart, oldStart + length, start, start + length) === 0;
 }

@@ -1,6 +1,7 @@
 /**
  * Runs steps in order, and asks for the contents of many files at once, so that small files cost no
- * round trip each. While one batch is written the next is planned; no more than two are in memory.
+ * round trip each. While one batch is written the next is planned and its contents are on their way;
+ * no more than two are in memory.
  */
 import type { ContentFrame } from '../../shared/api/content.js';
 import { ITEMS_MAX, RANGES_MAX } from '../../shared/api/content.js';
@@ -78,15 +79,20 @@ export class StepQueue {
     this.#steps = [];
     this.#bytes = 0;
     this.#ranges = 0;
-    await this.#running;
-    this.#running = this.#run(steps);
+    const items = steps.flatMap((step) => readItem(step) ?? []);
+    const reader = new ItemReader(items.length === 0 ? noFrames() : this.#read(items));
+    try {
+      await this.#running;
+    } catch (error) {
+      await reader.close();
+      throw error;
+    }
+    this.#running = this.#run(steps, reader);
     // Whoever pushes or drains next gets the failure; nothing is lost by not listening here.
     this.#running.catch(() => undefined);
   }
 
-  async #run(steps: readonly Step[]): Promise<void> {
-    const items = steps.flatMap((step) => readItem(step) ?? []);
-    const reader = new ItemReader(items.length === 0 ? noFrames() : this.#read(items));
+  async #run(steps: readonly Step[], reader: ItemReader): Promise<void> {
     const slice = new TimeSlice();
     let item = 0;
     try {
@@ -170,15 +176,22 @@ async function* noFrames(): AsyncGenerator<ContentFrame> {
   // No content was asked for.
 }
 
-/** Splits a stream of frames at its items; what a failed item left unread is skipped. */
+/**
+ * Splits a stream of frames at its items; what a failed item left unread is skipped. The stream is
+ * begun at once, whenever the first item is asked for.
+ */
 class ItemReader {
   readonly #frames: AsyncIterator<ContentFrame>;
+  #first: Promise<IteratorResult<ContentFrame>> | undefined;
   #ahead: ContentFrame | undefined;
   /** Set when the stream itself broke, not one block: no later item will come. */
   failure: AfterimageError | undefined;
 
   constructor(frames: AsyncIterable<ContentFrame>) {
     this.#frames = frames[Symbol.asyncIterator]();
+    this.#first = this.#frames.next();
+    // Whoever asks for an item gets the failure; nothing is lost by not listening here.
+    this.#first.catch(() => undefined);
   }
 
   async *item(index: number): AsyncGenerator<ContentFrame> {
@@ -197,7 +210,8 @@ class ItemReader {
 
   async #next(): Promise<ContentFrame | undefined> {
     try {
-      const result = await this.#frames.next();
+      const result = await (this.#first ?? this.#frames.next());
+      this.#first = undefined;
       return result.done === true ? undefined : result.value;
     } catch (error) {
       this.failure = asAfterimageError(error);
