@@ -5,10 +5,18 @@
  * ends its session. Nothing waits for a stream: it is dialled while frames go through the broker.
  */
 import type { Log } from '../../shared/log.js';
+import { saysSealed } from '../../shared/protocol/frame.js';
 import type { Hello } from '../../shared/protocol/hello.js';
 import { DirectClient, type DirectTiming } from '../../shared/transport/direct-client.js';
+import type { DirectOffer } from '../../shared/transport/direct-dial.js';
 import type { Subscription, TransportMessage } from '../../shared/transport/transport.js';
 import type { LiveSession } from './say-hello.js';
+
+/**
+ * HELLOs that name a stream and are told that it is none, until it is left: the first may have been faster
+ * than the proof.
+ */
+const UNTAKEN_MAX = 2;
 
 export type LaneName = 'broker' | 'direct';
 
@@ -40,6 +48,11 @@ export class SetLane {
   #lane: LaneName = 'broker';
   #about = '';
   #toldAbout = '';
+  /** Where to dial under the session that lives, which goes through the broker. */
+  #offered: DirectOffer | undefined;
+  /** The stream that the newest HELLO named, and how often it was none for the replica. */
+  #named: string | undefined;
+  #untaken = 0;
 
   constructor(options: SetLaneOptions) {
     this.#log = options.log;
@@ -61,6 +74,7 @@ export class SetLane {
     client.onStatus(({ type }) => {
       if (type === 'connected' || type === 'reconnected') options.onOpened();
       else if (type === 'disconnected' && this.#lane === 'direct') options.onBroken(this.#about);
+      else if (type === 'disconnected' && this.#offered !== undefined) client.offer(this.#offered);
     });
     this.#client = client;
   }
@@ -74,10 +88,11 @@ export class SetLane {
     return this.#lane === 'broker' && this.#client?.connected === true;
   }
 
-  /** What a HELLO says of it; undefined when it is not wanted. */
-  get hello(): Hello['direct'] {
+  /** What the HELLO that is made now says of it; undefined when it is not wanted. */
+  hello(): Hello['direct'] {
     if (this.#client === undefined) return undefined;
-    return { stream: this.#client.stream ?? null };
+    this.#named = this.#client.stream;
+    return { stream: this.#named ?? null };
   }
 
   /**
@@ -89,18 +104,22 @@ export class SetLane {
     const { direct } = welcome;
     if (client === undefined) return true;
     if (direct?.type === 'taken') {
+      this.#untaken = 0;
       this.#turnTo(
         client.connected ? 'direct' : 'broker',
         client.connected ? client.peer : this.#about,
       );
       return client.connected;
     }
+    this.#leaveUntaken(client);
     this.#turnTo(
       'broker',
       direct === undefined ? 'the replica offers no direct lane' : this.#about,
     );
-    if (direct === undefined) client.offer(undefined);
-    else client.offer({ session: id, key: lane, addresses: direct.addresses });
+    const offered =
+      direct === undefined ? undefined : { session: id, key: lane, addresses: direct.addresses };
+    this.#offered = offered;
+    client.offer(offered);
     return true;
   }
 
@@ -111,25 +130,40 @@ export class SetLane {
     return true;
   }
 
+  /** Hears what is sealed: the replica says nothing else on a stream, and anybody on the way may. */
   subscribe(subject: string, handler: (message: TransportMessage) => void): Subscription {
-    return this.#client?.subscribe(subject, handler) ?? { unsubscribe: () => undefined };
+    const subscription = this.#client?.subscribe(subject, (message) => {
+      if (saysSealed(message.data)) handler(message);
+    });
+    return subscription ?? { unsubscribe: () => undefined };
   }
 
   /** The session on it is over because nothing comes through any more. */
   giveUp(why: string): void {
-    if (this.#lane !== 'direct') return;
-    this.#lane = 'broker';
-    this.#client?.detach(why);
+    const wasDirect = this.#lane === 'direct';
+    this.end();
+    if (wasDirect) this.#client?.detach(why);
   }
 
   /** The session is over; the stream may be good for the next. */
   end(): void {
     this.#lane = 'broker';
+    this.#offered = undefined;
+    if (this.#about === this.#client?.peer) this.#about = '';
   }
 
   close(): void {
-    this.#lane = 'broker';
+    this.end();
     void this.#client?.close();
+  }
+
+  /** A stream that stands for this end alone is no way: it would be named in one HELLO after another. */
+  #leaveUntaken(client: DirectClient): void {
+    if (client.stream === undefined || client.stream !== this.#named) return;
+    this.#untaken += 1;
+    if (this.#untaken < UNTAKEN_MAX) return;
+    this.#untaken = 0;
+    client.detach('the replica does not have the stream any more');
   }
 
   #turnTo(lane: LaneName, about: string): void {

@@ -228,7 +228,7 @@ export class SetLink {
   async #hello(): Promise<void> {
     this.#requireBroker();
     const attempt = this.#owner.attempt();
-    const direct = this.#lane.hello;
+    const direct = this.#lane.hello();
     const session = await sayHello({
       transport: this.#transport,
       identity: this.#options.identity,

@@ -78,6 +78,12 @@ export function isSealedType(type: MessageType): boolean {
   return !unsealedTypes.has(type);
 }
 
+/** The same of a message that was not looked at yet, and may be anything. */
+export function saysSealed(bytes: Uint8Array): boolean {
+  const type = typeNames.get(bytes[5] ?? 0);
+  return type !== undefined && isSealedType(type);
+}
+
 export function encodeHeader(header: Header): Buffer {
   const bytes = Buffer.allocUnsafe(HEADER_BYTES);
   bytes.writeUInt32LE(MAGIC, 0);
