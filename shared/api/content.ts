@@ -165,20 +165,10 @@ export function encodeEnd(): Buffer {
 export async function* decodeContent(
   chunks: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<ContentFrame> {
-  for await (const frames of decodeContentChunks(chunks)) yield* frames;
-}
-
-/**
- * The same by chunk: the frames that each one completes, to be taken one after the other before the
- * next chunk is asked for. Small frames cost no turn of the event loop each.
- */
-export async function* decodeContentChunks(
-  chunks: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Iterable<ContentFrame>> {
   const queue = new ChunkQueue();
   for await (const chunk of chunks) {
     queue.push(chunk);
-    yield framesOf(queue);
+    yield* framesOf(queue);
     if (queue.ended) return;
   }
   throw malformed('the stream of contents ended early');
