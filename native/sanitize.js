@@ -83,6 +83,8 @@ try {
     isSanitized(folder) &&
     run(folder, join(folder, 'node_modules', '.bin', 'vitest'), ['run', ...tests], {
       LD_PRELOAD: asan,
+      // Leaks are not looked for: Node leaves its own at exit, and every stack of ours goes through Node
+      // too, so that a suppression of its leaks would hide ours.
       ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1:handle_segv=0',
       UBSAN_OPTIONS: 'print_stacktrace=1',
     });

@@ -128,7 +128,9 @@ export async function runReplica(
         // Every agent knows the key of this process; the operator may have made another meanwhile.
         retireReplicaKeys(config.dataFolder, olderKeys);
         olderKeys = [];
-        log.info('every agent knows the new key of the replica; the older are refused');
+        log.info(
+          'every agent knows the new key of the replica; the older are refused, and enrolment files from before that nobody has used are void: make them anew with afterimage enroll NAME',
+        );
       },
       catalog,
       openSet: house.openFor,

@@ -85,7 +85,7 @@ async function helloUnder(options: SayHelloOptions, keys: HelloKeys): Promise<Li
   if (reply.header.type !== 'welcome') {
     throw new AfterimageError(
       'identity-unknown',
-      'the replica there does not have the key that this agent was enrolled with',
+      'the replica there does not have the key that this agent was enrolled with, or no longer: an enrolment file from before its keys were changed is void',
     );
   }
   const { payload, secrets } = initiator.welcome(reply.body);

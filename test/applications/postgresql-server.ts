@@ -40,7 +40,7 @@ export const postgresql: DatabaseKind = {
   name: 'postgresql',
   missing,
   create: (root) => createPostgres(root),
-  open: (root) => new PostgresServer(root, USUAL),
+  open: (root) => new PostgresServer(root, USUAL, 'copy'),
 };
 
 /** The same, read while it goes on. */
@@ -91,12 +91,14 @@ class PostgresServer implements Postgres {
   readonly quiesce: Record<string, unknown>;
   readonly #home = makeHome('pg');
   readonly #load: PostgresLoad;
+  readonly #isCopy: boolean;
   #server: ServerProcess | undefined;
   #ledger: Ledger | undefined;
   #bench: ChildProcess | undefined;
 
-  constructor(root: string, load: PostgresLoad) {
+  constructor(root: string, load: PostgresLoad, what: 'original' | 'copy' = 'original') {
     this.root = root;
+    this.#isCopy = what === 'copy';
     this.#load = load;
     this.quiesce = {
       recipe: 'postgresql',
@@ -119,6 +121,8 @@ class PostgresServer implements Postgres {
 
   async start(): Promise<void> {
     const settings = ['listen_addresses=', 'max_connections=40', 'shared_buffers=64MB'];
+    // One that is killed leaves its segments in /dev/shm for good: those of a copy lie in its folder.
+    if (this.#isCopy) settings.push('dynamic_shared_memory_type=mmap');
     this.#server = new ServerProcess(
       program('postgres'),
       ['-D', this.root, '-k', this.#home, ...settings.flatMap((setting) => ['-c', setting])],
