@@ -13,7 +13,7 @@ import { SET_NODE } from '../../shared/protocol/records.js';
 import type { Target } from '../journal/target.js';
 import type { PlacedFile } from '../quiesce/recipe.js';
 import type { NodeRow } from '../state/node-row.js';
-import { encodeIdentity } from '../state/status.js';
+import { encodeIdentity, encodeStatus } from '../state/status.js';
 import type { AgentState } from '../state.js';
 import type { Found } from './found.js';
 import type { NamePlanner, Place } from './name-planner.js';
@@ -87,7 +87,10 @@ export class PlacedFiles implements PlacedRows {
     const planned = isKnown
       ? await nodes.refresh(found, row)
       : await nodes.make(found, row?.kind === 'file' ? row : undefined);
-    if (planned.node === undefined) {
+    // A known file that could not be read is still said to be as it was in an older point.
+    const after = planned.node === undefined ? undefined : state.nodes.get(planned.node);
+    const isSaid = after?.status.equals(encodeStatus(found.entry.status)) === true;
+    if (planned.node === undefined || !isSaid) {
       throw new AfterimageError('quiesce-failed', `${file.name} could not be added to the point`);
     }
     const wait = names.link(place, { id: planned.node, kind: 'file' });

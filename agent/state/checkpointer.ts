@@ -30,7 +30,9 @@ const bringIn = () => {
     db.pragma('synchronous = NORMAL');
     for (let round = 1; ; round += 1) {
       const [{ log, checkpointed }] = db.pragma('wal_checkpoint(PASSIVE)');
-      if (checkpointed >= log || round >= workerData.roundsMax) return { pages: log };
+      // What is brought in whole is written over from its start.
+      if (checkpointed >= log) return { pages: 0 };
+      if (round >= workerData.roundsMax) return { pages: log };
     }
   } finally {
     db.close();
@@ -50,7 +52,7 @@ parentPort.on('message', () => {
 `;
 
 interface Told {
-  /** In the log, at the end. */
+  /** In the log, at the end; 0 when the next write begins it anew. */
   readonly pages?: number;
   readonly failure?: string;
 }

@@ -9,6 +9,7 @@ import { PlacedFiles } from '../../../agent/plan/placed-files.js';
 import type { QuiesceRecipe, RunningBackup } from '../../../agent/quiesce/recipe.js';
 import { AfterimageError } from '../../../shared/errors.js';
 import { loadPosix } from '../../../shared/posix/load-posix.js';
+import type { Posix } from '../../../shared/posix/posix.js';
 import type { SyncOutcome } from '../../../shared/protocol/sync-outcome.js';
 import { openBench, type AgentBench } from '../support/agent-bench.js';
 import { differences } from '../support/tree-compare.js';
@@ -217,4 +218,21 @@ test('backup: where the application cannot be held, it is made instead, and the 
   application.write('table', 'again');
   await bench.sync();
   expect(contents()['backup_label']).toBeUndefined();
+});
+
+test('backup: a label that cannot be read is not replaced by that of the point before', async () => {
+  const application = open();
+  await bench.sync();
+  application.label = 'label 2';
+  const posix: Posix = Object.create(loadPosix()) as Posix;
+  posix.getXattrs = (path) => {
+    if (path.toString().includes('/placed/')) {
+      throw Object.assign(new Error('EIO'), { code: 'EIO', errno: -5 });
+    }
+    return loadPosix().getXattrs(path);
+  };
+  Object.assign(bench.set, { posix });
+  await bench.sync();
+  expect(contents()['backup_label']).toBeUndefined();
+  expect(outcome()).toMatchObject({ consistency: 'crash' });
 });

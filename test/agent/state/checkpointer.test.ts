@@ -3,6 +3,7 @@ import Database from 'better-sqlite3';
 import { copyFileSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { StateDatabase } from '../../../agent/state/state-database.js';
 import { until } from '../support/until.js';
@@ -73,4 +74,26 @@ test('state: what was committed is flushed without the agent waiting, and nothin
   base.close();
   expect(rowsOf(path())).toBe(ROWS + 1);
   base = new StateDatabase(path());
+});
+
+test('state: a long log that was brought in whole is waited for once, not at every look', async () => {
+  const insert = base.db.prepare('INSERT INTO fingerprint VALUES (?, ?, 1)');
+  for (let row = 0; row < 9_000; row += 1) {
+    base.writing();
+    insert.run(row, Buffer.alloc(8_000, row));
+  }
+  base.commit();
+  // The checkpoint that this commit began.
+  const whole = Number(base.db.pragma('page_count', { simple: true })) * 8192;
+  await until('all pages are in the database', () => statSync(path()).size === whole);
+  let waits = 0;
+  for (let look = 0; look < 50; look += 1) {
+    // Meanwhile the thread tells what it did.
+    await sleep(5);
+    const wait = base.breathe();
+    if (wait === undefined) continue;
+    waits += 1;
+    await wait;
+  }
+  expect(waits).toBeLessThanOrEqual(1);
 });
