@@ -28,7 +28,7 @@ export interface DirectDoorOptions {
   readonly admit: (session: string) => Admission | undefined;
   /** A stream stands; nothing was read from it yet. */
   readonly onStream: (session: string, end: DirectEnd, from: string) => void;
-  /** A connection was refused, or ended for what it sent. */
+  /** A connection was refused, ended for what it sent, or could not be taken. */
   readonly onRefused: (error: AfterimageError, from: string) => void;
   readonly proofMs?: number;
   /** Connections that have not proven anything; beyond it the oldest goes. */
@@ -95,7 +95,13 @@ class Door implements DirectDoor {
     const { host, port } = this.#options;
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen({ host, port }, resolve);
+      this.#server.listen({ host, port }, () => {
+        // the system could not take a connection, for want of descriptors or memory
+        this.#server.on('error', (error) => {
+          this.#options.onRefused(asAfterimageError(error), '');
+        });
+        resolve();
+      });
     });
   }
 

@@ -35,6 +35,10 @@ interface Pending {
 
 /** What one end may have written and the other not read: above any credit window. */
 const QUEUED_BYTES_MAX = 32 * 1024 * 1024;
+/** What a piece costs here however little it holds: without, pongs for one who reads nothing took 700 MB. */
+const QUEUED_PIECE_BYTES = 512;
+/** Whoever does not close when this end did is waited for so long. */
+const CLOSING_MS = 1_000;
 /** Pings on their way. */
 const FLUSHES_MAX = 1_000;
 
@@ -46,6 +50,8 @@ export class DirectEnd implements Transport {
   readonly #requests = new Map<string, Pending>();
   #flushes: Pending[] = [];
   #socket: Socket | undefined;
+  /** Of the connection there is: pieces that the system has not taken yet. */
+  #queued = { pieces: 0 };
   #closed = false;
   #everConnected = false;
   #asked = 0;
@@ -140,7 +146,8 @@ export class DirectEnd implements Transport {
   close(): Promise<void> {
     if (!this.#closed) {
       this.#closed = true;
-      this.#letGo()?.end();
+      const socket = this.#letGo();
+      if (socket !== undefined) endSoon(socket);
       this.#tell({ type: 'closed' });
     }
     return Promise.resolve();
@@ -159,6 +166,7 @@ export class DirectEnd implements Transport {
       return;
     }
     this.#socket = socket;
+    this.#queued = { pieces: 0 };
     const over = (why: string): void => {
       this.detach(why, socket);
     };
@@ -184,6 +192,8 @@ export class DirectEnd implements Transport {
     this.#everConnected = true;
     this.#tell({ type: first ? 'connected' : 'reconnected' });
     aimed.readTo(reader);
+    // it says so no more when it was gone before
+    if (socket.destroyed) over('the connection is closed');
   }
 
   /** Ends the connection, or only this one of it, and tells it as a break. */
@@ -213,12 +223,16 @@ export class DirectEnd implements Transport {
   #send(piece: Parameters<typeof encodePiece>[0]): void {
     const socket = this.#socket;
     if (socket === undefined) return;
-    if (socket.writableLength > QUEUED_BYTES_MAX) this.detach('the other end reads nothing');
-    else {
-      socket.write(encodePiece(piece, this.#options.prefix), (error) => {
-        if (error == null && piece.data !== undefined) reuseRoomy(piece.data);
-      });
+    const queued = this.#queued;
+    if (socket.writableLength + queued.pieces * QUEUED_PIECE_BYTES > QUEUED_BYTES_MAX) {
+      this.detach('the other end reads nothing');
+      return;
     }
+    queued.pieces += 1;
+    socket.write(encodePiece(piece, this.#options.prefix), (error) => {
+      queued.pieces -= 1;
+      if (error == null && piece.data !== undefined) reuseRoomy(piece.data);
+    });
   }
 
   #receive(piece: Piece): void {
@@ -274,6 +288,17 @@ export class DirectEnd implements Transport {
   #tell(status: TransportStatus): void {
     for (const listener of [...this.#statusListeners]) listener(status);
   }
+}
+
+/** Lets what was written leave; the other end may be gone, or never close. */
+function endSoon(socket: Socket): void {
+  const timer = setTimeout(() => {
+    socket.destroy();
+  }, CLOSING_MS);
+  socket.once('close', () => {
+    clearTimeout(timer);
+  });
+  socket.end();
 }
 
 function laneAway(): AfterimageError {
