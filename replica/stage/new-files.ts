@@ -17,6 +17,8 @@ const OPEN_MAX = 64;
 /** Pieces are handed over when there are so many of them, or so many bytes. */
 const BATCH_PIECES = 48;
 const BATCH_BYTES = 256 * 1024;
+/** More bytes than these are not kept waiting. */
+const PENDING_BYTES_MAX = 4 * 1024 * 1024;
 const FLAGS = fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_NOFOLLOW;
 
 export class NewFiles {
@@ -29,6 +31,7 @@ export class NewFiles {
   #batchBytes = 0;
   /** Nodes with pieces that are not written yet. */
   readonly #pending = new Set<number>();
+  #pendingBytes = 0;
   #writing: Promise<void> | undefined;
   #failure: NodeJS.ErrnoException | undefined;
 
@@ -58,6 +61,11 @@ export class NewFiles {
     return this.#pending.size > 0;
   }
 
+  /** Whether so much is not written yet that it is time to `settle`. */
+  get isFull(): boolean {
+    return this.#pendingBytes >= PENDING_BYTES_MAX;
+  }
+
   /** Whether pieces of the file are not written yet: `settle` before anything but `put`. */
   isPending(node: number): boolean {
     return this.#pending.has(node);
@@ -72,6 +80,7 @@ export class NewFiles {
     this.#pending.add(piece.node);
     this.#batch.push(piece);
     this.#batchBytes += piece.bytes.length;
+    this.#pendingBytes += piece.bytes.length;
     this.#writtenBytes += piece.bytes.length;
     if (this.#batch.length >= BATCH_PIECES || this.#batchBytes >= BATCH_BYTES) this.#hand();
   }
@@ -84,6 +93,7 @@ export class NewFiles {
     this.#hand();
     await this.#writing;
     this.#pending.clear();
+    this.#pendingBytes = 0;
     const failure = this.#failure;
     this.#failure = undefined;
     if (failure === undefined) return;
@@ -98,6 +108,7 @@ export class NewFiles {
     this.#batchBytes = 0;
     await this.#writing;
     this.#pending.clear();
+    this.#pendingBytes = 0;
     this.#failure = undefined;
   }
 

@@ -63,8 +63,10 @@ export class StagedContent {
 
   async stage(node: StagedNode, record: ContentRecord): Promise<void> {
     if (node.bodyWord === 'none') throw refused(`node ${node.id} is no file and has no content`);
-    if (record.type !== 'block' && this.#deps.newFiles.isPending(node.id))
-      await this.#deps.newFiles.settle();
+    const { newFiles } = this.#deps;
+    // Records of a few bytes can bring many blocks: they are written before more are read.
+    if (record.type !== 'block' && (newFiles.isFull || newFiles.isPending(node.id)))
+      await newFiles.settle();
     switch (record.type) {
       case 'block':
         this.#block(node, record);
@@ -255,8 +257,10 @@ export class StagedContent {
   async #same(node: StagedNode, record: SameRecord): Promise<void> {
     if (node.bodyWord !== 'new')
       throw refused(`"same" blocks for node ${node.id}, whose body is kept`);
+    const { newFiles } = this.#deps;
     const count = checkedRun(node, record);
     for (let block = record.block; block < record.block + count; block += 1) {
+      if (newFiles.isFull) await newFiles.settle();
       const old = await this.#deps.parent.readBlock(node.id, block);
       if (old === undefined)
         throw wanted({ node: node.id, block }, 'the parent point has no such block');
