@@ -107,7 +107,13 @@ describe('direct lane', () => {
     expect(made.receiver.sessions()[0]?.lane).toBe('broker');
   });
 
-  test.for(['refused port', 'black hole', 'another service', 'no address'] as const)(
+  test.for([
+    'refused port',
+    'black hole',
+    'another service',
+    'no address',
+    'no interface',
+  ] as const)(
     'direct lane: with %s behind the address, frames go through the broker without a pause',
     async (what) => {
       const { made, proxy, session } = await start(await elsewhere(what));
@@ -122,7 +128,7 @@ describe('direct lane', () => {
       expect(made.port.committed).toEqual(['a', 'b']);
       expect(session.lane?.lane).toBe('broker');
       expect(seen.events.filter(({ type }) => type === 'away')).toEqual([]);
-      if (what === 'no address' || what === 'black hole') return;
+      if (what.startsWith('no ') || what === 'black hole') return;
       await until(() => (session.lane?.about ?? '') !== '');
       expect(session.lane?.about).toMatch(/ECONNREFUSED|has not the session/);
     },
@@ -281,9 +287,16 @@ describe('direct lane', () => {
 });
 
 async function elsewhere(
-  what: 'refused port' | 'black hole' | 'another service' | 'no address',
+  what: 'refused port' | 'black hole' | 'another service' | 'no address' | 'no interface',
 ): Promise<Parameters<typeof start>[0]> {
   if (what === 'no address') return { addresses: () => [] };
+  if (what === 'no interface') {
+    return {
+      addresses: () => {
+        throw new Error('uv_interface_addresses');
+      },
+    };
+  }
   if (what === 'black hole') {
     return { session: { directTiming: { ...directTiming, dialMs: BLACK_HOLE_MS } } };
   }
