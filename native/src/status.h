@@ -10,7 +10,7 @@
 
 namespace afterimage {
 
-constexpr uint32_t kLayoutVersion = 2;
+constexpr uint32_t kLayoutVersion = 3;
 
 /**
  * Little-endian: mode u32 @0, nlink u32 @4, uid u32 @8, gid u32 @12, rdev u64 @16, dev u64 @24,

@@ -5,10 +5,10 @@
 import fs from 'node:fs';
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import { ByteWriter } from '../../shared/protocol/bytes.js';
-import { encodeForManifest, ManifestDigest } from '../../shared/protocol/manifest.js';
+import { copyReceived, ManifestDigest } from '../../shared/protocol/manifest.js';
 import {
   type BeginRecord,
-  decodeRecords,
+  decodeReceived,
   type EndRecord,
   type SyncRecord,
 } from '../../shared/protocol/records.js';
@@ -244,13 +244,13 @@ export class Staging {
     let first = true;
     let begins = false;
     let ends = false;
-    for (const record of decodeRecords(frame.body)) {
+    for (const { record, encoded } of decodeReceived(frame.body)) {
       if (ends) throw refused('a record after the end of its sync');
       if (record.type === 'begin') {
         if (!first) throw refused('a sync begins in the middle of a frame');
         begins = true;
       }
-      encodeForManifest(this.#stripped, record);
+      copyReceived(this.#stripped, record, encoded);
       await this.#record(record, frame.sequence);
       await this.#slice.breathe();
       ends = record.type === 'end';

@@ -6,7 +6,7 @@
 import { AfterimageError } from '../errors.js';
 import type { FileStatus, ScanEntry } from './posix.js';
 
-export const LAYOUT_VERSION = 2;
+export const LAYOUT_VERSION = 3;
 export const STATUS_BYTES = 80;
 const HEAD_BYTES = STATUS_BYTES + 4;
 

@@ -66,6 +66,20 @@ export function encodeForManifest(writer: ByteWriter, record: SyncRecord): void 
   encodeRecord(writer, withoutLiterals(record));
 }
 
+/** The same for one of which `bytes` is the encoding, as it came. */
+export function copyReceived(writer: ByteWriter, record: SyncRecord, bytes: Uint8Array): void {
+  if (record.type === 'splice') {
+    encodeForManifest(writer, record);
+  } else if (record.type === 'block' || record.type === 'pages') {
+    const from = writer.length;
+    writer.bytes(bytes.subarray(0, bytes.length - record.bytes.length - LENGTH_BYTES));
+    writer.long(nothing);
+    writer.patchU32(from + 1, writer.length - from - RECORD_HEADER_BYTES);
+  } else {
+    writer.bytes(bytes);
+  }
+}
+
 /** The same for one that is encoded already: its bytes up to a literal, which comes last. */
 function copyForManifest(
   writer: ByteWriter,

@@ -211,13 +211,21 @@ export function decodeXattrs(bytes: Uint8Array): Xattr[] {
  * yielding a record that breaks a bound.
  */
 export function* decodeRecords(bytes: Uint8Array): Generator<SyncRecord> {
+  for (const { record } of decodeReceived(bytes)) yield record;
+}
+
+/** The same, each with its own encoding: a view, valid as long as `bytes`. */
+export function* decodeReceived(
+  bytes: Uint8Array,
+): Generator<{ readonly record: SyncRecord; readonly encoded: Uint8Array }> {
   const reader = new ByteReader(bytes);
   while (reader.remaining > 0) {
+    const start = reader.offset;
     const type = reader.u8();
     const fields = new ByteReader(reader.long(RECORD_BYTES_MAX));
     const record = decodeFields(type, fields);
     fields.end();
-    yield record;
+    yield { record, encoded: bytes.subarray(start, reader.offset) };
   }
 }
 

@@ -31,6 +31,8 @@ export interface RunCounts {
   pointsRead: number;
   syncs: number;
   recoveries: number;
+  /** Steps of the last sync or removal since its last trouble, as `name#n`. */
+  steps: readonly string[];
 }
 
 /** So little that frames of a sync are acknowledged as durable while others come. */
@@ -43,7 +45,7 @@ export class CheckedSet {
   pending: { readonly point: number; readonly copy: FullCopy } | undefined;
   /** Points that were told to go. */
   mayBeGone: ReadonlySet<number> = new Set();
-  readonly counts: RunCounts = { strikes: [], pointsRead: 0, syncs: 0, recoveries: 0 };
+  readonly counts: RunCounts = { strikes: [], pointsRead: 0, syncs: 0, recoveries: 0, steps: [] };
   #open: OpenSet | undefined;
   #trouble: Trouble | undefined;
   #stalls: Promise<void> = Promise.resolve();
@@ -70,6 +72,7 @@ export class CheckedSet {
   /** The next trouble to come; the steps of its name or number count from here. */
   arm(trouble: Trouble | undefined): void {
     this.#trouble = trouble;
+    this.counts.steps = [...this.disk.steps.trace];
     if (trouble === undefined) this.disk.steps.arm(undefined);
     else this.disk.steps.arm({ ...trouble, how: trouble.how === 'full' ? 'full' : 'kill' });
   }

@@ -22,25 +22,32 @@ export interface EveryStep {
   readonly failure: { readonly script: Script; readonly wrong: string } | undefined;
 }
 
+/**
+ * Steps are told apart by their names: what runs beside the sync takes turns with it, so that one number
+ * is another step each time. One that does not come again in its run is left out.
+ */
 export async function strikeEveryStep(
   script: Script,
   troubleAt: (step: number) => Trouble,
 ): Promise<EveryStep> {
   const struck: string[] = [];
-  for (let step = 1; ; step += 1) {
-    const striking = withTrouble(script, troubleAt(step));
-    const { wrong, counts } = await runScript(striking);
-    if (wrong !== undefined) return { struck, failure: { script: striking, wrong } };
-    const [strike] = counts.strikes;
-    if (strike === undefined) return { struck, failure: undefined };
-    struck.push(strike.step);
+  const calm = withTroubles(script, []);
+  const { wrong, counts } = await runScript(calm);
+  if (wrong !== undefined) return { struck, failure: { script: calm, wrong } };
+  for (const [at, place] of counts.steps.entries()) {
+    const [name = '', nth] = place.split('#');
+    const striking = withTroubles(script, [{ ...troubleAt(at + 1), name, nth: Number(nth) }]);
+    const run = await runScript(striking);
+    if (run.wrong !== undefined) return { struck, failure: { script: striking, wrong: run.wrong } };
+    for (const { step } of run.counts.strikes) struck.push(step);
   }
+  return { struck, failure: undefined };
 }
 
-/** The script with one trouble, in the last step that can have one. */
-function withTrouble(script: Script, trouble: Trouble): Script {
+/** The script with these troubles in the last step that can have some, and no others. */
+function withTroubles(script: Script, troubles: readonly Trouble[]): Script {
   const last = script.findLastIndex((step) => 'troubles' in step);
   return script.map((step, at) =>
-    'troubles' in step ? { ...step, troubles: at === last ? [trouble] : [] } : step,
+    'troubles' in step ? { ...step, troubles: at === last ? troubles : [] } : step,
   );
 }

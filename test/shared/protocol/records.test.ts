@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { BLOCK_BYTES, PAGE_BYTES } from '../../../shared/limits.js';
 import { ByteReader, ByteWriter } from '../../../shared/protocol/bytes.js';
 import { maskedBytes } from '../../../shared/protocol/content-records.js';
-import { ManifestDigest, nextChain } from '../../../shared/protocol/manifest.js';
+import { copyReceived, ManifestDigest, nextChain } from '../../../shared/protocol/manifest.js';
 import {
+  decodeReceived,
   decodeRecords,
   decodeXattrs,
   encodeRecord,
@@ -241,6 +242,17 @@ describe('manifest', () => {
       encodeRecord(frame, record);
       manifest.addEncodedRecord(record, frame, start);
     }
+    expect(manifest.digest().toString('hex')).toBe(digestOf(records));
+  });
+
+  test('manifest: a record as it came counts as one that is encoded again, of every kind', () => {
+    const frame = new ByteWriter(16);
+    for (const record of records) encodeRecord(frame, record);
+    const received = new ByteWriter(16);
+    for (const { record, encoded } of decodeReceived(frame.view()))
+      copyReceived(received, record, encoded);
+    const manifest = new ManifestDigest();
+    manifest.addEncoded(received.view(), { begins: true });
     expect(manifest.digest().toString('hex')).toBe(digestOf(records));
   });
 
