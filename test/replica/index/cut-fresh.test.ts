@@ -36,7 +36,7 @@ function manyNew(): SyncRecord[] {
       // Never given a name: none of it is in the point.
       records.push(...fileRecords({ node, parent, name, content: pattern(99, node) }).slice(0, -1));
     } else {
-      const size = sizes[node % (node % 20 === 0 ? sizes.length : 2)] ?? 0;
+      const size = sizes[node % 20 === 0 ? (node / 20) % sizes.length : node % 2] ?? 0;
       records.push(...fileRecords({ node, parent, name, content: pattern(size, node) }));
     }
   }
