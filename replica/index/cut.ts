@@ -65,12 +65,26 @@ export async function cutPoint(request: CutRequest): Promise<CutPoint> {
     await cutEntries(under);
     const cut = writePoint(under, totals);
     index.run('DELETE FROM applying');
-    index.db.exec('COMMIT');
+    commit(index);
     countStage(Stage.index, start);
     return cut;
   } catch (error) {
     if (index.db.inTransaction) index.db.exec('ROLLBACK');
     throw error;
+  }
+}
+
+/**
+ * Commits. What the log holds goes into the file with a later commit: by then the agent knows of the
+ * point, and nothing waited for both at once.
+ */
+function commit({ db }: IndexDb): void {
+  const pages = Number(db.pragma('wal_autocheckpoint', { simple: true }));
+  db.pragma('wal_autocheckpoint = 0');
+  try {
+    db.exec('COMMIT');
+  } finally {
+    db.pragma(`wal_autocheckpoint = ${pages}`);
   }
 }
 
