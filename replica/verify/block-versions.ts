@@ -56,6 +56,7 @@ interface RecordRow {
 }
 
 const ALL_PAGES = 0xffff;
+const NO_POINTS = { from: 0, to: 0 };
 
 export interface VersionSource extends Omit<BlockSource, 'applying'> {
   /** Between two versions others have their turn: a block may have thousands. */
@@ -114,11 +115,13 @@ export async function* blockVersions(
     await source.slice.breathe();
     if (record === 'bad') unknown |= row.mask;
     else unknown &= ~row.mask;
-    const points = pointsWithin(source.index, {
+    const within = pointsWithin(source.index, {
       after: rows[place + 1]?.hi ?? body.born - 1,
       upTo: row.hi,
     });
-    const length = blockLength(sizeAt(source.index, body, points.to || row.hi), block);
+    const length = blockLength(sizeAt(source.index, body, within.to || row.hi), block);
+    // A file that ends before the block reads nothing of it; growing past it wrote no row.
+    const points = length > 0 ? within : NO_POINTS;
     yield {
       ...at,
       ...points,

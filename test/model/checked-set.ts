@@ -1,9 +1,14 @@
 /** A set on a simulated disk with full copies of its points: opens it, kills it, and looks for what is wrong. */
 import { type AfterimageError, asAfterimageError } from '../../shared/errors.js';
 import { silentLog } from '../../shared/log.js';
+import { loadPosix } from '../../shared/posix/load-posix.js';
+import { TimeSlice } from '../../shared/time-slice.js';
+import { Patience } from '../../replica/history/patience.js';
 import { StoredSetReader } from '../../replica/history/stored-set-reader.js';
 import { rewritePacks } from '../../replica/history/packs-rewrite.js';
 import { prunePoints } from '../../replica/retain/prune-points.js';
+import { checkRows } from '../../replica/verify/check-rows.js';
+import { scanContent } from '../../replica/verify/scan-content.js';
 import { verifySet } from '../../replica/verify/verify-set.js';
 import { Seeded } from '../support/seeded.js';
 import { baseDifferences, indexDifferences, leftovers } from './base-check.js';
@@ -35,6 +40,7 @@ export interface RunCounts {
   steps: readonly string[];
 }
 
+const posix = loadPosix();
 /** So little that frames of a sync are acknowledged as durable while others come. */
 const FLUSH_BYTES = 60_000;
 
@@ -283,14 +289,28 @@ export class CheckedSet {
     if (wrong.length > 0) throw new Wrong(wrong);
   }
 
-  /** What `afterimage verify` finds. */
+  /** What `afterimage verify` and a scrub find. */
   async verify(): Promise<void> {
     const findings: string[] = [];
     const { signal } = new AbortController();
     const reader = new StoredSetReader(this.open.store);
     for await (const line of verifySet(reader, { hash: core, depth: 'data', signal }))
       if (line.type === 'finding') findings.push(JSON.stringify(line));
+    findings.push(...(await this.#scrub()));
     if (findings.length > 0) throw new Wrong(findings);
+  }
+
+  /** What a scrub round finds: rows that contradict themselves, blocks that are not as their digests say. */
+  async #scrub(): Promise<string[]> {
+    const { index, packs, folder: setFolder } = this.open.store;
+    const findings = [...checkRows(index)].flatMap((finding) => finding?.message ?? []);
+    const scan = scanContent(
+      { index, packs, setFolder, core, posix, slice: new TimeSlice(), patience: new Patience() },
+      { body: 0, block: 0 },
+    );
+    for await (const { body, suspects } of scan)
+      for (const block of suspects) findings.push(`scrub: block ${block} of body ${body}`);
+    return findings;
   }
 }
 

@@ -66,4 +66,14 @@ export const foundScripts: Readonly<Record<string, Script>> = {
     {"do":"move","from":{"folder":1,"name":"b"},"to":{"folder":1,"name":"f"}}
     {"do":"create","at":{"folder":1,"name":"c"},"node":24,"kind":"file","mode":535,"mtimeNs":"-1274316711847090785","bytes":0,"salt":288662}
     {"do":"sync","salt":165413,"frameBytes":200000,"troubles":[{"how":"full","name":"rename new to base","nth":1}],"then":"same"}`),
+  'a block that a file had only at a pruned point is not missed by a scrub at the points before':
+    parseScript(`
+    {"do":"create","at":{"folder":1,"name":"e"},"node":6,"kind":"file","mode":93,"mtimeNs":"1319114154763960403","bytes":5000,"salt":490830}
+    {"do":"sync","salt":993882,"frameBytes":200000,"troubles":[],"then":"other"}
+    {"do":"sync","salt":322029,"frameBytes":200000,"troubles":[],"then":"other"}
+    {"do":"resize","node":6,"bytes":111785,"mtimeNs":"29900599011045852"}
+    {"do":"sync","salt":512384,"frameBytes":200000,"troubles":[],"then":"same"}
+    {"do":"resize","node":6,"bytes":105178,"mtimeNs":"1834677018628801203"}
+    {"do":"sync","salt":204807,"frameBytes":200000,"troubles":[],"then":"same"}
+    {"do":"prune","keep":[1,2],"troubles":[]}`),
 };
