@@ -39,9 +39,9 @@ import {
 import type { SetSession } from './ship/session.js';
 import { AgentState } from './state.js';
 import { pathsOfFile } from './state/paths-of-file.js';
-import { BlockMeter } from './work/block-meter.js';
-import { createWorkshop } from './work/create-workshop.js';
-import type { Workshop } from './work/workshop.js';
+import { BlockMeter } from './workers/block-meter.js';
+import { createWorkshop } from './workers/create-workshop.js';
+import type { Workshop } from './workers/workshop.js';
 
 export interface AgentDeps {
   /** One session a set; closed by the agent. `spoolFolder` is the set's own. */

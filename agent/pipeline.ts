@@ -39,8 +39,8 @@ import type { QuiesceRecipe } from './quiesce/recipe.js';
 import type { RangeSource } from './ranges/range-source.js';
 import type { SetSession } from './ship/session.js';
 import type { AgentState } from './state.js';
-import type { BlockMeter } from './work/block-meter.js';
-import type { Workshop } from './work/workshop.js';
+import type { BlockMeter } from './workers/block-meter.js';
+import type { Workshop } from './workers/workshop.js';
 
 /** A set as the pipeline sees it. One sync at a time. */
 export interface SetParts {

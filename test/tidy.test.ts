@@ -29,7 +29,7 @@ const entries = [
   'bench/main.ts',
   'agent/quiesce/watchdog.ts',
   'agent/quiesce/sqlite-holder.ts',
-  'agent/work/worker-entry.ts',
+  'agent/workers/worker-entry.ts',
 ];
 /** Product files that only tests use, and why. */
 const onlyForTests = new Map([

@@ -8,7 +8,7 @@ import type { NodeRow } from '../state/node-row.js';
 import type { AgentState } from '../state.js';
 import type { BlockRun } from './block-reader.js';
 import type { ContentSink } from './content-emitter.js';
-import type { Workshop } from '../work/workshop.js';
+import type { Workshop } from '../workers/workshop.js';
 import type { Pause } from './pause.js';
 
 export const ROW_BYTES = ROW_BLOCKS * BLOCK_BYTES;

@@ -5,8 +5,8 @@
  */
 import { blockCount, BLOCK_BYTES, DIGEST_BYTES } from '../../shared/limits.js';
 import { ROW_BLOCKS } from '../state/block-row.js';
-import type { Slot } from '../work/slot.js';
-import type { Workshop } from '../work/workshop.js';
+import type { Slot } from '../workers/slot.js';
+import type { Workshop } from '../workers/workshop.js';
 import type { BlockReader, BlockRun } from './block-reader.js';
 
 const RUN_BYTES = ROW_BLOCKS * BLOCK_BYTES;

@@ -6,7 +6,7 @@ import { errnoOf } from '../../shared/errors.js';
 import { encodeXattrs } from '../../shared/protocol/records.js';
 import type { NodeRow } from '../state/node-row.js';
 import { encodeIdentity, encodeStatus } from '../state/status.js';
-import { digestOfRow } from '../work/slot.js';
+import { digestOfRow } from '../workers/slot.js';
 import type { Found } from './found.js';
 import { toFileRecord } from './node-record.js';
 import { isYoung, type PlanParts } from './plan-parts.js';

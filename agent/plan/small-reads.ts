@@ -8,7 +8,7 @@ import type { ScanEntry } from '../../shared/posix/posix.js';
 import { packSmall, smallCodes } from '../../shared/posix/small-files.js';
 import type { NamedNode } from '../state/node-table.js';
 import { encodeIdentity, kindOf } from '../state/status.js';
-import { Slot, SLOT_FILES_MAX } from '../work/slot.js';
+import { Slot, SLOT_FILES_MAX } from '../workers/slot.js';
 import type { OpenFolder } from './open-folder.js';
 import type { PlanParts } from './plan-parts.js';
 

@@ -16,11 +16,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createWorkshop, workersFor } from '../../agent/work/create-workshop.js';
-import { InlineWorkshop } from '../../agent/work/inline-workshop.js';
-import { PooledWorkshop } from '../../agent/work/pooled-workshop.js';
-import { digestOfRow, Slot } from '../../agent/work/slot.js';
-import type { Workshop } from '../../agent/work/workshop.js';
+import { createWorkshop, workersFor } from '../../agent/workers/create-workshop.js';
+import { InlineWorkshop } from '../../agent/workers/inline-workshop.js';
+import { PooledWorkshop } from '../../agent/workers/pooled-workshop.js';
+import { digestOfRow, Slot } from '../../agent/workers/slot.js';
+import type { Workshop } from '../../agent/workers/workshop.js';
 import { errnoOf } from '../../shared/errors.js';
 import { createHashCore } from '../../shared/hash/create-hash-core.js';
 import { BLOCK_BYTES } from '../../shared/limits.js';
@@ -32,7 +32,7 @@ import { Seeded } from '../support/seeded.js';
 
 const posix = loadPosix();
 const core = createHashCore();
-const entry = new URL('../../dist/agent/work/worker-entry.js', import.meta.url).href;
+const entry = new URL('../../dist/agent/workers/worker-entry.js', import.meta.url).href;
 
 let folder = '';
 beforeEach(() => {

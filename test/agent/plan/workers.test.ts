@@ -2,9 +2,9 @@
 import { appendFileSync, mkdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { PooledWorkshop } from '../../../agent/work/pooled-workshop.js';
-import type { Job, JobResult } from '../../../agent/work/job.js';
-import type { Slot } from '../../../agent/work/slot.js';
+import { PooledWorkshop } from '../../../agent/workers/pooled-workshop.js';
+import type { Job, JobResult } from '../../../agent/workers/job.js';
+import type { Slot } from '../../../agent/workers/slot.js';
 import { silentLog } from '../../../shared/log.js';
 import { Seeded } from '../../support/seeded.js';
 import { type AgentBench, openBench } from '../support/agent-bench.js';

@@ -17,8 +17,8 @@ import {
   type SyncResult,
 } from '../../../agent/pipeline.js';
 import { AgentState } from '../../../agent/state.js';
-import { BlockMeter } from '../../../agent/work/block-meter.js';
-import { createWorkshop } from '../../../agent/work/create-workshop.js';
+import { BlockMeter } from '../../../agent/workers/block-meter.js';
+import { createWorkshop } from '../../../agent/workers/create-workshop.js';
 import { FakeSession } from './fake-session.js';
 
 export interface AgentBench {

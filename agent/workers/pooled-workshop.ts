@@ -33,7 +33,7 @@ interface Hand {
 }
 
 /** Beside this file when it runs compiled; in dist/ when the sources themselves run. */
-const compiled = import.meta.url.endsWith('.js') ? './' : '../../dist/agent/work/';
+const compiled = import.meta.url.endsWith('.js') ? './' : '../../dist/agent/workers/';
 const entry = fileURLToPath(new URL(`${compiled}worker-entry.js`, import.meta.url));
 
 export class PooledWorkshop implements Workshop {
