@@ -19,6 +19,7 @@ import {
   loadOrCreateReplicaIdentity,
   type ReplicaIdentity,
   retireReplicaKeys,
+  tokenKeysOf,
 } from './catalog/replica-identity.js';
 import { ownedWith } from './catalog/set-owners.js';
 import { CertificateKeys } from './certify/certificate-keys.js';
@@ -60,9 +61,11 @@ export function openReplicaData(dataFolder: string): {
   readonly identity: ReplicaIdentity;
 } {
   fs.mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+  const identity = loadOrCreateReplicaIdentity(dataFolder);
+  const tokenKeys = tokenKeysOf(identity);
   return {
-    catalog: openCatalog({ path: path.join(dataFolder, CATALOG_FILE) }),
-    identity: loadOrCreateReplicaIdentity(dataFolder),
+    catalog: openCatalog({ path: path.join(dataFolder, CATALOG_FILE), tokenKeys }),
+    identity,
   };
 }
 

@@ -4,12 +4,12 @@
  */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { timingSafeEqual } from 'node:crypto';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
 import Database from 'better-sqlite3';
 import { type Clock, systemClock } from '../../shared/clock.js';
 import { AfterimageError } from '../../shared/errors.js';
 import { checkWireName } from '../../shared/protocol/subject.js';
-import { hashToken, indexOfToken, numberedToken, numberOfToken } from '../../shared/seal/token.js';
+import { hashToken, TOKEN_BYTES, TokenMint } from '../../shared/seal/token.js';
 import type { SessionCatalog, TokenVerdict } from '../receive/session-catalog.js';
 import { AgentKeys } from './agent-keys.js';
 import {
@@ -21,7 +21,8 @@ import {
   removeSet,
 } from './set-owners.js';
 import { retentionSchema } from '../retain/schema.js';
-import { CATALOG_VERSION, catalogMigration, catalogSchema } from './schema.js';
+import { CATALOG_VERSION, catalogMigrations, catalogSchema } from './schema.js';
+import { SetTokens } from './set-tokens.js';
 
 export interface AgentRow {
   readonly name: string;
@@ -76,7 +77,15 @@ export interface Catalog extends SessionCatalog {
 }
 
 /** Opens or makes a catalog; `:memory:` for one that is not kept. Throws `database-version`. */
-export function openCatalog(options: { readonly path: string; readonly clock?: Clock }): Catalog {
+export function openCatalog(options: {
+  readonly path: string;
+  readonly clock?: Clock;
+  /**
+   * What proves tokens' numbers, newest first (`tokenKeysOf`); without, a key that this process forgets,
+   * which does for a catalog that is never an older copy.
+   */
+  readonly tokenKeys?: readonly Buffer[];
+}): Catalog {
   if (options.path !== ':memory:') {
     mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
   }
@@ -89,22 +98,21 @@ export function openCatalog(options: { readonly path: string; readonly clock?: C
     database.close();
     throw new AfterimageError('database-version', `a catalog of version ${version}`);
   }
-  if (version === 1) database.transaction(() => database.exec(catalogMigration))();
+  if (version > 0) migrate(database, version);
   database.exec(catalogSchema);
   database.exec(retentionSchema);
   database.pragma(`user_version = ${CATALOG_VERSION}`);
-  return new SqliteCatalog(database, options.clock ?? systemClock);
+  const mint = new TokenMint(options.tokenKeys ?? [randomBytes(TOKEN_BYTES)]);
+  return new SqliteCatalog(database, options.clock ?? systemClock, mint);
 }
 
-interface TokenRow {
-  current_hash: Buffer | null;
-  pending_hash: Buffer | null;
-  host: string;
-  issued: number;
-  adopt_until_ms: number | null;
+/** All steps or none: a crash between two would leave a version that is neither. */
+function migrate(database: Database.Database, version: number): void {
+  database.transaction(() => {
+    for (const step of catalogMigrations.slice(version - 1)) database.exec(step);
+    database.pragma(`user_version = ${CATALOG_VERSION}`);
+  })();
 }
-
-const ADOPT_MS = 3600 * 1000;
 
 class SqliteCatalog implements Catalog {
   readonly keys: AgentKeys;
@@ -113,11 +121,13 @@ class SqliteCatalog implements Catalog {
   };
   readonly #db: Database.Database;
   readonly #clock: Clock;
+  readonly #tokens: SetTokens;
 
-  constructor(database: Database.Database, clock: Clock) {
+  constructor(database: Database.Database, clock: Clock, mint: TokenMint) {
     this.#db = database;
     this.#clock = clock;
     this.keys = new AgentKeys(database, this.#note);
+    this.#tokens = new SetTokens({ db: database, note: this.#note, clock, mint });
   }
 
   listAgents(): AgentRow[] {
@@ -157,7 +167,7 @@ class SqliteCatalog implements Catalog {
         .prepare(`UPDATE agents SET public_key = NULL, broker_key = '' WHERE name = ?`)
         .run(name);
       this.#db.prepare('DELETE FROM enrolments WHERE agent = ?').run(name);
-      this.#db.prepare('DELETE FROM set_tokens WHERE agent = ?').run(name);
+      this.#tokens.forget(name);
       this.keys.forget(name);
       const sets = this.#db
         .prepare<[string], { count: number }>('SELECT count(*) AS count FROM sets WHERE agent = ?')
@@ -172,9 +182,7 @@ class SqliteCatalog implements Catalog {
       this.#requireAgent(name);
       if (options.forgetKey) this.#forgetKey(name);
       else {
-        this.#db
-          .prepare('UPDATE set_tokens SET adopt_until_ms = ? WHERE agent = ?')
-          .run(this.#clock.now() + ADOPT_MS, name);
+        this.#tokens.adopt(name);
       }
       const detail = options.forgetKey ? 'key forgotten' : 'the refused machine is let in';
       this.audit({ action: 'adopt-agent', subject: name, detail });
@@ -235,7 +243,7 @@ class SqliteCatalog implements Catalog {
         }
         // Enrolled again, on a machine that has lost its key or is another one.
         this.#pin({ agent, publicKey, enrolment });
-        this.#db.prepare('DELETE FROM set_tokens WHERE agent = ?').run(agent);
+        this.#tokens.forget(agent);
       }
       this.#db
         .prepare('UPDATE agents SET seen_ms = ?, host = ? WHERE name = ?')
@@ -264,73 +272,16 @@ class SqliteCatalog implements Catalog {
   offerToken(
     request: Parameters<SessionCatalog['offerToken']>[0],
   ): ReturnType<SessionCatalog['offerToken']> {
-    const { agent, set, tokens, host, takesOver } = request;
-    return this.#together(() => {
-      const stored = this.#tokensOf({ agent, set });
-      const matched = matchToken(tokens, stored);
-      const newest = Math.max(stored?.issued ?? 0, ...tokens.map(numberOfToken));
-      const token = numberedToken(newest + 1);
-      if (this.#isAdopting(stored) && (matched === -1 || takesOver === true)) {
-        this.#db
-          .prepare(
-            'UPDATE set_tokens SET adopted_hash = ?, issued = ? WHERE agent = ? AND set_name = ?',
-          )
-          .run(hashToken(token), newest + 1, agent, set);
-        return { token, confirmed: null };
-      }
-      if (matched === -1 && isStale(tokens, stored)) {
-        throw new AfterimageError(
-          'identity-in-use',
-          `agent ${agent} on ${host} shows an old token of set ${set}; the newest is on ${stored?.host ?? '?'}`,
-          { facts: { agent, set, host } },
-        );
-      }
-      const isNewer = matched === -1 && stored?.current_hash != null;
-      if (isNewer) {
-        this.audit({ action: 'newer-token', subject: set, detail: `${agent} on ${host}` });
-      }
-      const confirmed = matched === -1 ? (isNewer ? 0 : null) : matched;
-      const current = confirmed === null ? null : hashToken(tokens[confirmed] ?? '');
-      this.#db
-        .prepare(
-          `INSERT INTO set_tokens (agent, set_name, current_hash, pending_hash, host, issued)
-           VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (agent, set_name) DO UPDATE
-           SET current_hash = excluded.current_hash, pending_hash = excluded.pending_hash,
-               issued = excluded.issued`,
-        )
-        .run(agent, set, current, hashToken(token), host, newest + 1);
-      return { token, confirmed };
-    });
+    return this.#together(() => this.#tokens.offer(request));
   }
 
   judgeTokens(request: Parameters<SessionCatalog['judgeTokens']>[0]): TokenVerdict {
-    const stored = this.#tokensOf(request);
-    const { tokens } = request;
-    const adopting = this.#isAdopting(stored);
-    if (matchToken(tokens, stored) !== -1) return { shown: 'good', adopting };
-    if (isStale(tokens, stored)) return { shown: 'stale', adopting };
-    return { shown: stored?.current_hash == null ? 'good' : 'newer', adopting };
+    return this.#tokens.judge(request);
   }
 
   confirmToken(request: Parameters<SessionCatalog['confirmToken']>[0]): void {
-    const { agent, set, token, host } = request;
-    const hash = hashToken(token);
     this.#together(() => {
-      this.#db
-        .prepare(
-          `UPDATE set_tokens SET current_hash = ?, pending_hash = NULL, host = ?
-           WHERE agent = ? AND set_name = ?`,
-        )
-        .run(hash, host, agent, set);
-      const { changes } = this.#db
-        .prepare(
-          `UPDATE set_tokens SET adopt_until_ms = NULL, adopted_hash = NULL
-           WHERE agent = ? AND set_name = ? AND adopted_hash = ?`,
-        )
-        .run(agent, set, hash);
-      if (changes > 0) {
-        this.audit({ action: 'adopted', subject: set, detail: `${agent} on ${host}` });
-      }
+      this.#tokens.confirm(request);
     });
   }
 
@@ -348,21 +299,8 @@ class SqliteCatalog implements Catalog {
     this.#db.close();
   }
 
-  #tokensOf(of: { readonly agent: string; readonly set: string }): TokenRow | undefined {
-    return this.#db
-      .prepare<[string, string], TokenRow>(
-        `SELECT current_hash, pending_hash, host, issued, adopt_until_ms FROM set_tokens
-         WHERE agent = ? AND set_name = ?`,
-      )
-      .get(of.agent, of.set);
-  }
-
-  #isAdopting(stored: TokenRow | undefined): boolean {
-    return (stored?.adopt_until_ms ?? 0) > this.#clock.now();
-  }
-
   #forgetKey(agent: string): void {
-    this.#db.prepare('DELETE FROM set_tokens WHERE agent = ?').run(agent);
+    this.#tokens.forget(agent);
     this.#db.prepare('UPDATE agents SET public_key = NULL WHERE name = ?').run(agent);
     this.keys.forget(agent);
   }
@@ -375,22 +313,6 @@ class SqliteCatalog implements Catalog {
   #together<T>(work: () => T): T {
     return this.#db.transaction(work).immediate();
   }
-}
-
-/** Which token is the set's newest known: the pending one proves the welcome it came with. */
-function matchToken(tokens: readonly string[], row: TokenRow | undefined): number {
-  if (row === undefined) return -1;
-  const pending = indexOfToken(tokens, row.pending_hash);
-  return pending === -1 ? indexOfToken(tokens, row.current_hash) : pending;
-}
-
-/**
- * Tokens that are not the set's, and none of them newer than all it was given: a newer one was given
- * by this replica before it was put back to an older copy.
- */
-function isStale(tokens: readonly string[], row: TokenRow | undefined): boolean {
-  if (row === undefined || row.current_hash === null) return false;
-  return Math.max(0, ...tokens.map(numberOfToken)) <= row.issued;
 }
 
 function unknownAgent(agent: string, why: string): AfterimageError {

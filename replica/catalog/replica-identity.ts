@@ -2,6 +2,7 @@
  * The replica's own keys, made once and kept in its data folder. New ones take their place when the
  * operator says so; the older stay beside them until every agent knows the newest (R23).
  */
+import { createHmac } from 'node:crypto';
 import { join } from 'node:path';
 import { createUser, fromSeed } from 'nkeys.js';
 import { z } from 'zod';
@@ -65,6 +66,16 @@ export function retireReplicaKeys(folder: string, only?: readonly KeyPair[]): Re
   const retired = only?.map((keys) => rawPrivate(keys).toString('base64url'));
   const olderKeys = stored.olderKeys.filter((key) => retired?.includes(key) === false);
   return identityOf(writeStored(folder, { ...stored, olderKeys }));
+}
+
+/**
+ * What the numbers of sets' tokens are proven with, newest first. Out of the static keys, so that a
+ * replica whose catalog is an older copy still knows the tokens that it gave since.
+ */
+export function tokenKeysOf({ keys, olderKeys }: ReplicaIdentity): Buffer[] {
+  return [keys, ...olderKeys].map((pair) =>
+    createHmac('sha256', rawPrivate(pair)).update('afterimage token key').digest(),
+  );
 }
 
 /** A new broker user: its seed (secret) and public key. */

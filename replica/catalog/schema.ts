@@ -1,14 +1,19 @@
 /** Tables of catalog.db: who may speak to this replica, and what was done about it. */
 
 /** Grows with every change of the tables. */
-export const CATALOG_VERSION = 2;
+export const CATALOG_VERSION = 3;
 
-/** From version 1 to 2. */
-export const catalogMigration = `
+/** From version 1 to 2, and so on. */
+export const catalogMigrations = [
+  `
 ALTER TABLE set_tokens ADD COLUMN issued INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE set_tokens ADD COLUMN adopt_until_ms INTEGER;
 ALTER TABLE set_tokens ADD COLUMN adopted_hash BLOB;
-`;
+`,
+  `
+ALTER TABLE set_tokens ADD COLUMN proven INTEGER NOT NULL DEFAULT 0;
+`,
+] as const;
 
 export const catalogSchema = `
 CREATE TABLE IF NOT EXISTS agents (
@@ -49,6 +54,8 @@ CREATE TABLE IF NOT EXISTS set_tokens (
   adopt_until_ms INTEGER,
   -- the token that it was given; in force, and the others void, once it uses it
   adopted_hash BLOB,
+  -- 1 once the agent has used a token that proves its number: a bare number counts no more
+  proven INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (agent, set_name)
 ) STRICT, WITHOUT ROWID;
 

@@ -2,6 +2,7 @@
  * Both ends of the wire around one transport: a real session, a real receiver, a real catalog in
  * memory, a fake set. Times are short so that breaks heal in milliseconds.
  */
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +15,7 @@ import type { OpenSet } from '../../../replica/receive/set-port.js';
 import { silentLog } from '../../../shared/log.js';
 import { generateKeyPair, rawPrivate } from '../../../shared/seal/key-pair.js';
 import { writeSecretFile } from '../../../shared/seal/secret-file.js';
-import { newToken } from '../../../shared/seal/token.js';
+import { newToken, TokenMint } from '../../../shared/seal/token.js';
 import type { Transport } from '../../../shared/transport/transport.js';
 import { FakeSet, type FakeSetOptions } from '../../replica/receive/fake-set.js';
 
@@ -37,7 +38,8 @@ export function createRig(options: {
 }) {
   const folder = mkdtempSync(join(tmpdir(), 'afterimage-wire-'));
   const replicaKeys = generateKeyPair();
-  const catalog = openCatalog({ path: ':memory:' });
+  const tokenKeys = [randomBytes(32)];
+  const catalog = openCatalog({ path: ':memory:', tokenKeys });
   let port = new FakeSet('files', options.set);
   const owners = new Map<string, string>();
   const openSet: OpenSet = ({ set, agent }) => {
@@ -64,6 +66,8 @@ export function createRig(options: {
   return {
     folder,
     catalog,
+    /** Makes tokens as the catalog would. */
+    mint: new TokenMint(tokenKeys),
     replicaKeys,
     startReceiver,
     get receiver() {

@@ -1,23 +1,30 @@
+import { createHash } from 'node:crypto';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Catalog, openCatalog } from '../../../replica/catalog/catalog.js';
-import { loadOrCreateReplicaIdentity } from '../../../replica/catalog/replica-identity.js';
+import {
+  loadOrCreateReplicaIdentity,
+  retireReplicaKeys,
+  rotateReplicaKeys,
+  tokenKeysOf,
+} from '../../../replica/catalog/replica-identity.js';
 import { RetentionStore } from '../../../replica/retain/retention-store.js';
-import { newToken } from '../../../shared/seal/token.js';
+import { newToken, TokenMint } from '../../../shared/seal/token.js';
 
 let folder = '';
 let nowMs = 1000;
 let catalog: Catalog;
 const clock = { now: () => nowMs, monotonic: () => nowMs };
+const tokenKeys = [Buffer.alloc(32, 9)];
 const key = (seed: number) => Buffer.alloc(32, seed);
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'afterimage-catalog-'));
   nowMs = 1000;
-  catalog = openCatalog({ path: join(folder, 'catalog.db'), clock });
+  catalog = openCatalog({ path: join(folder, 'catalog.db'), clock, tokenKeys });
 });
 afterEach(() => {
   catalog.close();
@@ -173,7 +180,7 @@ describe('catalog', () => {
     }
     catalog.close();
     copyFileSync(join(folder, 'copy.db'), join(folder, 'catalog.db'));
-    catalog = openCatalog({ path: join(folder, 'catalog.db'), clock });
+    catalog = openCatalog({ path: join(folder, 'catalog.db'), clock, tokenKeys });
     const [newest = '', older = '', cloned = ''] = shown;
     const clone = offer([cloned], 'clone');
     confirm(clone.token);
@@ -181,6 +188,61 @@ describe('catalog', () => {
     confirm(original.token);
     expect(codeOf(() => offer([clone.token, cloned], 'clone'))).toBe('identity-in-use');
     expect(offer([original.token]).confirmed).toBe(0);
+  });
+
+  test('tokens: a number that the replica did not give to this agent and set counts for nothing (R14)', () => {
+    admit(key(1), addAgent('web'));
+    confirm(offer([]).token);
+    const owner = { agent: 'web', set: 'files' };
+    const mint = new TokenMint(tokenKeys);
+    const given = mint.issue(500, owner);
+    for (const claimed of [
+      `999.${newToken()}`,
+      given.replace('500.', '501.'),
+      new TokenMint([Buffer.alloc(32, 8)]).issue(999, owner),
+      mint.issue(999, { ...owner, agent: 'mail' }),
+      mint.issue(999, { ...owner, set: 'other' }),
+    ]) {
+      const tokens = [claimed];
+      expect(codeOf(() => offer(tokens))).toBe('identity-in-use');
+      expect(catalog.judgeTokens({ ...owner, tokens }).shown).toBe('stale');
+    }
+    expect(catalog.judgeTokens({ ...owner, tokens: [given] }).shown).toBe('newer');
+    expect(mint.numberOf(offer([given]).token, owner)).toBe(501);
+  });
+
+  test('tokens: a key of the replica that is not the newest any more still proves numbers (R23)', () => {
+    const identity = loadOrCreateReplicaIdentity(join(folder, 'identity'));
+    const owner = { agent: 'web', set: 'files' };
+    const before = new TokenMint(tokenKeysOf(identity)).issue(7, owner);
+    const rotated = rotateReplicaKeys(join(folder, 'identity'), { brokerUser: 'keep' });
+    expect(new TokenMint(tokenKeysOf(rotated)).numberOf(before, owner)).toBe(7);
+    const retired = retireReplicaKeys(join(folder, 'identity'));
+    expect(new TokenMint(tokenKeysOf(retired)).numberOf(before, owner)).toBe(0);
+  });
+
+  test('catalog: one from before proofs takes a bare number until the agent has used a proven one', () => {
+    admit(key(1), addAgent('web'));
+    const bare = `7.${newToken()}`;
+    offer([]);
+    catalog.close();
+    const path = join(folder, 'catalog.db');
+    const old = new Database(path);
+    old
+      .prepare('UPDATE set_tokens SET current_hash = ?, pending_hash = NULL, issued = 7')
+      .run(createHash('sha256').update(bare).digest());
+    old.exec('ALTER TABLE set_tokens DROP COLUMN proven; PRAGMA user_version = 2');
+    old.close();
+    catalog = openCatalog({ path, clock, tokenKeys });
+    // it was given since that copy was made
+    const newer = `9.${newToken()}`;
+    expect(codeOf(() => offer([`6.${newToken()}`]))).toBe('identity-in-use');
+    const first = offer([newer, `8.${newToken()}`]);
+    expect(first.confirmed).toBe(0);
+    expect(offer([newer]).confirmed).toBe(0);
+    confirm(first.token);
+    expect(codeOf(() => offer([`99.${newToken()}`]))).toBe('identity-in-use');
+    expect(offer([first.token]).confirmed).toBe(0);
   });
 
   test('enrolment: enrolling again lets a machine in that has lost its key, and the old one out', () => {
@@ -206,9 +268,10 @@ describe('catalog', () => {
     const old = new Database(path);
     old.exec(`ALTER TABLE set_tokens DROP COLUMN issued;
       ALTER TABLE set_tokens DROP COLUMN adopt_until_ms;
-      ALTER TABLE set_tokens DROP COLUMN adopted_hash; PRAGMA user_version = 1`);
+      ALTER TABLE set_tokens DROP COLUMN adopted_hash;
+      ALTER TABLE set_tokens DROP COLUMN proven; PRAGMA user_version = 1`);
     old.close();
-    catalog = openCatalog({ path, clock });
+    catalog = openCatalog({ path, clock, tokenKeys });
     expect(offer([token]).confirmed).toBe(0);
   });
 
@@ -280,7 +343,7 @@ describe('catalog', () => {
     admit(key(1), addAgent('web'));
     catalog.claimSet({ set: 'files', agent: 'web' });
     catalog.close();
-    catalog = openCatalog({ path: join(folder, 'catalog.db'), clock });
+    catalog = openCatalog({ path: join(folder, 'catalog.db'), clock, tokenKeys });
     expect(catalog.listAgents()).toMatchObject([{ name: 'web', pinned: true, seenMs: 1000 }]);
     expect(catalog.listAudit(10).map(({ action }) => action)).toEqual([
       'new-set',

@@ -5,7 +5,6 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { loadIdentity } from '../../../agent/ship/identity.js';
 import { encodeHeader, messageTypes } from '../../../shared/protocol/frame.js';
 import { generateKeyPair } from '../../../shared/seal/key-pair.js';
-import { numberedToken } from '../../../shared/seal/token.js';
 import { createMemoryBroker, seededRandom } from '../../../shared/transport/memory.js';
 import type { Transport, TransportMessage } from '../../../shared/transport/transport.js';
 import {
@@ -230,7 +229,8 @@ describe('receiver', () => {
     await clone.start(() => firstPosition);
     await until(() => rig.receiver.counters.sessions >= 2);
     // given since the copy of the catalog was made
-    identity.writeTokens('files', { newest: numberedToken(1000), confirmed: null });
+    const newest = rig.mint.issue(1000, { agent: 'web', set: 'files' });
+    identity.writeTokens('files', { newest, confirmed: null });
     const original = rig.session(identity);
     const seenByOriginal = watchEvents(original);
     expect(await original.start(() => firstPosition)).toEqual({ type: 'go-on', resumed: false });
@@ -262,6 +262,25 @@ describe('receiver', () => {
     await session.close();
     await until(() => rig.receiver.sessions()[0]?.live === false);
     expect(rig.receiver.sessions()[0]?.watch).toBeNull();
+  });
+
+  test('receiver: a sync asked for while the agent says HELLO again is not forgotten', async () => {
+    const { rig, broker } = memoryRig();
+    const session = rig.session(rig.enrol('web'), calm);
+    const seen = watchEvents(session);
+    await session.start(() => firstPosition);
+    await until(() => rig.receiver.counters.sessions >= 1);
+    broker.down();
+    const asked = rig.receiver.askSync({
+      agent: 'web',
+      set: 'files',
+      request: 'now',
+      timeoutMs: 4000,
+    });
+    broker.up();
+    await asked;
+    await seen.next('sync-asked');
+    expect(rig.receiver.counters.sessions).toBe(2);
   });
 
   test('receiver: the older session is fenced when the newer one is used', async () => {
