@@ -292,8 +292,9 @@ export class SetRunner {
     if (diverged === undefined) return;
     this.#activity = 'comparing';
     await takeReplicaState(this.#parts, diverged);
-    // Another HELLO may have told of another state meanwhile.
-    if (this.#diverged === diverged) this.#diverged = undefined;
+    // Another HELLO may have told of another state meanwhile; one for a direct stream tells of this one.
+    const { point, chain } = this.#diverged ?? diverged;
+    if (point === diverged.point && chain.equals(diverged.chain)) this.#diverged = undefined;
   }
 
   #operation(why: {

@@ -111,7 +111,7 @@ class WireReceiver implements Receiver {
   readonly #lanes: DirectLanes | undefined;
   readonly #staleSaidMs = new Map<string, number>();
   readonly #stop: (() => void)[] = [];
-  /** Told at their live sessions; an agent without one learns it at its next HELLO. */
+  /** Told at their live sessions, until one hears it; an agent without one learns it at its next HELLO. */
   #keysAsked = new Set<string>();
   #closed = false;
 
@@ -167,12 +167,10 @@ class WireReceiver implements Receiver {
   async askSync(request: Parameters<Receiver['askSync']>[0]): Promise<void> {
     const { agent, set } = request;
     const opened = this.#sets.get(keyOf({ agent, set }));
+    const event = { type: 'sync-asked', request: request.request } as const;
     const told =
       opened?.inbox.session !== undefined &&
-      (await opened.inbox.tell(
-        { type: 'sync-asked', request: request.request },
-        request.timeoutMs ?? ASK_MS,
-      ));
+      (await opened.inbox.tell(event, request.timeoutMs ?? ASK_MS));
     if (!told) {
       throw new AfterimageError('agent-away', `agent ${agent} of set ${set} does not answer`, {
         facts: { agent, set },
@@ -359,7 +357,9 @@ class WireReceiver implements Receiver {
       if (this.#keysAsked.has(agent)) continue;
       for (const { inbox } of this.#sets.values()) {
         if (inbox.address.agent !== agent || inbox.session === undefined) continue;
-        void inbox.tell({ type: 'say-hello' }, ASK_MS);
+        void inbox.tell({ type: 'say-hello' }, ASK_MS).then((told) => {
+          if (!told) this.#keysAsked.delete(agent);
+        });
         break;
       }
     }
