@@ -4,6 +4,7 @@
  */
 import Database from 'better-sqlite3';
 import { expect, test } from 'vitest';
+import { campaign } from '../fault/campaigns/agent-power-cuts.js';
 import { playAgentCuts } from '../fault/power/play-agent-cuts.js';
 import { recorderMissing } from '../fault/power/recorder.js';
 
@@ -37,6 +38,25 @@ test.skipIf(missing !== undefined)(
     const { checkpointedBytes, ...result } = await playAgentCuts({ ...small, seed, cuts: 8, log });
     expect(result, said.join('\n')).toEqual({ tried: 8, survived: 8, lost: 0, wrong: 0 });
     expect(checkpointedBytes).toBeGreaterThan(100_000);
+  },
+);
+
+test.skipIf(missing !== undefined)(
+  `power cuts under the agent: a taste of the fault campaign (seed ${seed})`,
+  { timeout: 120_000 },
+  async () => {
+    const said: string[] = [];
+    const log = (line: string): void => void said.push(line);
+    for (const { skipped, ...outcome } of await campaign.run({ seed, budget: 0.01, log })) {
+      const { tried, survived } = outcome;
+      expect(skipped !== undefined || tried > 0).toBe(true);
+      expect({ ...outcome, survived }, said.join('\n')).toEqual({
+        ...outcome,
+        survived: tried,
+        lost: 0,
+        wrong: 0,
+      });
+    }
   },
 );
 
