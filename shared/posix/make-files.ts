@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { constants as system } from 'node:os';
 import { PAGE_BYTES } from '../limits.js';
-import type { Posix } from './posix.js';
+import type { MtimeCall } from './mtime-call.js';
 import { checkDescriptor, type ErrnoName, systemError } from './system-error.js';
 
 /** A file to make: name of one component, metadata, and where its bytes are among those given. */
@@ -65,7 +65,7 @@ export function nativeMakeFiles(binding: MakeFilesBinding): MakeFilesCalls {
 }
 
 /** `posix` sets the times, as no call of Node takes ns on a descriptor. */
-export function portableMakeFiles(posix: Pick<Posix, 'setMtime'>): MakeFilesCalls {
+export function portableMakeFiles(posix: MtimeCall): MakeFilesCalls {
   return {
     makeFiles(folder, files, content) {
       checkDescriptor(folder, 'open');
@@ -127,7 +127,7 @@ function makeOneByOne(
     readonly files: readonly NewFile[];
     readonly content: Buffer;
   },
-  posix: Pick<Posix, 'setMtime'>,
+  posix: MtimeCall,
 ): MadeFiles {
   const failed: FailedFile[] = [];
   let bytesWritten = 0;

@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs';
 import { errnoOf } from '../errors.js';
-import type { Posix } from './posix.js';
+import type { MtimeCall } from './mtime-call.js';
 import { checkDescriptor } from './system-error.js';
 
 /** A stretch of a file that is named by its node. */
@@ -101,7 +101,7 @@ function encode(files: readonly NewPlace[]): Buffer {
 const { O_WRONLY, O_CREAT, O_NOFOLLOW, O_TRUNC } = fs.constants;
 
 /** The same by `node:fs`, a file at a time. `posix` sets the times. */
-export function portableNewFiles(posix: Pick<Posix, 'setMtime'>): NewFileCalls {
+export function portableNewFiles(posix: MtimeCall): NewFileCalls {
   return {
     async writeNew(folder, pieces) {
       await Promise.resolve();
@@ -128,7 +128,7 @@ function writeOne(folder: number, { node, offset, whole, bytes }: NewPiece): voi
 }
 
 function placeOne(
-  posix: Pick<Posix, 'setMtime'>,
+  posix: MtimeCall,
   { from, to }: { readonly from: number; readonly to: number },
   file: NewPlace,
 ): number {

@@ -6,6 +6,7 @@
  */
 
 import type { MakeFilesCalls } from './make-files.js';
+import type { MtimeCall } from './mtime-call.js';
 import type { NewFileCalls } from './new-files.js';
 import type { TreeScan, TreeScanOptions } from './tree-scan.js';
 
@@ -62,7 +63,7 @@ export interface SmallBatch {
 /** Who may write to a file beside us; see `flushWriters`. */
 export type Writers = 'nobody' | 'flushed' | 'blind';
 
-export interface Posix extends MakeFilesCalls, NewFileCalls {
+export interface Posix extends MakeFilesCalls, NewFileCalls, MtimeCall {
   /** True when the native addon serves. */
   readonly native: boolean;
   /** What this version cannot carry, as words for the operator; empty when native. */
@@ -91,8 +92,6 @@ export interface Posix extends MakeFilesCalls, NewFileCalls {
   getXattrs(path: Buffer): Xattr[];
   setXattr(path: Buffer, name: Buffer, value: Buffer): void;
   removeXattr(path: Buffer, name: Buffer): void;
-  /** Sets mtime (and atime to the same) with ns, on the link itself. */
-  setMtime(path: Buffer, mtimeNs: bigint): void;
   /**
    * Sets permission bits (0o7777) without following a symbolic link and without opening the file,
    * so that it serves FIFOs and devices too. EOPNOTSUPP on a symbolic link, which has no mode.
