@@ -142,13 +142,17 @@ describe('direct lane', () => {
         random,
         session: { windowBytes: 16 * 1024, timing: { ...timing, watchdogMs: 100 } },
       });
-      let [troubled, directFrames] = [0, 0];
+      let [calls, troubled, directFrames] = [0, 0, 0];
+      const names = 80;
       const shipped = await shipSyncs({
         session,
         syncs: 3,
-        names: 80,
+        names,
         random,
         meanwhile: async () => {
+          // else frames may all go through the broker before the stream is taken again
+          if (calls % names === 0) await until(() => isDirect(session));
+          calls += 1;
           if (isDirect(session)) directFrames += 1;
           // each time a stream is taken, it is let carry a little and then troubled
           if (!isDirect(session) || !random.chance(0.08)) {
