@@ -51,9 +51,9 @@ export const removals: readonly Removal[] = [
   {
     rule: 'R14',
     without: 'the refusal of a stale token',
-    file: 'replica/catalog/catalog.ts',
-    find: 'if (matched === -1 && isStale(tokens, stored)) {',
-    put: 'if (matched === -2 && isStale(tokens, stored)) {',
+    file: 'replica/catalog/set-tokens.ts',
+    find: 'if (matched === -1 && this.#isStale(request, stored)) {',
+    put: 'if (matched === -2 && this.#isStale(request, stored)) {',
     test: 'test/replica/catalog/catalog.test.ts',
   },
   {
@@ -302,8 +302,8 @@ export const removals: readonly Removal[] = [
     rule: 'P5',
     without: 'ctime in what a file is known by',
     file: 'agent/state/status.ts',
-    find: 'room.writeBigInt64LE(status.ctimeNs, 40);',
-    put: 'room.writeBigInt64LE(0n, 40);',
+    find: 'view.setBigInt64(40, status.ctimeNs, true);',
+    put: 'view.setBigInt64(40, 0n, true);',
     test: 'test/agent/plan/content.test.ts',
   },
   {
