@@ -6,6 +6,12 @@ module.exports = {
       name: 'shared-imports-shared',
       severity: 'error',
       from: { path: '^shared/' },
+      to: { path: '^(agent|replica|cli|console|bench|test)/' },
+    },
+    {
+      name: 'console-imports-shared',
+      severity: 'error',
+      from: { path: '^console/' },
       to: { path: '^(agent|replica|cli|bench|test)/' },
     },
     {

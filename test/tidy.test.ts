@@ -27,6 +27,7 @@ const entries = [
   'cli/main.ts',
   'cli/start.ts',
   'bench/main.ts',
+  'console/main.tsx',
   'agent/quiesce/watchdog.ts',
   'agent/quiesce/sqlite-holder.ts',
   'agent/workers/worker-entry.ts',
@@ -37,8 +38,10 @@ const onlyForTests = new Map([
 ]);
 
 const files = projectFiles();
-const sources = files.filter((file) => /\.(ts|js|cjs|cc|h)$/.test(file));
-const texts = files.filter((file) => /\.(ts|js|cjs|cc|h|md|json|yaml|gyp)$|^\.ci\//.test(file));
+const sources = files.filter((file) => /\.(ts|tsx|js|cjs|cc|h)$/.test(file));
+const texts = files.filter((file) =>
+  /\.(ts|tsx|js|cjs|cc|h|css|html|md|json|yaml|gyp)$|^\.ci\//.test(file),
+);
 const tests = files.filter((file) => /^test\/.*\.ts$/.test(file));
 const documents = files.filter((file) => file.endsWith('.md'));
 
@@ -62,7 +65,7 @@ describe('tidy: sources', () => {
   test('sources: each one is reached from an entry point of the product', () => {
     const reached = reachedFrom([...entries, ...onlyForTests.keys()]);
     const product = sources.filter((file) =>
-      /^(shared|agent|replica|cli|bench)\/.*\.ts$/.test(file),
+      /^(shared|agent|replica|cli|console|bench)\/.*\.tsx?$/.test(file),
     );
     expect(product.filter((file) => !reached.has(file))).toEqual([]);
     expect(entries.filter((file) => !sources.includes(file))).toEqual([]);
