@@ -1,5 +1,6 @@
 /** Shapes of what the API says about the replica and its sets right now. */
 import { z } from 'zod';
+import { lastVerifiedSchema } from './alarms.js';
 import { pointSchema } from './points.js';
 import { scrubSummarySchema } from './scrub.js';
 
@@ -32,6 +33,12 @@ export const setStatusSchema = z.object({
   space: spaceSchema,
   /** How scrubbing stands; null where the set is not scrubbed. */
   scrub: scrubSummarySchema.nullish(),
+  /** How old the newest state may become before it is an alarm; absent without a target. */
+  lagTargetMs: z.number().optional(),
+  /** Open alarms of the set that nobody acknowledged. */
+  alarms: z.number().int().nonnegative().optional(),
+  /** What was last found whole; null when nothing was yet. */
+  lastVerified: lastVerifiedSchema.nullish(),
 });
 export type SetStatusJson = z.infer<typeof setStatusSchema>;
 
