@@ -3,7 +3,7 @@ import type { ContentFrame } from '../shared/api/content.js';
 import { AfterimageError } from '../shared/errors.js';
 import type { HashCore } from '../shared/hash/hash-core.js';
 import { BLOCK_BYTES, blockLength, DIGEST_BYTES } from '../shared/limits.js';
-import type { BlockRange } from '../replica/restore/point-source.js';
+import type { BlockRange } from '../shared/restore/point-source.js';
 import type { ApiClient } from './api-client.js';
 import { HttpSource } from './http-source.js';
 

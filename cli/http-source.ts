@@ -3,15 +3,15 @@ import { type ContentFrame, decodeContent } from '../shared/api/content.js';
 import { fromNodeJson, walkLineSchema, type WalkLine } from '../shared/api/tree.js';
 import { AfterimageError } from '../shared/errors.js';
 import { parsePathText, toPathText } from '../shared/path-text.js';
-import type { ReadManner } from '../replica/history/set-reader.js';
-import type {
-  BlockRange,
-  FolderPart,
-  PointSource,
-  ReadItem,
-  SourceEntry,
-} from '../replica/restore/point-source.js';
-import { PART_ENTRIES_MAX } from '../replica/restore/tree-order.js';
+import {
+  type BlockRange,
+  type FolderPart,
+  PART_ENTRIES_MAX,
+  type PointSource,
+  type ReadItem,
+  type SourceEntry,
+} from '../shared/restore/point-source.js';
+import type { ReadManner } from '../shared/restore/node-version.js';
 import { type ApiClient, setPath } from './api-client.js';
 
 type FolderLine = WalkLine & { readonly type: 'folder' };

@@ -2,7 +2,7 @@
 import type { PointDetail } from '../shared/api/points.js';
 import { AfterimageError } from '../shared/errors.js';
 import { parsePathText } from '../shared/path-text.js';
-import { cleanPath, joinPath } from '../replica/restore/tree-order.js';
+import { cleanPath, joinPath } from '../shared/restore/set-path.js';
 
 /** Throws `not-found` for an absolute path that lies in no root of the point. */
 export function parseSetPath(text: string, point: PointDetail): Buffer {

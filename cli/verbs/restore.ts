@@ -11,8 +11,8 @@ import type {
   RestoreReport,
   RestoreRequest,
   RestoreTarget,
-} from '../../replica/restore/request.js';
-import { restorePoint } from '../../replica/restore/restore.js';
+} from '../../shared/restore/request.js';
+import { restorePoint } from '../../shared/restore/restore.js';
 import { formatBytes, formatCount, formatDuration, formatTime } from '../format.js';
 import { HttpSource } from '../http-source.js';
 import { Progress } from '../progress.js';

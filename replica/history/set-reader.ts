@@ -4,9 +4,10 @@
  * `damaged`, for exactly the file and point asked for (promise 2). Readers never wait for a sync
  * under way, and a sync never waits for them (R9).
  */
-import type { NodeKind } from '../../shared/protocol/records.js';
 import type { SyncOutcome } from '../../shared/protocol/sync-outcome.js';
-import type { Xattr } from '../../shared/posix/posix.js';
+import type { NodeVersion, ReadManner } from '../../shared/restore/node-version.js';
+
+export type { NodeVersion, ReadManner };
 
 export interface PointSummary {
   readonly point: number;
@@ -27,22 +28,6 @@ export interface PointSummary {
   readonly changedBytes: number;
 }
 
-/** A node as it is at one point. */
-export interface NodeVersion {
-  readonly node: number;
-  readonly kind: NodeKind;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly size: number;
-  readonly mtimeNs: bigint;
-  readonly rdev: number;
-  readonly target: Buffer;
-  readonly xattrs: readonly Xattr[];
-  /** First point at which the node was exactly this. */
-  readonly born: number;
-}
-
 export interface TreeEntry {
   readonly parent: number;
   readonly name: Buffer;
@@ -59,14 +44,6 @@ export interface BlockDigestRun {
   readonly block: number;
   /** 32 bytes a block. */
   readonly digests: Buffer;
-}
-
-/** How blocks that are at hand are read. */
-export interface ReadManner {
-  /** `asker`: whoever asked compares them with the digests, and reads again where they differ. */
-  readonly check?: 'here' | 'asker';
-  /** Room for the bytes; a buffer of its own for each reading when left out. */
-  readonly room?: (length: number) => Buffer;
 }
 
 export interface PointView {

@@ -8,7 +8,7 @@ import type { HashCore } from '../../shared/hash/hash-core.js';
 import { zeroDigest } from '../../shared/hash/zero-digest.js';
 import { BLOCK_BYTES, blockCount, blockLength, DIGEST_BYTES } from '../../shared/limits.js';
 import type { PointView, ReadManner } from '../history/set-reader.js';
-import type { BlockRange, ReadItem } from './point-source.js';
+import type { BlockRange, ReadItem } from '../../shared/restore/point-source.js';
 
 /** Blocks whose digests are looked up at once. */
 const LOOKUP_BLOCKS = 1024;

@@ -5,11 +5,13 @@
 import { AfterimageError } from '../../shared/errors.js';
 import { toPathText } from '../../shared/path-text.js';
 import { SET_NODE } from '../../shared/protocol/records.js';
+import {
+  type FolderPart,
+  PART_ENTRIES_MAX,
+  type SourceEntry,
+} from '../../shared/restore/point-source.js';
+import { joinPath, splitPath } from '../../shared/restore/set-path.js';
 import type { PointView } from '../history/set-reader.js';
-import type { FolderPart, SourceEntry } from './point-source.js';
-
-/** Entries of one part. */
-export const PART_ENTRIES_MAX = 2048;
 
 /** The asked paths as a tree; `whole` ends a path. */
 interface Asked {
@@ -102,31 +104,4 @@ function askedTree(view: PointView, paths: readonly Buffer[]): Asked {
     at.whole = true;
   }
   return root;
-}
-
-const slash = Buffer.from('/');
-
-/** `parent/name`; a parent of '' is the set itself. */
-export function joinPath(parent: Buffer, name: Buffer): Buffer {
-  return parent.length === 0 ? name : Buffer.concat([parent, slash, name]);
-}
-
-/** Components of a path; none for ''. */
-export function splitPath(path: Buffer): Buffer[] {
-  const names: Buffer[] = [];
-  let start = 0;
-  while (start < path.length) {
-    const end = path.indexOf(0x2f, start);
-    names.push(path.subarray(start, end < 0 ? path.length : end));
-    if (end < 0) break;
-    start = end + 1;
-  }
-  return names;
-}
-
-/** A path without empty components, as operators type it (`/a//b/` is `a/b`). */
-export function cleanPath(path: Buffer): Buffer {
-  return splitPath(path)
-    .filter((name) => name.length > 0)
-    .reduce((joined, name) => joinPath(joined, name), Buffer.alloc(0));
 }

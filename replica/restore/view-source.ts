@@ -1,12 +1,17 @@
 /** A point as a source of restores, read straight from the history in this process. */
-import { AfterimageError } from '../../shared/errors.js';
 import type { ContentFrame } from '../../shared/api/content.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import { blockCount } from '../../shared/limits.js';
+import { throwIfCancelled } from '../../shared/restore/cancelled.js';
+import type {
+  BlockRange,
+  FolderPart,
+  PointSource,
+  ReadItem,
+} from '../../shared/restore/point-source.js';
 import { TimeSlice } from '../../shared/time-slice.js';
 import type { PointView, ReadManner } from '../history/set-reader.js';
 import { digestsOf, type FrameManner, readFrames } from './content-frames.js';
-import type { BlockRange, FolderPart, PointSource, ReadItem } from './point-source.js';
 import { walkFolders } from './tree-order.js';
 
 /** The view stays the caller's to close. */
@@ -51,11 +56,5 @@ export class ViewSource implements PointSource {
       throwIfCancelled(signal);
       yield frame;
     }
-  }
-}
-
-export function throwIfCancelled(signal: AbortSignal): void {
-  if (signal.aborted) {
-    throw new AfterimageError('cancelled', 'the work was cancelled', { cause: signal.reason });
   }
 }

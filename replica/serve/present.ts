@@ -5,8 +5,8 @@ import type { SetStatusJson } from '../../shared/api/status.js';
 import { toNodeJson, type WalkLine } from '../../shared/api/tree.js';
 import { toPathText } from '../../shared/path-text.js';
 import type { DiffEntry, FoundVersion, PointSummary } from '../history/set-reader.js';
-import type { FolderPart } from '../restore/point-source.js';
-import { joinPath } from '../restore/tree-order.js';
+import type { FolderPart } from '../../shared/restore/point-source.js';
+import { joinPath } from '../../shared/restore/set-path.js';
 import type { ServedSet } from './served-set.js';
 
 export function presentPoint(summary: PointSummary): PointJson {

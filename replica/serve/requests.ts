@@ -4,7 +4,7 @@ import { AfterimageError } from '../../shared/errors.js';
 import { parsePathText } from '../../shared/path-text.js';
 import { parsePointSelector, selectPoint } from '../../shared/point-selector.js';
 import type { NodeVersion, PointSummary, PointView } from '../history/set-reader.js';
-import { cleanPath } from '../restore/tree-order.js';
+import { cleanPath } from '../../shared/restore/set-path.js';
 import type { ServedSet } from './served-set.js';
 
 export interface SetParams {

@@ -7,8 +7,8 @@ import { closeSync, mkdirSync, realpathSync } from 'node:fs';
 import { AfterimageError, errnoOf } from '../../shared/errors.js';
 import { parsePathText, toPathText } from '../../shared/path-text.js';
 import { isEntryName } from '../../shared/protocol/records.js';
-import { below, openFolder } from '../restore/folder-cursor.js';
-import { cleanPath, splitPath } from '../restore/tree-order.js';
+import { below, openFolder } from '../../shared/restore/folder-cursor.js';
+import { cleanPath, splitPath } from '../../shared/restore/set-path.js';
 
 /**
  * A descriptor for the caller to close; what is missing below the root is made. `roots` are absolute

@@ -1,9 +1,13 @@
 /** A restore by the replica as lines of an answer: progress now and then, actions, what became of it. */
 import type { RestoreLine } from '../../shared/api/actions.js';
 import { toPathText } from '../../shared/path-text.js';
-import type { PointSource } from '../restore/point-source.js';
-import type { RestoreListener, RestoreReport, RestoreRequest } from '../restore/request.js';
-import { type RestoreMeans, restorePoint } from '../restore/restore.js';
+import type { PointSource } from '../../shared/restore/point-source.js';
+import type {
+  RestoreListener,
+  RestoreReport,
+  RestoreRequest,
+} from '../../shared/restore/request.js';
+import { type RestoreMeans, restorePoint } from '../../shared/restore/restore.js';
 
 const PROGRESS_EVERY_MS = 500;
 /** Planned actions told one by one; the report counts them all. */

@@ -4,7 +4,7 @@ import type { HashCore } from '../../shared/hash/hash-core.js';
 import { blockCount, blockLength, DIGEST_BYTES } from '../../shared/limits.js';
 import type { NodeVersion, PointView } from '../history/set-reader.js';
 import { digestsOf, readFrames } from '../restore/content-frames.js';
-import type { BlockRange } from '../restore/point-source.js';
+import type { BlockRange } from '../../shared/restore/point-source.js';
 
 const PIECE_BLOCKS = 1024;
 /**

@@ -4,7 +4,7 @@ import { blockCount, DIGEST_BYTES } from '../../shared/limits.js';
 import { isEntryName } from '../../shared/protocol/records.js';
 import type { NodeVersion, PointSummary, PointView } from '../history/set-reader.js';
 import { nextChain } from '../../shared/protocol/manifest.js';
-import type { SourceEntry } from '../restore/point-source.js';
+import type { SourceEntry } from '../../shared/restore/point-source.js';
 
 /** Blocks whose digests are looked up at once. */
 const LOOKUP_BLOCKS = 4096;

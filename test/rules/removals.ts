@@ -325,7 +325,7 @@ export const removals: readonly Removal[] = [
   {
     rule: 'P9',
     without: 'extended attributes on restore',
-    file: 'replica/restore/metadata.ts',
+    file: 'shared/restore/metadata.ts',
     find: '        posix.setXattr(path, name, value);\n',
     put: '',
     test: 'test/replica/restore/restore.test.ts',
@@ -333,7 +333,7 @@ export const removals: readonly Removal[] = [
   {
     rule: 'P10',
     without: 'the end of a restore that is cancelled',
-    file: 'replica/restore/view-source.ts',
+    file: 'shared/restore/cancelled.ts',
     find: 'if (signal.aborted) {',
     put: 'if (signal.aborted && signal.reason === 0) {',
     test: 'test/replica/restore/restore.test.ts',

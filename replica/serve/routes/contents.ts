@@ -7,7 +7,7 @@ import { AfterimageError } from '../../../shared/errors.js';
 import { blockCount } from '../../../shared/limits.js';
 import type { NodeVersion, PointView } from '../../history/set-reader.js';
 import { digestsOf, readFrames } from '../../restore/content-frames.js';
-import type { ReadItem } from '../../restore/point-source.js';
+import type { ReadItem } from '../../../shared/restore/point-source.js';
 import {
   type ByteRange,
   checked,

@@ -5,7 +5,7 @@ import { restoreRequestSchema } from '../../../shared/api/actions.js';
 import { NDJSON_TYPE } from '../../../shared/api/stream.js';
 import { parsePathText } from '../../../shared/path-text.js';
 import { loadPosix } from '../../../shared/posix/load-posix.js';
-import type { RestoreTarget } from '../../restore/request.js';
+import type { RestoreTarget } from '../../../shared/restore/request.js';
 import { ViewSource } from '../../restore/view-source.js';
 import { goneSignal } from '../gone-signal.js';
 import { checked, openPoint, pathOf, type PointParams } from '../requests.js';

@@ -13,7 +13,7 @@ import {
 import { AfterimageError } from '../../../shared/errors.js';
 import { parsePathText, toPathText } from '../../../shared/path-text.js';
 import type { NodeVersion, PointView } from '../../history/set-reader.js';
-import type { FolderPart } from '../../restore/point-source.js';
+import type { FolderPart } from '../../../shared/restore/point-source.js';
 import { walkFolders } from '../../restore/tree-order.js';
 import { presentPart } from '../present.js';
 import { checked, openPoint, pathOf, type PointParams, resolvePath } from '../requests.js';

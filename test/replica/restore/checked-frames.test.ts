@@ -3,8 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { ContentFrame } from '../../../shared/api/content.js';
 import { StoredSetReader } from '../../../replica/history/stored-set-reader.js';
-import { checkedFrames } from '../../../replica/restore/checked-frames.js';
-import type { PointSource } from '../../../replica/restore/point-source.js';
+import { checkedFrames } from '../../../shared/restore/checked-frames.js';
+import type { PointSource } from '../../../shared/restore/point-source.js';
 import { ViewSource } from '../../../replica/restore/view-source.js';
 import {
   blockRecords,

@@ -19,8 +19,8 @@ import type {
   RestoreAction,
   RestoreReport,
   RestoreRequest,
-} from '../../../replica/restore/request.js';
-import { restorePoint } from '../../../replica/restore/restore.js';
+} from '../../../shared/restore/request.js';
+import { restorePoint } from '../../../shared/restore/restore.js';
 import { ViewSource } from '../../../replica/restore/view-source.js';
 import { describeDisk, describeTree, removeFolder } from '../support/disk-tree.js';
 import { scramble, seededRandom } from '../support/random-tree.js';

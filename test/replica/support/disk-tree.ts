@@ -4,9 +4,9 @@ import { createHash } from 'node:crypto';
 import { basename, dirname } from 'node:path';
 import type { Posix } from '../../../shared/posix/posix.js';
 import { toPathText } from '../../../shared/path-text.js';
-import { below, openFolder } from '../../../replica/restore/folder-cursor.js';
-import { kindOf } from '../../../replica/restore/plan.js';
-import { removeTree } from '../../../replica/restore/remove-tree.js';
+import { below, openFolder } from '../../../shared/restore/folder-cursor.js';
+import { kindOf } from '../../../shared/restore/plan.js';
+import { removeTree } from '../../../shared/restore/remove-tree.js';
 import type { MemoryTree } from './memory-tree.js';
 
 export interface Described {

@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { ApiClient } from '../../../cli/api-client.js';
 import { HttpSource } from '../../../cli/http-source.js';
-import { restorePoint } from '../../../replica/restore/restore.js';
+import { restorePoint } from '../../../shared/restore/restore.js';
 import { errnoOf } from '../../../shared/errors.js';
 import { TOKEN_FILE, URL_FILE } from '../../../shared/api/address.js';
 import { type PointJson, pointsSchema } from '../../../shared/api/points.js';

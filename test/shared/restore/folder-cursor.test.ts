@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { closeSync } from 'node:fs';
-import { below, FolderCursor, openFolder } from '../../../replica/restore/folder-cursor.js';
+import { below, FolderCursor, openFolder } from '../../../shared/restore/folder-cursor.js';
 
 let folder: string;
 let root: number;

@@ -3,9 +3,9 @@
  * may have millions of files, so a place costs about 50 bytes: a number per folder and the name's
  * bytes in large buffers.
  */
-import { invariant } from '../../shared/errors.js';
-import { NAME_BYTES_MAX } from '../../shared/limits.js';
-import { joinPath } from './tree-order.js';
+import { invariant } from '../errors.js';
+import { NAME_BYTES_MAX } from '../limits.js';
+import { joinPath } from './set-path.js';
 
 const CHUNK_BYTES = 1024 * 1024;
 /** Folder number (u32) and length of the name (u8) come before the name. */

@@ -4,10 +4,10 @@
  * others (R2). What differs, because a sync changes the file while it is read or because it rots, is
  * asked for again block by block, which gives what was there at the point, or says what is damaged.
  */
-import type { ContentFrame } from '../../shared/api/content.js';
-import { AfterimageError } from '../../shared/errors.js';
-import type { HashCore } from '../../shared/hash/hash-core.js';
-import { blockCount, DIGEST_BYTES } from '../../shared/limits.js';
+import type { ContentFrame } from '../api/content.js';
+import { AfterimageError } from '../errors.js';
+import type { HashCore } from '../hash/hash-core.js';
+import { blockCount, DIGEST_BYTES } from '../limits.js';
 import type { BlockRange, PointSource, ReadItem } from './point-source.js';
 
 type BlocksFrame = ContentFrame & { readonly type: 'block' | 'run' };

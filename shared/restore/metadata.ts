@@ -1,9 +1,9 @@
 /** Gives a restored node its owner, mode, extended attributes and time, in the order that keeps them. */
 import { fchmodSync, fchownSync, lchownSync } from 'node:fs';
-import { errnoOf } from '../../shared/errors.js';
-import { toPathText } from '../../shared/path-text.js';
-import type { Posix } from '../../shared/posix/posix.js';
-import type { NodeVersion } from '../history/set-reader.js';
+import { errnoOf } from '../errors.js';
+import { toPathText } from '../path-text.js';
+import type { Posix } from '../posix/posix.js';
+import type { NodeVersion } from './node-version.js';
 import { isRemovable, modeToSet, type PlanRules } from './plan.js';
 
 /** What could not be carried, each kind said once. */

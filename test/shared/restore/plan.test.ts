@@ -5,7 +5,7 @@ import {
   type PlannedAction,
   type PlanRules,
   type WantedEntry,
-} from '../../../replica/restore/plan.js';
+} from '../../../shared/restore/plan.js';
 import type { NodeVersion } from '../../../replica/history/set-reader.js';
 
 const types = {

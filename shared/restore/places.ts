@@ -3,9 +3,9 @@
  * them are followed, once, here; below them none is.
  */
 import { closeSync, mkdirSync, readdirSync, realpathSync } from 'node:fs';
-import { AfterimageError, errnoOf } from '../../shared/errors.js';
-import { toPathText } from '../../shared/path-text.js';
-import type { Posix } from '../../shared/posix/posix.js';
+import { AfterimageError, errnoOf } from '../errors.js';
+import { toPathText } from '../path-text.js';
+import type { Posix } from '../posix/posix.js';
 import { below, openFolder } from './folder-cursor.js';
 import type { RestoreRequest, RestoreTarget } from './request.js';
 

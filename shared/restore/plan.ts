@@ -2,10 +2,10 @@
  * What a restore does to one folder: merges what the point has with what is on disk. Pure; contents
  * of files are compared later, because that takes reading (`compare`).
  */
-import type { FileStatus, Xattr } from '../../shared/posix/posix.js';
-import { unreachable } from '../../shared/errors.js';
-import type { NodeKind } from '../../shared/protocol/records.js';
-import type { NodeVersion } from '../history/set-reader.js';
+import type { FileStatus, Xattr } from '../posix/posix.js';
+import { unreachable } from '../errors.js';
+import type { NodeKind } from '../protocol/records.js';
+import type { NodeVersion } from './node-version.js';
 import type { SourceEntry } from './point-source.js';
 
 /** A name on disk. What needs a further call is only filled where the point has the name too. */

@@ -2,15 +2,15 @@
  * New small files of one folder, gathered and made in one call: each costs its system calls and no
  * more. Contents come checked; a file of which a block fails is never made.
  */
-import type { ContentFrame } from '../../shared/api/content.js';
-import { AfterimageError, invariant } from '../../shared/errors.js';
-import { BLOCK_BYTES, blockCount } from '../../shared/limits.js';
-import type { NewFile } from '../../shared/posix/make-files.js';
-import type { NodeVersion } from '../history/set-reader.js';
+import type { ContentFrame } from '../api/content.js';
+import { AfterimageError, invariant } from '../errors.js';
+import { BLOCK_BYTES, blockCount } from '../limits.js';
+import type { NewFile } from '../posix/make-files.js';
+import type { NodeVersion } from './node-version.js';
 import { checkLength } from './file-writer.js';
 import { type MetadataSetter, ownerAndMode } from './metadata.js';
 import type { Outcome } from './outcome.js';
-import { joinPath } from './tree-order.js';
+import { joinPath } from './set-path.js';
 
 /** Larger files are written one by one. */
 export const SMALL_BYTES_MAX = 4 * BLOCK_BYTES;

@@ -3,18 +3,18 @@
  * round trip each. While one batch is written the next is planned and its contents are on their way;
  * no more than two are in memory.
  */
-import type { ContentFrame } from '../../shared/api/content.js';
-import { ITEMS_MAX, RANGES_MAX } from '../../shared/api/content.js';
-import { type AfterimageError, asAfterimageError } from '../../shared/errors.js';
-import type { HashCore } from '../../shared/hash/hash-core.js';
-import { TimeSlice } from '../../shared/time-slice.js';
+import type { ContentFrame } from '../api/content.js';
+import { ITEMS_MAX, RANGES_MAX } from '../api/content.js';
+import { type AfterimageError, asAfterimageError } from '../errors.js';
+import type { HashCore } from '../hash/hash-core.js';
+import { TimeSlice } from '../time-slice.js';
 import { checkedFrames } from './checked-frames.js';
 import { rangeBytes } from './compare-file.js';
 import type { Outcome } from './outcome.js';
 import type { PointSource, ReadItem } from './point-source.js';
 import type { Step } from './step.js';
 import type { Frames, StepRunner } from './step-runner.js';
-import { throwIfCancelled } from './view-source.js';
+import { throwIfCancelled } from './cancelled.js';
 
 const BATCH_STEPS_MAX = Math.min(4096, ITEMS_MAX);
 /** Contents of a batch, unless one file alone is larger. */

@@ -1,7 +1,7 @@
 /** Reads what is on disk where a folder is to be restored, as far as the plan needs it. */
 import { readlinkSync } from 'node:fs';
-import { errnoOf } from '../../shared/errors.js';
-import type { FileStatus, Posix } from '../../shared/posix/posix.js';
+import { errnoOf } from '../errors.js';
+import type { FileStatus, Posix } from '../posix/posix.js';
 import { below } from './folder-cursor.js';
 import { kindOf, type LocalEntry, type PlanRules, type WantedEntry } from './plan.js';
 

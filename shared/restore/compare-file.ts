@@ -3,12 +3,12 @@
  * nothing (promise 5). Reads locally, asks the source for digests only, in bounded pieces.
  */
 import { readSync } from 'node:fs';
-import type { HashCore } from '../../shared/hash/hash-core.js';
-import { zeroDigest } from '../../shared/hash/zero-digest.js';
-import { BLOCK_BYTES, blockCount, blockLength, DIGEST_BYTES } from '../../shared/limits.js';
-import { TimeSlice } from '../../shared/time-slice.js';
+import type { HashCore } from '../hash/hash-core.js';
+import { zeroDigest } from '../hash/zero-digest.js';
+import { BLOCK_BYTES, blockCount, blockLength, DIGEST_BYTES } from '../limits.js';
+import { TimeSlice } from '../time-slice.js';
 import type { BlockRange, PointSource } from './point-source.js';
-import { throwIfCancelled } from './view-source.js';
+import { throwIfCancelled } from './cancelled.js';
 
 /** Blocks compared per request for digests: 128 MiB of the file, 64 KiB of digests. */
 const PIECE_BLOCKS = 2048;

@@ -1,6 +1,6 @@
 /** What a restore is asked to do, what it tells on the way, and what it says at the end. */
-import type { AfterimageError } from '../../shared/errors.js';
-import type { NodeKind } from '../../shared/protocol/records.js';
+import type { AfterimageError } from '../errors.js';
+import type { NodeKind } from '../protocol/records.js';
 import type { MetadataWord } from './plan.js';
 
 /** Where the roots of the set go. */

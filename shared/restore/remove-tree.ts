@@ -1,8 +1,8 @@
 /** Deletes a name and all below it, by descriptors, never through a link or into another file system. */
 import { closeSync, rmdirSync, unlinkSync } from 'node:fs';
-import { AfterimageError } from '../../shared/errors.js';
-import { toPathText } from '../../shared/path-text.js';
-import type { Posix } from '../../shared/posix/posix.js';
+import { AfterimageError } from '../errors.js';
+import { toPathText } from '../path-text.js';
+import type { Posix } from '../posix/posix.js';
 import { below, openFolder } from './folder-cursor.js';
 import { kindOf } from './plan.js';
 

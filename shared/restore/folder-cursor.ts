@@ -4,7 +4,7 @@
  * open, so that depth costs no descriptors, and no path is ever longer than one name.
  */
 import { closeSync, constants, openSync } from 'node:fs';
-import { splitPath } from './tree-order.js';
+import { splitPath } from './set-path.js';
 
 const OPEN_FLAGS =
   constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW | constants.O_NONBLOCK;

@@ -1,6 +1,6 @@
 /** Gathers what became of a restore: counts, problems of single entries, notes. */
-import { AfterimageError, asAfterimageError } from '../../shared/errors.js';
-import { toPathText } from '../../shared/path-text.js';
+import { AfterimageError, asAfterimageError } from '../errors.js';
+import { toPathText } from '../path-text.js';
 import { Notes } from './metadata.js';
 import {
   type ActionWord,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { LinkMemory } from '../../../replica/restore/link-memory.js';
-import { joinPath } from '../../../replica/restore/tree-order.js';
+import { LinkMemory } from '../../../shared/restore/link-memory.js';
+import { joinPath } from '../../../shared/restore/set-path.js';
 
 describe('link memory', () => {
   it('many places: each is found again, byte for byte', () => {

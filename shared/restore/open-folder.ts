@@ -1,5 +1,5 @@
 /** The folders between a target and where a restore is, and what is known of those still to come. */
-import type { NodeVersion } from '../history/set-reader.js';
+import type { NodeVersion } from './node-version.js';
 import type { FolderPart } from './point-source.js';
 
 export interface OpenFolder {

@@ -1,5 +1,5 @@
 /** The effects of a restore, in the order in which they are carried out. */
-import type { NodeVersion } from '../history/set-reader.js';
+import type { NodeVersion } from './node-version.js';
 import type { BlockRange } from './point-source.js';
 
 interface At {

@@ -2,8 +2,11 @@
  * What a restore reads from: one point, over HTTP or straight from the history. Small on purpose:
  * a walk in an order that lets a folder be planned at a time, digests to compare with, contents.
  */
-import type { ContentFrame } from '../../shared/api/content.js';
-import type { NodeVersion, ReadManner } from '../history/set-reader.js';
+import type { ContentFrame } from '../api/content.js';
+import type { NodeVersion, ReadManner } from './node-version.js';
+
+/** Entries of one part. */
+export const PART_ENTRIES_MAX = 2048;
 
 export interface SourceEntry {
   readonly name: Buffer;

@@ -4,9 +4,9 @@
  * each folder against what is on disk, and hands the steps to a queue. Memory does not grow with
  * contents, and by about 50 bytes with each file. Running it again in place goes on where it stopped.
  */
-import { invariant } from '../../shared/errors.js';
-import type { HashCore } from '../../shared/hash/hash-core.js';
-import type { Posix } from '../../shared/posix/posix.js';
+import { invariant } from '../errors.js';
+import type { HashCore } from '../hash/hash-core.js';
+import type { Posix } from '../posix/posix.js';
 import { FolderRestore } from './folder-restore.js';
 import type { LocateRoot } from './folder-cursor.js';
 import { LocalState } from './local-state.js';
@@ -18,7 +18,7 @@ import type { PointSource } from './point-source.js';
 import type { RestoreListener, RestoreReport, RestoreRequest } from './request.js';
 import { StepQueue } from './step-queue.js';
 import { StepRunner } from './step-runner.js';
-import { throwIfCancelled } from './view-source.js';
+import { throwIfCancelled } from './cancelled.js';
 
 export interface RestoreMeans {
   readonly posix: Posix;

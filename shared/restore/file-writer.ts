@@ -11,9 +11,9 @@ import {
   readSync,
   writeSync,
 } from 'node:fs';
-import type { ContentFrame } from '../../shared/api/content.js';
-import { AfterimageError } from '../../shared/errors.js';
-import { BLOCK_BYTES, blockCount, blockLength, PAGE_BYTES } from '../../shared/limits.js';
+import type { ContentFrame } from '../api/content.js';
+import { AfterimageError } from '../errors.js';
+import { BLOCK_BYTES, blockCount, blockLength, PAGE_BYTES } from '../limits.js';
 
 const NEW_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const PRESENT_FLAGS = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;

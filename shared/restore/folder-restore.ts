@@ -3,11 +3,11 @@
  * and says what it does. Folders get their metadata when everything below them is done.
  */
 import { closeSync } from 'node:fs';
-import { AfterimageError } from '../../shared/errors.js';
-import type { HashCore } from '../../shared/hash/hash-core.js';
-import { toPathText } from '../../shared/path-text.js';
-import { isEntryName } from '../../shared/protocol/records.js';
-import { TimeSlice } from '../../shared/time-slice.js';
+import { AfterimageError } from '../errors.js';
+import type { HashCore } from '../hash/hash-core.js';
+import { toPathText } from '../path-text.js';
+import { isEntryName } from '../protocol/records.js';
+import { TimeSlice } from '../time-slice.js';
 import { differingRanges, isSameSmallFile, rangeBytes } from './compare-file.js';
 import { LinkMemory } from './link-memory.js';
 import type { LocalState } from './local-state.js';
@@ -23,8 +23,8 @@ import {
 import type { FolderPart, PointSource, SourceEntry } from './point-source.js';
 import type { ActionWord } from './request.js';
 import type { Step } from './step.js';
-import { joinPath } from './tree-order.js';
-import { throwIfCancelled } from './view-source.js';
+import { joinPath } from './set-path.js';
+import { throwIfCancelled } from './cancelled.js';
 
 type Comparison = PlannedAction & { readonly type: 'compare' };
 

@@ -1,7 +1,7 @@
 /** What stands on disk where a restore goes, read ahead of the writing, folder by folder. */
 import { constants, openSync } from 'node:fs';
-import { invariant } from '../../shared/errors.js';
-import type { FileStatus, Posix } from '../../shared/posix/posix.js';
+import { invariant } from '../errors.js';
+import type { FileStatus, Posix } from '../posix/posix.js';
 import { below, FolderCursor } from './folder-cursor.js';
 import { localEntry, localStatuses, statusIfThere } from './local-folder.js';
 import type { OpenFolder } from './open-folder.js';

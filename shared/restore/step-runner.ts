@@ -1,10 +1,10 @@
 /** Carries out single steps of a restore on disk, by folder descriptors (R23). */
 import { linkSync, mkdirSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
-import { errnoOf } from '../../shared/errors.js';
-import type { ContentFrame } from '../../shared/api/content.js';
-import { blockCount } from '../../shared/limits.js';
-import type { FileStatus } from '../../shared/posix/posix.js';
-import type { NodeVersion } from '../history/set-reader.js';
+import { errnoOf } from '../errors.js';
+import type { ContentFrame } from '../api/content.js';
+import { blockCount } from '../limits.js';
+import type { FileStatus } from '../posix/posix.js';
+import type { NodeVersion } from './node-version.js';
 import { rangeBytes } from './compare-file.js';
 import { FileWriter } from './file-writer.js';
 import { below, FolderCursor, type LocateRoot } from './folder-cursor.js';
