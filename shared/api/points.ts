@@ -29,15 +29,22 @@ export const pointDetailSchema = pointSchema.extend({
 });
 export type PointDetail = z.infer<typeof pointDetailSchema>;
 
-/** Newest last; `limit` counts from the newest. */
+/**
+ * Newest last; `limit` counts from the newest, or, with `after` alone, from the first after it.
+ * `before` and `after` are point selectors, both exclusive; a time means the point that is the newest then.
+ */
 export const pointsQuerySchema = z.object({
   limit: z.coerce.number().int().min(1).max(100_000).default(1000),
+  before: z.string().optional(),
+  after: z.string().optional(),
 });
 
 export const pointsSchema = z.object({
   set: z.string(),
   points: z.array(pointSchema),
-  /** Older points that the limit left out. */
+  /** Points in what was asked for that the limit left out. */
   leftOut: z.number().int().nonnegative(),
+  /** Points of the set. */
+  total: z.number().int().nonnegative().optional(),
 });
 export type PointsAnswer = z.infer<typeof pointsSchema>;

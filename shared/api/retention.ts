@@ -124,3 +124,75 @@ export const pruneLineSchema = z.discriminatedUnion('type', [
   prunedSchema,
 ]);
 export type PruneLine = z.infer<typeof pruneLineSchema>;
+
+export const SIMULATED_KEPT_MAX = 1000;
+export const SIMULATED_BUCKETS_MAX = 200;
+
+/** A policy is tried, nothing is changed. */
+export const simulateRequestSchema = z.object({
+  /** Null keeps every point. */
+  policy: policySchema.nullable(),
+  /** As if it were then, ms since the epoch; now when left out. */
+  atMs: z.number().int().min(0).optional(),
+  /** How far ahead to look, with points coming as often as they did lately; not when left out. */
+  horizonMs: z
+    .number()
+    .int()
+    .min(HOUR_MS)
+    .max(20 * 366 * 24 * HOUR_MS)
+    .optional(),
+  buckets: z.number().int().min(1).max(SIMULATED_BUCKETS_MAX).default(100),
+});
+export type SimulateRequest = z.input<typeof simulateRequestSchema>;
+
+export const simulatedBucketSchema = z.object({
+  fromMs: z.number(),
+  toMs: z.number(),
+  keep: z.number().int(),
+  go: z.number().int(),
+});
+
+export const simulatedFutureSchema = z.object({
+  horizonMs: z.number(),
+  /** How many points came a day, and over what time that was counted. */
+  pointsPerDay: z.number(),
+  measuredMs: z.number(),
+  /** Points that would be made until then, and those that would be kept then, holds included. */
+  made: z.number().int(),
+  keep: z.number().int(),
+});
+
+export const simulateSchema = z.object({
+  set: z.string(),
+  atMs: z.number(),
+  total: z.number().int(),
+  keep: z.number().int(),
+  go: z.number().int(),
+  /** Of those that would go, how many today's policy keeps. */
+  goOnlyNow: z.number().int(),
+  /** How many points each rule keeps; a point that several keep counts for each. */
+  byRule: z.array(
+    z.object({
+      rule: z.string(),
+      points: z.number().int(),
+      /** Those that no other rule keeps. */
+      alone: z.number().int(),
+    }),
+  ),
+  /** Stretches of equal length that have points, oldest first. */
+  buckets: z.array(simulatedBucketSchema),
+  /** The newest that would stay, oldest first. */
+  kept: z.array(
+    z.object({ point: z.number().int(), timeMs: z.number(), rules: z.array(z.string()) }),
+  ),
+  keptLeftOut: z.number().int(),
+  oldestKeptMs: z.number().nullable(),
+  /**
+   * What would be freed of packs and old whole files; null when it was not found out in time.
+   */
+  freed: z
+    .object({ atticBytes: z.number(), packBytes: z.number(), files: z.number().int() })
+    .nullable(),
+  future: simulatedFutureSchema.nullable(),
+});
+export type SimulateAnswer = z.infer<typeof simulateSchema>;
