@@ -1,0 +1,27 @@
+/** What a job of kind `restore` is asked for: a point, or paths of it, back on the host or the replica. */
+import { z } from 'zod';
+import { PATHS_MAX } from './tree.js';
+
+export const restoreJobSchema = z.object({
+  /** A point selector; settled when the job is asked for. */
+  point: z.string(),
+  /** As path text from the set's root; none means everything. */
+  paths: z.array(z.string()).max(PATHS_MAX).default([]),
+  /** Who writes: the replica, below its restore roots, or the set's agent. */
+  where: z.enum(['replica', 'agent']),
+  /** Where the set came from; a new folder beside each root; or an absolute folder. */
+  target: z.union([
+    z.literal('in-place'),
+    z.strictObject({ beside: z.string().min(1) }),
+    z.strictObject({ folder: z.string().startsWith('/') }),
+  ]),
+  /** When something else stands where a file goes. */
+  conflict: z.enum(['overwrite', 'keep-newer', 'keep-existing', 'rename']).default('overwrite'),
+  /** What the point lacks, below what is restored. */
+  orphans: z.enum(['leave', 'delete', 'move-aside']).default('leave'),
+  /** Says what would be done and writes nothing. */
+  dryRun: z.boolean().default(false),
+  /** A sync first, so that the restore can be taken back. */
+  undoPoint: z.boolean().default(true),
+});
+export type RestoreJobRequest = z.infer<typeof restoreJobSchema>;
