@@ -6,6 +6,7 @@
 import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import { PROBLEM_TYPE, toProblem } from '../../shared/api/problem.js';
 import { AfterimageError, asAfterimageError } from '../../shared/errors.js';
+import { grantAccess, makeAccess } from '../access/access.js';
 import type { Log } from '../../shared/log.js';
 import { registerActions } from './routes/actions.js';
 import { registerCertificates } from './routes/certificates.js';
@@ -44,6 +45,9 @@ export function createServer(options: ServerOptions): ApiServer {
   });
   const context = { options, startedMs: options.clock.now(), closing: closing.signal };
   app.addHook('onRequest', (request, _reply, done) => {
+    if (isAuthorised(request.headers.authorization, options.token)) {
+      grantAccess(request, makeAccess({ who: 'local', role: 'admin', sets: null }));
+    }
     const open = !request.url.startsWith('/v1/') || request.url === '/v1/health';
     if (open || isAuthorised(request.headers.authorization, options.token)) done();
     else done(new AfterimageError('unauthorised', 'the request carries no valid token'));

@@ -1,0 +1,21 @@
+/** What a handler adds to the audit's entry of its request, which the hook writes. */
+import type { FastifyRequest } from 'fastify';
+
+export interface AuditNote {
+  /** Where the path names none. */
+  readonly set?: string;
+  readonly point?: string | number;
+  /** Paths, names, numbers: at most some hundred characters are kept. */
+  readonly detail?: string;
+}
+
+const notes = new WeakMap<FastifyRequest, AuditNote>();
+
+/** Adds to the request's entry; later notes win over earlier ones. */
+export function noteAudit(request: FastifyRequest, note: AuditNote): void {
+  notes.set(request, { ...notes.get(request), ...note });
+}
+
+export function auditNoteOf(request: FastifyRequest): AuditNote {
+  return notes.get(request) ?? {};
+}
