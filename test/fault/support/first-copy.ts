@@ -23,7 +23,7 @@ const OVERHEAD_BYTES = 2 * MIB;
 
 interface Cut {
   readonly staged: number;
-  /** What each of the agent's connections had sent before: one may outlive the kill. */
+  /** What each of the agent's connections had sent until the kill: one may outlive it. */
   readonly sent: ReadonlyMap<string, number> | undefined;
   /** How often a replica was killed so far. */
   readonly replicaKills: number;
@@ -41,8 +41,9 @@ export async function cutFirstCopy(life: Life, victims: readonly Victims[]): Pro
     const share = (index + random.below(1000) / 1000) / (victims.length + 0.2);
     await stagedOf(life, share * life.firstBytes);
     const overBefore = await isOver(life);
-    const sent = life.sentBytes();
     const killed = await life.kill(chosen);
+    // Not before: what is sent until the kill is heard of may be staged, and is not sent again.
+    const sent = life.sentBytes();
     await starting.catch(() => undefined);
     const staged = stagedBytes(witness.setFolder);
     const back = life.bringBack(killed);
