@@ -71,6 +71,24 @@ export const catalogue = {
     status: 401,
     hint: 'Give the token that the replica wrote to its data folder, with --token-file or AFTERIMAGE_TOKEN.',
   },
+  forbidden: {
+    kind: 'operator',
+    exit: 4,
+    status: 403,
+    hint: 'Use a token with the role that is needed and this set in its scope; an admin makes one with afterimage token create.',
+  },
+  'method-refused': {
+    kind: 'operator',
+    exit: 2,
+    status: 405,
+    hint: 'Use a method that the Allow header names; GET /v1/openapi.json describes every route.',
+  },
+  'too-many-tries': {
+    kind: 'retry',
+    exit: 4,
+    status: 429,
+    hint: 'Too many tries failed from this address; wait as long as Retry-After says.',
+  },
   'target-not-empty': {
     kind: 'operator',
     exit: 2,

@@ -12,7 +12,7 @@ export interface Access {
   readonly role: Role;
   /** The sets that it may see; null for all. */
   readonly sets: readonly string[] | null;
-  canSee(set: string): boolean;
+  readonly canSee: (set: string) => boolean;
 }
 
 /** What a caller may see and do. */
@@ -47,4 +47,22 @@ export function accessIfAny(request: FastifyRequest): Access | undefined {
 /** Whether `role` is at least `least`. */
 export function reaches(role: Role, least: Role): boolean {
   return roles.indexOf(role) >= roles.indexOf(least);
+}
+
+/** For routes of which a part asks for more than their role. Throws `forbidden`. */
+export function requireRole(request: FastifyRequest, least: Role): void {
+  const { who, role } = accessOf(request);
+  if (reaches(role, least)) return;
+  throw new AfterimageError('forbidden', `${who} is ${role}; this needs ${least}`, {
+    facts: { who, role, needs: least },
+  });
+}
+
+/** For sets that the path does not name. Throws `forbidden`, whether the set is there or not. */
+export function requireSet(request: FastifyRequest, set: string): void {
+  const { who, canSee } = accessOf(request);
+  if (canSee(set)) return;
+  throw new AfterimageError('forbidden', `${who} may not see set ${JSON.stringify(set)}`, {
+    facts: { who, set },
+  });
 }

@@ -4,6 +4,7 @@
  * (RFC 9457) made from the error catalogue. docs/reference/http.md describes it for clients.
  */
 import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import { healthSchema } from '../../shared/api/access.js';
 import { PROBLEM_TYPE, toProblem } from '../../shared/api/problem.js';
 import { AfterimageError, asAfterimageError } from '../../shared/errors.js';
 import { grantAccess, makeAccess } from '../access/access.js';
@@ -53,7 +54,20 @@ export function createServer(options: ServerOptions): ApiServer {
     else done(new AfterimageError('unauthorised', 'the request carries no valid token'));
   });
   answerProblems(app, options.log);
-  app.get('/v1/health', () => ({ status: 'ok' }));
+  app.get(
+    '/v1/health',
+    {
+      config: {
+        role: 'open',
+        describe: {
+          summary: 'Answers while the replica serves',
+          tag: 'status',
+          answer: healthSchema,
+        },
+      },
+    },
+    () => ({ status: 'ok' }),
+  );
   registerPoints(app, context);
   registerTree(app, context);
   registerContents(app, context);

@@ -139,3 +139,5 @@ export const settingsSchema = z.object({
   missing: z.array(z.string()),
 });
 export type SettingsAnswer = z.infer<typeof settingsSchema>;
+
+export const healthSchema = z.object({ status: z.literal('ok') });

@@ -3,7 +3,9 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import {
   type SyncAnswer,
+  syncAnswerSchema,
   syncRequestSchema,
+  verifyLineSchema,
   verifyRequestSchema,
 } from '../../../shared/api/actions.js';
 import { NDJSON_TYPE } from '../../../shared/api/stream.js';
@@ -23,6 +25,18 @@ export function registerActions(app: FastifyInstance, context: RouteContext): vo
 
   app.post<{ Params: SetParams }>(
     '/v1/sets/:set/sync',
+    {
+      config: {
+        role: 'operator',
+        audit: 'sync',
+        describe: {
+          summary: 'Asks the agent of a set for a sync, and waits for its point if told',
+          tag: 'actions',
+          body: syncRequestSchema,
+          answer: syncAnswerSchema,
+        },
+      },
+    },
     async (request, reply): Promise<SyncAnswer> => {
       const { waitMs } = checked(syncRequestSchema, request.body ?? {});
       const served = findSet(sets(), request.params.set);
@@ -31,32 +45,47 @@ export function registerActions(app: FastifyInstance, context: RouteContext): vo
     },
   );
 
-  app.post<{ Params: SetParams }>('/v1/sets/:set/verify', async (request, reply) => {
-    const { point, depth } = checked(verifyRequestSchema, request.body ?? {});
-    const served = findSet(sets(), request.params.set);
-    const chosen = point === undefined ? undefined : findPoint(served, point).point;
-    const lines = verifySet(served.reader, {
-      hash,
-      depth,
-      signal: AbortSignal.any([context.closing, goneSignal(reply)]),
-      ...(chosen === undefined ? {} : { point: chosen }),
-    });
-    const { set } = served.reader;
-    const points = served.reader.points().map((each) => each.point);
-    const verification = {
-      set,
-      points: points.filter((each) => each === (chosen ?? each)),
-      check: depth,
-    };
-    const { certifier } = context.options;
-    const recorded =
-      certifier === undefined
-        ? lines
-        : recordVerification(lines, { ...verification, certifier, clock, log });
-    return await reply
-      .type(NDJSON_TYPE)
-      .send(lineStream(recorded, { closing: context.closing, log }));
-  });
+  app.post<{ Params: SetParams }>(
+    '/v1/sets/:set/verify',
+    {
+      config: {
+        role: 'operator',
+        audit: 'verify',
+        describe: {
+          summary: 'Verifies points of a set',
+          tag: 'actions',
+          body: verifyRequestSchema,
+          lines: verifyLineSchema,
+        },
+      },
+    },
+    async (request, reply) => {
+      const { point, depth } = checked(verifyRequestSchema, request.body ?? {});
+      const served = findSet(sets(), request.params.set);
+      const chosen = point === undefined ? undefined : findPoint(served, point).point;
+      const lines = verifySet(served.reader, {
+        hash,
+        depth,
+        signal: AbortSignal.any([context.closing, goneSignal(reply)]),
+        ...(chosen === undefined ? {} : { point: chosen }),
+      });
+      const { set } = served.reader;
+      const points = served.reader.points().map((each) => each.point);
+      const verification = {
+        set,
+        points: points.filter((each) => each === (chosen ?? each)),
+        check: depth,
+      };
+      const { certifier } = context.options;
+      const recorded =
+        certifier === undefined
+          ? lines
+          : recordVerification(lines, { ...verification, certifier, clock, log });
+      return await reply
+        .type(NDJSON_TYPE)
+        .send(lineStream(recorded, { closing: context.closing, log }));
+    },
+  );
 
   async function ask(served: ServedSet): Promise<null> {
     await served.askSync(randomUUID());

@@ -1,8 +1,11 @@
 /** Certificates: of one point, all of a set for an auditor, and the key that signs them. */
 import type { FastifyInstance } from 'fastify';
-import type {
-  CertificateKeyAnswer,
-  PointCertificateAnswer,
+import { exportLineSchema } from '../../../shared/certificate/certificate.js';
+import {
+  type CertificateKeyAnswer,
+  certificateKeySchema,
+  type PointCertificateAnswer,
+  pointCertificateSchema,
 } from '../../../shared/api/certificates.js';
 import { NDJSON_TYPE } from '../../../shared/api/stream.js';
 import { AfterimageError } from '../../../shared/errors.js';
@@ -15,13 +18,38 @@ import { lineStream } from '../streams.js';
 export function registerCertificates(app: FastifyInstance, context: RouteContext): void {
   const { sets, log } = context.options;
 
-  app.get<{ Params: SetParams }>('/v1/sets/:set/certificates', async (request, reply) => {
-    const lines = certifierOf(context, request.params.set).export(request.params.set);
-    return await reply.type(NDJSON_TYPE).send(lineStream(lines, { closing: context.closing, log }));
-  });
+  app.get<{ Params: SetParams }>(
+    '/v1/sets/:set/certificates',
+    {
+      config: {
+        role: 'viewer',
+        describe: {
+          summary: 'Exports all certificates of a set',
+          tag: 'certificates',
+          lines: exportLineSchema,
+        },
+      },
+    },
+    async (request, reply) => {
+      const lines = certifierOf(context, request.params.set).export(request.params.set);
+      return await reply
+        .type(NDJSON_TYPE)
+        .send(lineStream(lines, { closing: context.closing, log }));
+    },
+  );
 
   app.get<{ Params: PointParams }>(
     '/v1/sets/:set/points/:point/certificate',
+    {
+      config: {
+        role: 'viewer',
+        describe: {
+          summary: 'Signed entries that speak of a point',
+          tag: 'certificates',
+          answer: pointCertificateSchema,
+        },
+      },
+    },
     (request): PointCertificateAnswer => {
       const { set } = request.params;
       const certifier = certifierOf(context, set);
@@ -39,15 +67,42 @@ export function registerCertificates(app: FastifyInstance, context: RouteContext
     },
   );
 
-  app.get('/v1/certificate-key', (): CertificateKeyAnswer => {
-    return { key: someCertifier(context).publicKey };
-  });
+  app.get(
+    '/v1/certificate-key',
+    {
+      config: {
+        role: 'viewer',
+        describe: {
+          summary: 'The public key that signs now',
+          tag: 'certificates',
+          answer: certificateKeySchema,
+        },
+      },
+    },
+    (): CertificateKeyAnswer => {
+      return { key: someCertifier(context).publicKey };
+    },
+  );
 
-  app.post('/v1/certificate-key/replace', (): CertificateKeyAnswer => {
-    const { previous, current } = someCertifier(context).replaceKey();
-    log.info('the key of certificates was replaced', { previous, current });
-    return { key: current, previous };
-  });
+  app.post(
+    '/v1/certificate-key/replace',
+    {
+      config: {
+        role: 'admin',
+        audit: 'certificate-key.replace',
+        describe: {
+          summary: 'Makes a new key that signs',
+          tag: 'certificates',
+          answer: certificateKeySchema,
+        },
+      },
+    },
+    (): CertificateKeyAnswer => {
+      const { previous, current } = someCertifier(context).replaceKey();
+      log.info('the key of certificates was replaced', { previous, current });
+      return { key: current, previous };
+    },
+  );
 }
 
 function someCertifier({ options }: RouteContext): Certifier {

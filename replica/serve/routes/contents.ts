@@ -1,7 +1,7 @@
 /** Contents of files at a point: a byte range of one, digests of one, blocks of many. */
 import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
-import { contentRequestSchema } from '../../../shared/api/content.js';
+import { CONTENT_TYPE, contentRequestSchema } from '../../../shared/api/content.js';
 import { digestQuerySchema, pathQuerySchema } from '../../../shared/api/tree.js';
 import { AfterimageError } from '../../../shared/errors.js';
 import { blockCount } from '../../../shared/limits.js';
@@ -29,29 +29,55 @@ export function registerContents(app: FastifyInstance, context: RouteContext): v
   const { sets, log, hash } = context.options;
   const pool = new SlabPool();
 
-  app.get<{ Params: PointParams }>('/v1/sets/:set/points/:point/file', async (request, reply) => {
-    const { path } = checked(pathQuerySchema, request.query);
-    const view = openPoint(sets(), request.params);
-    const { size, range, first, pieces } = await beginFile(view, {
-      path,
-      header: request.headers.range,
-    });
-    reply.header('accept-ranges', 'bytes').header('x-afterimage-point', view.point);
-    if (range === 'unsatisfiable') {
-      view.close();
-      return await reply.code(416).header('content-range', `bytes */${size}`).send();
-    }
-    if (range !== undefined) {
-      const last = range.offset + range.length - 1;
-      reply.code(206).header('content-range', `bytes ${range.offset}-${last}/${size}`);
-    }
-    const stream = closeWith({ view, log }, () => Readable.from(resume(first, pieces), flowing));
-    const length = range?.length ?? size;
-    return await reply.type(BINARY_TYPE).header('content-length', length).send(stream);
-  });
+  app.get<{ Params: PointParams }>(
+    '/v1/sets/:set/points/:point/file',
+    {
+      config: {
+        role: 'viewer',
+        audit: 'file.read',
+        describe: {
+          summary: 'Bytes of one file, whole or a range',
+          tag: 'contents',
+          query: pathQuerySchema,
+          content: BINARY_TYPE,
+        },
+      },
+    },
+    async (request, reply) => {
+      const { path } = checked(pathQuerySchema, request.query);
+      const view = openPoint(sets(), request.params);
+      const { size, range, first, pieces } = await beginFile(view, {
+        path,
+        header: request.headers.range,
+      });
+      reply.header('accept-ranges', 'bytes').header('x-afterimage-point', view.point);
+      if (range === 'unsatisfiable') {
+        view.close();
+        return await reply.code(416).header('content-range', `bytes */${size}`).send();
+      }
+      if (range !== undefined) {
+        const last = range.offset + range.length - 1;
+        reply.code(206).header('content-range', `bytes ${range.offset}-${last}/${size}`);
+      }
+      const stream = closeWith({ view, log }, () => Readable.from(resume(first, pieces), flowing));
+      const length = range?.length ?? size;
+      return await reply.type(BINARY_TYPE).header('content-length', length).send(stream);
+    },
+  );
 
   app.get<{ Params: PointParams & { readonly node: string } }>(
     '/v1/sets/:set/points/:point/digests/:node',
+    {
+      config: {
+        role: 'viewer',
+        describe: {
+          summary: 'Digests of the blocks of a file',
+          tag: 'contents',
+          query: digestQuerySchema,
+          content: BINARY_TYPE,
+        },
+      },
+    },
     async (request, reply) => {
       const { first, count } = checked(digestQuerySchema, request.query);
       const view = openPoint(sets(), request.params);
@@ -72,7 +98,19 @@ export function registerContents(app: FastifyInstance, context: RouteContext): v
 
   app.post<{ Params: PointParams }>(
     '/v1/sets/:set/points/:point/content',
-    { bodyLimit: CONTENT_BODY_BYTES_MAX },
+    {
+      bodyLimit: CONTENT_BODY_BYTES_MAX,
+      config: {
+        role: 'viewer',
+        audit: 'content.read',
+        describe: {
+          summary: 'Blocks of many files in one stream',
+          tag: 'contents',
+          body: contentRequestSchema,
+          content: CONTENT_TYPE,
+        },
+      },
+    },
     async (request, reply) => {
       const { items, runs, unchecked } = checked(contentRequestSchema, request.body);
       const view = openPoint(sets(), request.params);

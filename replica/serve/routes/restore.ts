@@ -1,7 +1,7 @@
 /** Restores by the replica itself, below its configured roots only (R22). */
 import { closeSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
-import { restoreRequestSchema } from '../../../shared/api/actions.js';
+import { restoreLineSchema, restoreRequestSchema } from '../../../shared/api/actions.js';
 import { NDJSON_TYPE } from '../../../shared/api/stream.js';
 import { parsePathText } from '../../../shared/path-text.js';
 import { loadPosix } from '../../../shared/posix/load-posix.js';
@@ -19,6 +19,18 @@ export function registerRestore(app: FastifyInstance, context: RouteContext): vo
 
   app.post<{ Params: PointParams }>(
     '/v1/sets/:set/points/:point/restore',
+    {
+      config: {
+        role: 'operator',
+        audit: 'restore',
+        describe: {
+          summary: 'Restores a point into a folder of the replica, below its restore roots',
+          tag: 'actions',
+          body: restoreRequestSchema,
+          lines: restoreLineSchema,
+        },
+      },
+    },
     async (request, reply) => {
       const { to, paths, mode, extra, effect } = checked(restoreRequestSchema, request.body);
       placeBelow(restoreRoots, to);

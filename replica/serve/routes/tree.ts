@@ -4,11 +4,14 @@ import { NDJSON_TYPE } from '../../../shared/api/stream.js';
 import {
   type ListAnswer,
   listQuerySchema,
+  listSchema,
   pathQuerySchema,
   type StatAnswer,
+  statSchema,
   toNodeJson,
   walkQuerySchema,
   type WalkLine,
+  walkLineSchema,
 } from '../../../shared/api/tree.js';
 import { AfterimageError } from '../../../shared/errors.js';
 import { parsePathText, toPathText } from '../../../shared/path-text.js';
@@ -23,40 +26,82 @@ import { closeWith, lineStream } from '../streams.js';
 export function registerTree(app: FastifyInstance, context: RouteContext): void {
   const { sets, log } = context.options;
 
-  app.get<{ Params: PointParams }>('/v1/sets/:set/points/:point/ls', (request): ListAnswer => {
-    const query = checked(listQuerySchema, request.query);
-    const view = openPoint(sets(), request.params);
-    try {
-      return listPage(view, query);
-    } finally {
-      view.close();
-    }
-  });
+  app.get<{ Params: PointParams }>(
+    '/v1/sets/:set/points/:point/ls',
+    {
+      config: {
+        role: 'viewer',
+        describe: {
+          summary: 'A page of a folder at a point',
+          tag: 'trees',
+          query: listQuerySchema,
+          answer: listSchema,
+        },
+      },
+    },
+    (request): ListAnswer => {
+      const query = checked(listQuerySchema, request.query);
+      const view = openPoint(sets(), request.params);
+      try {
+        return listPage(view, query);
+      } finally {
+        view.close();
+      }
+    },
+  );
 
-  app.get<{ Params: PointParams }>('/v1/sets/:set/points/:point/stat', (request): StatAnswer => {
-    const { path } = checked(pathQuerySchema, request.query);
-    const view = openPoint(sets(), request.params);
-    try {
-      const entry = { path: toPathText(pathOf(path)), ...toNodeJson(resolvePath(view, path)) };
-      return { set: view.set, point: view.point, entry };
-    } finally {
-      view.close();
-    }
-  });
+  app.get<{ Params: PointParams }>(
+    '/v1/sets/:set/points/:point/stat',
+    {
+      config: {
+        role: 'viewer',
+        describe: {
+          summary: 'One entry at a point',
+          tag: 'trees',
+          query: pathQuerySchema,
+          answer: statSchema,
+        },
+      },
+    },
+    (request): StatAnswer => {
+      const { path } = checked(pathQuerySchema, request.query);
+      const view = openPoint(sets(), request.params);
+      try {
+        const entry = { path: toPathText(pathOf(path)), ...toNodeJson(resolvePath(view, path)) };
+        return { set: view.set, point: view.point, entry };
+      } finally {
+        view.close();
+      }
+    },
+  );
 
-  app.get<{ Params: PointParams }>('/v1/sets/:set/points/:point/walk', async (request, reply) => {
-    const { path, digests } = checked(walkQuerySchema, request.query);
-    const view = openPoint(sets(), request.params);
-    const stream = closeWith({ view, log }, () => {
-      const parts = walkFolders(view, path.map(pathOf));
-      // The first part finds out whether the paths exist, while a status can still say so.
-      const first = parts.next();
-      const digestsOf = (node: number): Buffer | undefined =>
-        digests === undefined ? undefined : view.smallDigests?.(node);
-      return lineStream(walkLines(first, parts, digestsOf), { closing: context.closing, log });
-    });
-    return await reply.type(NDJSON_TYPE).header('x-afterimage-point', view.point).send(stream);
-  });
+  app.get<{ Params: PointParams }>(
+    '/v1/sets/:set/points/:point/walk',
+    {
+      config: {
+        role: 'viewer',
+        describe: {
+          summary: 'Everything at and below some paths at a point',
+          tag: 'trees',
+          query: walkQuerySchema,
+          lines: walkLineSchema,
+        },
+      },
+    },
+    async (request, reply) => {
+      const { path, digests } = checked(walkQuerySchema, request.query);
+      const view = openPoint(sets(), request.params);
+      const stream = closeWith({ view, log }, () => {
+        const parts = walkFolders(view, path.map(pathOf));
+        // The first part finds out whether the paths exist, while a status can still say so.
+        const first = parts.next();
+        const digestsOf = (node: number): Buffer | undefined =>
+          digests === undefined ? undefined : view.smallDigests?.(node);
+        return lineStream(walkLines(first, parts, digestsOf), { closing: context.closing, log });
+      });
+      return await reply.type(NDJSON_TYPE).header('x-afterimage-point', view.point).send(stream);
+    },
+  );
 }
 
 function listPage(
