@@ -109,4 +109,3 @@ export const lastVerifiedSchema = z.object({
   by: z.enum(['verify', 'scrub']),
 });
 export type LastVerified = z.infer<typeof lastVerifiedSchema>;
-
