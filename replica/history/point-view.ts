@@ -6,6 +6,7 @@ import { TimeSlice } from '../../shared/time-slice.js';
 import { digestRowAt } from '../index/digest-rows.js';
 import {
   entryAt,
+  linksAt,
   listAt,
   nodeAt,
   type NodeRow,
@@ -65,6 +66,10 @@ export class StoredPointView implements PointView {
     if (node === SET_NODE) return setVersion;
     const row = nodeAt(this.#store.index, node, this.point);
     return this.#still(row === undefined ? undefined : toVersion(row));
+  }
+
+  links(node: number): number {
+    return this.#still(linksAt(this.#store.index, node, this.point));
   }
 
   list(folder: number, page: { readonly after?: Uint8Array; readonly limit: number }): TreeEntry[] {

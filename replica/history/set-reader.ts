@@ -52,6 +52,8 @@ export interface PointView {
   /** The node at a path (`''` is the set itself), or undefined. No symlink is followed. */
   resolve(path: Uint8Array): NodeVersion | undefined;
   version(node: number): NodeVersion | undefined;
+  /** How many names a node has at the point. Readers that cannot tell lack it. */
+  links?(node: number): number;
   /** Entries of a folder by name bytes, after `after`, at most `limit`. */
   list(folder: number, page: { readonly after?: Uint8Array; readonly limit: number }): TreeEntry[];
   /** Every entry below a folder, parents before children, by name bytes within a folder. */

@@ -125,6 +125,17 @@ export function namesAt(index: IndexDb, node: number, point: number): EntryRow[]
   );
 }
 
+/** How many names a node has at a point. */
+export function linksAt(index: IndexDb, node: number, point: number): number {
+  const row = index.get<{ links: number }>(
+    'SELECT count(*) AS links FROM entry WHERE node = ? AND died > ? AND born <= ?',
+    node,
+    point,
+    point,
+  );
+  return row?.links ?? 0;
+}
+
 export function listAt(
   index: IndexDb,
   at: { folder: number; point: number; after: Uint8Array; limit: number },

@@ -13,6 +13,7 @@ import { registerActions } from './routes/actions.js';
 import { registerCertificates } from './routes/certificates.js';
 import { registerChanges } from './routes/changes.js';
 import { registerContents } from './routes/contents.js';
+import { registerNodes } from './routes/nodes.js';
 import { registerPoints } from './routes/points.js';
 import { registerRestore } from './routes/restore.js';
 import { registerRetention } from './routes/retention.js';
@@ -70,6 +71,7 @@ export function createServer(options: ServerOptions): ApiServer {
   );
   registerPoints(app, context);
   registerTree(app, context);
+  registerNodes(app, context);
   registerContents(app, context);
   registerChanges(app, context);
   registerActions(app, context);

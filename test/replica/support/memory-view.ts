@@ -48,6 +48,10 @@ export class MemoryView implements PointView {
     return this.#tree.version(node);
   }
 
+  links(node: number): number {
+    return [...this.#tree.walk()].filter(({ version }) => version.node === node).length;
+  }
+
   list(folder: number, page: { readonly after?: Uint8Array; readonly limit: number }): TreeEntry[] {
     const { after, limit } = page;
     const entries = this.#tree.list(folder);
