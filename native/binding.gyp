@@ -18,6 +18,8 @@
         'src/feed-roots.cc',
         'src/feed-thread.cc',
         'src/file.cc',
+        'src/fuse.cc',
+        'src/fuse-reader.cc',
         'src/make-files.cc',
         'src/metadata.cc',
         'src/new-files.cc',

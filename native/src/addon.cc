@@ -5,6 +5,7 @@
 #include "extents.h"
 #include "feed.h"
 #include "file.h"
+#include "fuse.h"
 #include "make-files.h"
 #include "metadata.h"
 #include "new-files.h"
@@ -49,6 +50,11 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("differences", Differences);
   add("countExtents", CountExtents);
   add("openFeed", OpenFeed);
+  add("mountSystem", MountSystem);
+  add("unmountSystem", UnmountSystem);
+  add("socketPair", SocketPair);
+  add("receiveDescriptor", ReceiveDescriptor);
+  add("readRequests", ReadRequests);
   if (HasSeal()) {
     add("sealGcm", SealGcm);
     add("openGcm", OpenGcm);
