@@ -22,6 +22,7 @@ import type { SetStore } from './history/set-store.js';
 import type { CutPoint } from './index/cut.js';
 import { indexNames } from './index/names.js';
 import { newestPoint } from './index/nodes.js';
+import type { SyncLooks } from './observe/mass-watch.js';
 import type { KnownBlocks } from './stage/known-blocks.js';
 import { planNames } from './stage/plan-names.js';
 import { sealContent, type Want } from './stage/seal-content.js';
@@ -37,6 +38,8 @@ export interface PipelineDeps {
   readonly known: KnownBlocks;
   /** Flushes the file system of the set. */
   readonly flushAll: () => Promise<void>;
+  /** Who looks for what is unusual in syncs; nobody unless told. */
+  readonly looks?: SyncLooks | undefined;
 }
 
 /**
@@ -68,7 +71,10 @@ export async function sealSync(deps: PipelineDeps, staging: Staging): Promise<re
   staging.commitRows();
   staging.checkAllowance();
   countStage(Stage.check, start);
-  if (wants.length === 0) await flushIntent(deps, staging);
+  if (wants.length === 0) {
+    await deps.looks?.whole(staging);
+    await flushIntent(deps, staging);
+  }
   return wants;
 }
 

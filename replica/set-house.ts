@@ -19,6 +19,7 @@ import {
 import { ensurePointDigests } from './certify/recompute.js';
 import { SetStore } from './history/set-store.js';
 import { StoredSetReader } from './history/stored-set-reader.js';
+import type { SyncLooks } from './observe/mass-watch.js';
 import type { SetPort } from './receive/set-port.js';
 import { SetWriter } from './set-writer.js';
 import type { Admit } from './space-guard.js';
@@ -47,6 +48,8 @@ export interface SetHouseDeps {
   readonly admit: Admit;
   /** Signs what becomes of points; nothing is certified without one. */
   readonly certifier?: Certifier;
+  /** Who looks at the syncs of a set before they are applied. */
+  readonly looksOf?: (set: SetStore) => SyncLooks;
   /** How sets are scrubbed; none is without it. */
   readonly scrub?: ScrubOptions;
 }
@@ -143,6 +146,7 @@ export class SetHouse {
         ...this.#deps,
         store,
         admit: () => this.#deps.admit(name),
+        looks: this.#deps.looksOf?.(store),
       });
     } catch (error) {
       this.#deps.certifier?.close(name);

@@ -44,7 +44,9 @@ export const alarmFactsSchema = z
     /** Path texts of a few of the files that it is about. */
     examples: z.array(z.string()).max(EXAMPLES_MAX).optional(),
   })
-  .catchall(z.union([z.string(), z.number(), z.boolean(), z.null()]));
+  .catchall(
+    z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.string()), z.undefined()]),
+  );
 export type AlarmFacts = z.infer<typeof alarmFactsSchema>;
 
 export const acknowledgeActions = ['keep', 'release'] as const;
