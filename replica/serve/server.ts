@@ -12,6 +12,7 @@ import type { Log } from '../../shared/log.js';
 import { registerActions } from './routes/actions.js';
 import { registerCertificates } from './routes/certificates.js';
 import { registerChanges } from './routes/changes.js';
+import { registerConsole } from './routes/console.js';
 import { registerContents } from './routes/contents.js';
 import { registerNodes } from './routes/nodes.js';
 import { registerPoints } from './routes/points.js';
@@ -79,6 +80,7 @@ export function createServer(options: ServerOptions): ApiServer {
   registerRestore(app, context);
   registerRetention(app, context);
   registerScrub(app, context);
+  registerConsole(app);
   options.addFaces?.(app);
   return {
     listen: (address) => app.listen(address),

@@ -36,10 +36,11 @@ export function projectFileExists(file: string): boolean {
   return fs.existsSync(path.join(root, file));
 }
 
-/** Sources that a source names: by import, or as the path of a file to run. */
+/** Sources that a source names: by import, or as the path of a file to run. `x.js` is made of x.ts or x.tsx. */
 export function referredSources(file: string): string[] {
   const text = readProjectFile(file);
   return [...text.matchAll(/'(\.{1,2}\/[^'\n]+)\.js'/g)]
     .map((match) => path.posix.normalize(path.posix.join(path.posix.dirname(file), match[1] ?? '')))
-    .map((target) => `${target.replace(/^dist\//, '')}.ts`);
+    .map((target) => target.replace(/^dist\//, ''))
+    .map((target) => (projectFileExists(`${target}.tsx`) ? `${target}.tsx` : `${target}.ts`));
 }

@@ -1,0 +1,32 @@
+/** Words that several pages show: states, consistencies, kinds, and what buttons of any page say. */
+export const words = {
+  loading: 'Loading …',
+  retry: 'Try again',
+  close: 'Close',
+  cancel: 'Cancel',
+  copy: 'Copy',
+  copied: 'Copied',
+  more: 'Load more',
+  none: 'none',
+  unknown: 'not known',
+  never: 'never',
+  now: 'now',
+  ago: (duration: string) => `${duration} ago`,
+  point: (point: number) => `Point ${point}`,
+  nothing: 'Nothing here',
+  consistency: { application: 'Application', filesystem: 'Filesystem', crash: 'Crash' },
+  consistencyMeaning: {
+    application: 'The application was brought to rest: opens without recovery.',
+    filesystem: 'Frozen at one instant: the application recovers as after a power cut.',
+    crash: 'Files were read at different instants: may need repair by the application.',
+  },
+  kind: {
+    file: 'File',
+    folder: 'Folder',
+    symlink: 'Link',
+    fifo: 'Pipe',
+    socket: 'Socket',
+    char: 'Character device',
+    block: 'Block device',
+  },
+} as const;
