@@ -58,7 +58,7 @@ function requestOf(
   return {
     target,
     mode: options.inPlace === true ? 'in-place' : 'fresh',
-    extra: options.delete === true ? 'delete' : 'leave',
+    orphans: { type: options.delete === true ? 'delete' : 'leave' },
     effect: options.dryRun === true ? 'plan' : 'write',
     paths: paths.map((path) => parseSetPath(path, point)),
   };
@@ -117,7 +117,7 @@ class PlanPrinter {
   }
 
   add({ action, path, kind, bytes, metadata }: RestoreAction): void {
-    if (action === 'keep') return;
+    if (action === 'keep' || action === 'leave') return;
     const text = toPathText(path);
     if (this.#context.json) {
       const object = { type: 'action', action, path: text, kind, bytes, metadata };
@@ -197,4 +197,8 @@ const pastWords = {
   link: 'linked',
   delete: 'deleted',
   keep: 'kept',
+  spare: 'left though they differ',
+  rename: 'restored beside what was there',
+  move: 'moved aside',
+  leave: 'left that the point lacks',
 } as const;

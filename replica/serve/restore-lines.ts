@@ -3,6 +3,7 @@ import type { RestoreLine } from '../../shared/api/actions.js';
 import { toPathText } from '../../shared/path-text.js';
 import type { PointSource } from '../../shared/restore/point-source.js';
 import type {
+  ActionWord,
   RestoreListener,
   RestoreReport,
   RestoreRequest,
@@ -54,7 +55,7 @@ class LineBuffer implements RestoreListener {
   }
 
   onAction(action: Parameters<NonNullable<RestoreListener['onAction']>>[0]): void {
-    if (this.#effect === 'write' || action.action === 'keep') return;
+    if (this.#effect === 'write' || isQuiet(action.action)) return;
     this.#actions += 1;
     if (this.#actions > ACTIONS_TOLD) return;
     this.#lines.push({
@@ -104,6 +105,11 @@ class LineBuffer implements RestoreListener {
     this.#progress = undefined;
     return lines;
   }
+}
+
+/** What is only counted: it stays as it is. */
+function isQuiet(action: ActionWord): boolean {
+  return action === 'keep' || action === 'leave';
 }
 
 function presentReport(report: RestoreReport): RestoreLine {

@@ -70,6 +70,10 @@ const restoreCounts = z.object({
   link: z.number().int(),
   delete: z.number().int(),
   keep: z.number().int(),
+  spare: z.number().int(),
+  rename: z.number().int(),
+  move: z.number().int(),
+  leave: z.number().int(),
 });
 
 export const restoreProgressSchema = z.object({

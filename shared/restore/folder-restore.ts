@@ -2,46 +2,46 @@
  * Turns the parts of a walk into steps: plans each folder against what is on disk, compares files,
  * and says what it does. Folders get their metadata when everything below them is done.
  */
-import { closeSync } from 'node:fs';
 import { AfterimageError } from '../errors.js';
 import type { HashCore } from '../hash/hash-core.js';
 import { toPathText } from '../path-text.js';
 import { isEntryName } from '../protocol/records.js';
 import { TimeSlice } from '../time-slice.js';
-import { differingRanges, isSameSmallFile, rangeBytes } from './compare-file.js';
+import { type Comparison, FileContents } from './file-contents.js';
 import { LinkMemory } from './link-memory.js';
 import type { LocalState } from './local-state.js';
 import { FolderStack, type OpenFolder } from './open-folder.js';
 import type { Outcome } from './outcome.js';
 import {
+  isFullFolder,
   kindOf,
+  type LocalEntry,
+  planEntry,
   planFolder,
   type PlannedAction,
   type PlanRules,
   type WantedEntry,
 } from './plan.js';
 import type { FolderPart, PointSource, SourceEntry } from './point-source.js';
+import type { Spares } from './remove-tree.js';
 import type { ActionWord } from './request.js';
-import type { Step } from './step.js';
 import { joinPath } from './set-path.js';
+import type { Step } from './step.js';
 import { throwIfCancelled } from './cancelled.js';
 
-type Comparison = PlannedAction & { readonly type: 'compare' };
-
 export class FolderRestore {
-  readonly #source: PointSource;
-  readonly #hash: HashCore;
   readonly #local: LocalState;
   readonly #rules: PlanRules;
   readonly #outcome: Outcome;
   readonly #signal: AbortSignal;
   /** Takes a step; does nothing when only planning. */
   readonly #push: (step: Step) => Promise<void>;
+  readonly #isKept: Spares;
+  readonly #leftover: Buffer;
   readonly #slice = new TimeSlice();
   readonly #stack = new FolderStack();
   readonly #links = new LinkMemory();
-  /** Files on disk with several names: which node each stands for, so that no two share one. */
-  readonly #claims = new Map<string, number>();
+  readonly #contents: FileContents;
 
   constructor(context: {
     readonly source: PointSource;
@@ -51,16 +51,21 @@ export class FolderRestore {
     readonly outcome: Outcome;
     readonly signal: AbortSignal;
     readonly push: (step: Step) => Promise<void>;
+    /** What the point lacks, and yet stays. */
+    readonly isKept: Spares;
+    /** Name of what a run that died may have left in the folder where it was. */
+    readonly leftover: Buffer;
   }) {
-    this.#source = context.source;
-    this.#hash = context.hash;
+    this.#leftover = context.leftover;
+    this.#isKept = context.isKept;
     this.#local = context.local;
     this.#rules = context.rules;
     this.#outcome = context.outcome;
     this.#signal = context.signal;
     this.#push = context.push;
+    this.#contents = new FileContents(context);
     const set = { path: Buffer.alloc(0), version: undefined, state: 'present', way: true } as const;
-    this.#stack.announce({ ...set, unsettled: false });
+    this.#stack.announce({ ...set, unsettled: false, foreign: false });
   }
 
   async part(part: FolderPart): Promise<void> {
@@ -70,14 +75,14 @@ export class FolderRestore {
     for (const action of this.#plan(folder, part, wanted)) {
       await this.#slice.breathe();
       throwIfCancelled(this.#signal);
-      const name = action.type === 'delete' ? action.local.name : action.wanted.name;
+      const { name } = 'wanted' in action ? action.wanted : action.local;
       const path = joinPath(folder.path, name);
       try {
         await this.#act(folder, path, action);
       } catch (error) {
         this.#outcome.fail(path, error);
       }
-      if (action.type !== 'delete') this.#outcome.advance({ entries: 1 });
+      if ('wanted' in action) this.#outcome.advance({ entries: 1 });
     }
   }
 
@@ -127,8 +132,7 @@ export class FolderRestore {
         await this.#create(folder, path, action.wanted);
         return;
       case 'replace':
-        this.#tell('replace', path, action.wanted);
-        await this.#replace(folder, path, action.wanted);
+        await this.#replace(folder, path, action);
         return;
       case 'blocked':
         throw new AfterimageError(
@@ -144,22 +148,60 @@ export class FolderRestore {
         return;
       case 'adjust':
         this.#outcome.act({ ...told('adjust', path, action.wanted), metadata: action.metadata });
-        await this.#stay(path, action.wanted, 'unsettled');
+        await this.#stay(path, action, 'unsettled');
         return;
       case 'keep':
         this.#tell('keep', path, action.wanted);
-        await this.#stay(path, action.wanted, 'settled');
+        await this.#stay(path, action, 'settled');
         return;
-      case 'delete':
-        this.#outcome.act({
-          action: 'delete',
-          path,
-          kind: kindOf(action.local.status.mode),
-          bytes: 0,
-        });
-        folder.unsettled = true;
-        await this.#push({ type: 'remove', path, extent: 'tree' });
+      case 'spare':
+        this.#spare(path, action);
+        return;
+      default:
+        await this.#orphan(folder, path, action);
     }
+  }
+
+  /** What the point lacks. Below what is mounted there nothing goes: it was never part of the set. */
+  async #orphan(
+    folder: OpenFolder,
+    path: Buffer,
+    { type, local }: PlannedAction & { readonly type: 'delete' | 'move' | 'leave' },
+  ): Promise<void> {
+    const { status } = local;
+    if (local.name.equals(this.#leftover)) {
+      await this.#push({ type: 'remove', path, extent: 'one' });
+      return;
+    }
+    const stays = type === 'leave' || folder.foreign || this.#isKept(path, status);
+    const action = stays ? 'leave' : type;
+    this.#outcome.act({ action, path, kind: kindOf(status.mode), bytes: 0 });
+    if (stays) return;
+    folder.unsettled = true;
+    await this.#push(
+      type === 'move' ? { type: 'move', path } : { type: 'remove', path, extent: 'tree' },
+    );
+  }
+
+  #spare(path: Buffer, { wanted, local }: PlannedAction & { readonly type: 'spare' }): void {
+    const { version } = wanted;
+    this.#tell('spare', path, wanted);
+    if (version.kind === 'folder' && kindOf(local.status.mode) === 'folder') {
+      // Its own metadata stays; what is below it is looked at name by name.
+      this.#announce(path, wanted, { local, way: true, unsettled: false });
+    } else if (version.kind !== 'folder') {
+      this.#links.forget(version.node);
+    }
+  }
+
+  #announce(
+    path: Buffer,
+    { version }: WantedEntry,
+    how: { readonly local: LocalEntry; readonly way: boolean; readonly unsettled: boolean },
+  ): void {
+    const { local, way, unsettled } = how;
+    const foreign = this.#isKept(path, local.status) || this.#local.isOtherFileSystem(path, local);
+    this.#stack.announce({ path, version, state: 'present', way, unsettled, foreign });
   }
 
   #tell(action: ActionWord, path: Buffer, wanted: WantedEntry): void {
@@ -170,25 +212,63 @@ export class FolderRestore {
     const { version, way } = wanted;
     folder.unsettled = true;
     if (version.kind === 'folder') {
-      this.#stack.announce({ path, version, state: 'new', way, unsettled: true });
+      const made = { state: 'new', way, unsettled: true, foreign: false } as const;
+      this.#stack.announce({ path, version, ...made });
       await this.#push({ type: 'folder', path, version });
     } else {
-      await this.#push({ type: version.kind === 'file' ? 'file' : 'make', path, version });
+      await this.#push(
+        version.kind === 'file' ? this.#fileStep(path, version) : { type: 'make', path, version },
+      );
     }
   }
 
-  async #replace(folder: OpenFolder, path: Buffer, wanted: WantedEntry): Promise<void> {
-    const extent = this.#rules.extra === 'delete' ? 'tree' : 'one';
-    await this.#push({ type: 'remove', path, extent });
+  #fileStep(path: Buffer, version: WantedEntry['version'], over?: 'replace' | 'rename'): Step {
+    const file = { type: 'file', path, version } as const;
+    if (this.#rules.conflict.type === 'overwrite') return file;
+    return { ...file, over: over ?? 'nothing' };
+  }
+
+  async #replace(
+    folder: OpenFolder,
+    path: Buffer,
+    { wanted, local }: { readonly wanted: WantedEntry; readonly local: LocalEntry },
+  ): Promise<void> {
+    const renames = this.#rules.conflict.type === 'rename';
+    this.#tell(renames ? 'rename' : 'replace', path, wanted);
+    const { version } = wanted;
+    const overFile = version.kind === 'file' && kindOf(local.status.mode) !== 'folder';
+    if (overFile && this.#rules.conflict.type !== 'overwrite') {
+      folder.unsettled = true;
+      await this.#push(this.#fileStep(path, version, renames ? 'rename' : 'replace'));
+      return;
+    }
+    await this.#displace(path, wanted, local);
     await this.#create(folder, path, wanted);
   }
 
+  /** Gets out of the way what is there, as the policies say. */
+  async #displace(path: Buffer, wanted: WantedEntry, local: LocalEntry): Promise<void> {
+    const { conflict, orphans } = this.#rules;
+    if (conflict.type === 'rename') {
+      await this.#push({ type: 'rename', path });
+    } else if (orphans === 'move-aside' && isFullFolder(wanted, local)) {
+      this.#outcome.act({ action: 'move', path, kind: 'folder', bytes: 0 });
+      await this.#push({ type: 'move', path });
+    } else {
+      await this.#push({ type: 'remove', path, extent: orphans === 'delete' ? 'tree' : 'one' });
+    }
+  }
+
   /** What is there remains, with other metadata perhaps; a folder gets it when it is left. */
-  async #stay(path: Buffer, wanted: WantedEntry, settled: 'settled' | 'unsettled'): Promise<void> {
+  async #stay(
+    path: Buffer,
+    { wanted, local }: { readonly wanted: WantedEntry; readonly local: LocalEntry },
+    settled: 'settled' | 'unsettled',
+  ): Promise<void> {
     const { version, way } = wanted;
     const unsettled = settled === 'unsettled';
     if (version.kind === 'folder') {
-      this.#stack.announce({ path, version, state: 'present', way, unsettled });
+      this.#announce(path, wanted, { local, way, unsettled });
     } else if (unsettled) {
       await this.#push({ type: 'settle', path, version, state: 'present' });
     }
@@ -200,76 +280,59 @@ export class FolderRestore {
     path: Buffer,
     action: PlannedAction & { readonly type: 'link' },
   ): Promise<void> {
+    if (this.#links.find(action.wanted.version.node) === undefined) {
+      await this.#firstAfterAll(folder, path, action);
+      return;
+    }
     const first = action.local === undefined ? undefined : this.#local.status(action.to);
     const same =
       first !== undefined &&
       first.ino === action.local?.status.ino &&
       first.dev === action.local.status.dev;
     this.#tell(same ? 'keep' : 'link', path, action.wanted);
-    if (!same) folder.unsettled = true;
     const { version } = action.wanted;
+    if (!same) folder.unsettled = true;
+    if (!same && action.local !== undefined && mayBeLost(this.#rules, action)) {
+      await this.#displace(path, action.wanted, action.local);
+    }
     await this.#push({ type: 'link', path, version, to: action.to });
+  }
+
+  /** Another name whose first one was spared: the point's node has its place here. */
+  async #firstAfterAll(
+    folder: OpenFolder,
+    path: Buffer,
+    { wanted: { name, version, way, digests }, local }: PlannedAction & { readonly type: 'link' },
+  ): Promise<void> {
+    this.#links.remember(version.node, folder.path, name);
+    const wanted = { name, version, way, ...(digests === undefined ? {} : { digests }) };
+    await this.#act(folder, path, planEntry(wanted, local, this.#rules));
   }
 
   async #compare(folder: OpenFolder, path: Buffer, action: Comparison): Promise<void> {
     const { wanted, local, metadata } = action;
-    const found = await this.#patch(folder, path, action);
+    const found = await this.#contents.patch(folder, path, action);
     if (found === 'replace') {
-      this.#tell('replace', path, wanted);
-      await this.#replace(folder, path, wanted);
+      await this.#replace(folder, path, action);
     } else if (found.bytes > 0 || local.status.size !== wanted.version.size) {
       this.#outcome.act({ ...told('rewrite', path, wanted), bytes: found.bytes });
-      await this.#stay(path, wanted, 'unsettled');
+      await this.#stay(path, action, 'unsettled');
     } else if (metadata.length > 0) {
       this.#outcome.act({ ...told('adjust', path, wanted), metadata });
-      await this.#stay(path, wanted, 'unsettled');
+      await this.#stay(path, action, 'unsettled');
     } else {
       this.#tell('keep', path, wanted);
     }
   }
+}
 
-  /**
-   * Pushes patches of the blocks that differ. A file with other names on disk is never written into,
-   * because those may belong to somebody else: it is replaced as soon as anything differs.
-   */
-  async #patch(
-    folder: OpenFolder,
-    path: Buffer,
-    { wanted: { name, version, digests }, local: { status }, metadata }: Comparison,
-  ): Promise<'replace' | { readonly bytes: number }> {
-    const shared = status.nlink > 1;
-    if (shared) {
-      const key = `${status.dev}:${status.ino}`;
-      const claimed = this.#claims.get(key) ?? version.node;
-      if (claimed !== version.node || metadata.length > 0 || status.size !== version.size) {
-        return 'replace';
-      }
-      this.#claims.set(key, version.node);
-    }
-    const fd = this.#local.openFile(folder, name);
-    let bytes = 0;
-    try {
-      const { node, size } = version;
-      const file = { hash: this.#hash, node, size, fd, localSize: status.size, digests };
-      if (isSameSmallFile(file)) {
-        this.#outcome.bytesCompared += size;
-        this.#outcome.advance({ bytes: size });
-        return { bytes };
-      }
-      const request = { ...file, source: this.#source, signal: this.#signal };
-      for await (const { ranges, comparedBytes } of differingRanges(request)) {
-        const differing = rangeBytes(ranges, version.size);
-        this.#outcome.bytesCompared += comparedBytes;
-        if (differing > 0 && shared) return 'replace';
-        this.#outcome.advance({ bytes: comparedBytes - differing });
-        bytes += differing;
-        if (differing > 0) await this.#push({ type: 'patch', path, version, ranges });
-      }
-    } finally {
-      closeSync(fd);
-    }
-    return { bytes };
-  }
+/** Whether a link takes the place of something that the policies set aside. */
+function mayBeLost(
+  { conflict, orphans }: PlanRules,
+  { wanted, local }: PlannedAction & { readonly type: 'link' },
+): boolean {
+  if (conflict.type === 'rename') return true;
+  return orphans === 'move-aside' && local !== undefined && isFullFolder(wanted, local);
 }
 
 function told(
@@ -282,6 +345,6 @@ function told(
   readonly kind: WantedEntry['version']['kind'];
   readonly bytes: number;
 } {
-  const writes = action === 'create' || action === 'replace';
+  const writes = action === 'create' || action === 'replace' || action === 'rename';
   return { action, path, kind: version.kind, bytes: writes ? version.size : 0 };
 }

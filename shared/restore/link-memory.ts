@@ -31,6 +31,11 @@ export class LinkMemory {
     return joinPath(folder, Buffer.from(chunk.subarray(start, start + chunk.readUInt8(at + 4))));
   }
 
+  /** The node stands nowhere: what has its name is something else. */
+  forget(node: number): void {
+    this.#places.delete(node);
+  }
+
   remember(node: number, folder: Buffer, name: Buffer): void {
     invariant(name.length <= NAME_BYTES_MAX, 'a name is short');
     if (this.#folders.length === 0 || !this.#folder.equals(folder)) {

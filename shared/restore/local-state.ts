@@ -20,6 +20,8 @@ export class LocalState {
   readonly #posix: Posix;
   readonly #places: Places;
   readonly #cursor: FolderCursor;
+  /** Stays at a root, so that the other one need not go back there. */
+  readonly #rootCursor: FolderCursor;
   /** The rest of the folder that is being read in parts. */
   #scan: { readonly folder: OpenFolder; readonly found: readonly Found[]; at: number } | undefined;
   /** A folder on each file system that was met, for flushing. */
@@ -28,15 +30,18 @@ export class LocalState {
   constructor(posix: Posix, places: Places) {
     this.#posix = posix;
     this.#places = places;
-    this.#cursor = new FolderCursor((root) => {
+    const locate = (root: Buffer) => {
       const place = places.locate(root);
       invariant(place !== undefined, 'a folder that is there has a place');
       return place;
-    });
+    };
+    this.#cursor = new FolderCursor(locate);
+    this.#rootCursor = new FolderCursor(locate);
   }
 
   close(): void {
     this.#cursor.close();
+    this.#rootCursor.close();
   }
 
   /**
@@ -65,6 +70,13 @@ export class LocalState {
       if (same === undefined) return entry;
       return localEntry(this.#posix, below(fd, entry.name), entry, { wanted: same, rules });
     });
+  }
+
+  /** Whether an entry below a root is mounted there. Throws system errors. */
+  isOtherFileSystem(path: Buffer, { status }: LocalEntry): boolean {
+    const cut = path.indexOf(0x2f);
+    if (cut < 0) return false;
+    return this.#posix.fstat(this.#rootCursor.at(path.subarray(0, cut))).dev !== status.dev;
   }
 
   /** Opens a file for reading, following no link. Throws system errors. */

@@ -10,6 +10,8 @@ export interface OpenFolder {
   readonly state: 'new' | 'present';
   /** What leads to asked paths and was there keeps its metadata. */
   readonly way: boolean;
+  /** Of another file system, or the restore's business otherwise not: nothing is taken out of it. */
+  readonly foreign: boolean;
   /** Metadata is set when the folder is left: it differs, or names in it changed. */
   unsettled: boolean;
 }

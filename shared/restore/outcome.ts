@@ -33,6 +33,10 @@ export class Outcome {
     link: 0,
     delete: 0,
     keep: 0,
+    spare: 0,
+    rename: 0,
+    move: 0,
+    leave: 0,
   };
   readonly #problems: RestoreProblem[] = [];
   #problemCount = 0;

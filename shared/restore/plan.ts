@@ -7,6 +7,7 @@ import { unreachable } from '../errors.js';
 import type { NodeKind } from '../protocol/records.js';
 import type { NodeVersion } from './node-version.js';
 import type { SourceEntry } from './point-source.js';
+import type { ConflictPolicy, OrphanPolicy } from './policies.js';
 
 /** A name on disk. What needs a further call is only filled where the point has the name too. */
 export interface LocalEntry {
@@ -25,8 +26,8 @@ export interface WantedEntry extends SourceEntry {
 }
 
 export interface PlanRules {
-  /** What the point lacks: deleted, or left. */
-  readonly extra: 'delete' | 'leave';
+  readonly conflict: ConflictPolicy;
+  readonly orphans: OrphanPolicy['type'];
   /** Owners come back only when this process may give files away. */
   readonly owner: 'restore' | { readonly uid: number; readonly gid: number };
   readonly xattrs: 'restore' | 'leave';
@@ -65,7 +66,12 @@ export type PlannedAction =
       readonly metadata: readonly MetadataWord[];
     }
   | { readonly type: 'keep'; readonly wanted: WantedEntry; readonly local: LocalEntry }
-  | { readonly type: 'delete'; readonly local: LocalEntry };
+  /** Something else stands there, and stays. */
+  | { readonly type: 'spare'; readonly wanted: WantedEntry; readonly local: LocalEntry }
+  /** What the point lacks. */
+  | { readonly type: 'delete' | 'move' | 'leave'; readonly local: LocalEntry };
+
+const orphanActions = { leave: 'leave', delete: 'delete', 'move-aside': 'move' } as const;
 
 /** Both lists are sorted by name bytes; so are the actions. */
 export function planFolder(
@@ -78,7 +84,7 @@ export function planFolder(
   const dropUpTo = (name: Buffer | undefined): void => {
     for (let next = local[at]; next !== undefined; next = local[at]) {
       if (name !== undefined && Buffer.compare(next.name, name) >= 0) return;
-      if (rules.extra === 'delete') actions.push({ type: 'delete', local: next });
+      actions.push({ type: orphanActions[rules.orphans], local: next });
       at += 1;
     }
   };
@@ -92,12 +98,16 @@ export function planFolder(
   return actions;
 }
 
-function planEntry(
+/** What becomes of one name of the point. */
+export function planEntry(
   wanted: WantedEntry,
   local: LocalEntry | undefined,
   rules: PlanRules,
 ): PlannedAction {
-  if (local !== undefined && isFullFolder(wanted, local) && rules.extra === 'leave') {
+  if (local !== undefined && isSpared(wanted, local, rules)) {
+    return { type: 'spare', wanted, local };
+  }
+  if (local !== undefined && isFullFolder(wanted, local) && mayNotGo(rules)) {
     return { type: 'blocked', wanted, local };
   }
   if (wanted.linkTo !== undefined) return { type: 'link', wanted, local, to: wanted.linkTo };
@@ -110,8 +120,19 @@ function planEntry(
     : { type: 'adjust', wanted, local, metadata };
 }
 
+/** Whether the policy of conflicts leaves it as it is; of a folder, its metadata. */
+function isSpared(wanted: WantedEntry, local: LocalEntry, { conflict }: PlanRules): boolean {
+  if (wanted.way && kindOf(local.status.mode) === 'folder') return false;
+  if (conflict.type === 'keep-existing') return true;
+  return conflict.type === 'keep-newer' && local.status.mtimeNs > conflict.thanNs;
+}
+
+function mayNotGo({ conflict, orphans }: PlanRules): boolean {
+  return orphans === 'leave' && conflict.type !== 'rename';
+}
+
 /** A folder with contents where the point has something else. */
-function isFullFolder(wanted: WantedEntry, local: LocalEntry): boolean {
+export function isFullFolder(wanted: WantedEntry, local: LocalEntry): boolean {
   return (
     wanted.version.kind !== 'folder' &&
     kindOf(local.status.mode) === 'folder' &&

@@ -2,6 +2,7 @@
 import type { AfterimageError } from '../errors.js';
 import type { NodeKind } from '../protocol/records.js';
 import type { MetadataWord } from './plan.js';
+import type { ConflictPolicy, OrphanPolicy } from './policies.js';
 
 /** Where the roots of the set go. */
 export type RestoreTarget =
@@ -16,8 +17,12 @@ export interface RestoreRequest {
   readonly target: RestoreTarget;
   /** `fresh`: the target folder is missing or empty. `in-place`: rewrites what differs. */
   readonly mode: 'fresh' | 'in-place';
-  /** What the point lacks, below restored folders, is deleted or left. */
-  readonly extra: 'delete' | 'leave';
+  /** What stands where the point has something else; `overwrite` when left out. */
+  readonly conflict?: ConflictPolicy;
+  /** What the point lacks, below restored folders. */
+  readonly orphans: OrphanPolicy;
+  /** Names the run, as a part of file names; the same for one that goes on. Needed to set aside. */
+  readonly label?: string;
   /** `plan` writes nothing and only tells what would be done. */
   readonly effect: 'write' | 'plan';
   /** Only these, as paths from the set's root; none means everything. */
@@ -32,6 +37,14 @@ export const actionWords = [
   'link',
   'delete',
   'keep',
+  /** Something else than the point has, left by the policy of conflicts. */
+  'spare',
+  /** As `replace`, but what was there has another name now. */
+  'rename',
+  /** What the point lacks, moved aside. */
+  'move',
+  /** What the point lacks, left. */
+  'leave',
 ] as const;
 export type ActionWord = (typeof actionWords)[number];
 

@@ -15,9 +15,13 @@ import { Outcome } from './outcome.js';
 import { Places } from './places.js';
 import type { PlanRules } from './plan.js';
 import type { PointSource } from './point-source.js';
+import type { Spares } from './remove-tree.js';
 import type { RestoreListener, RestoreReport, RestoreRequest } from './request.js';
+import { isRenamedAside } from './set-aside.js';
+import { splitPath } from './set-path.js';
 import { StepQueue } from './step-queue.js';
-import { StepRunner } from './step-runner.js';
+import { type KeepingRules, StepRunner } from './step-runner.js';
+import { partName } from './whole-file.js';
 import { throwIfCancelled } from './cancelled.js';
 
 export interface RestoreMeans {
@@ -27,6 +31,8 @@ export interface RestoreMeans {
   readonly listener?: RestoreListener;
   /** What this process may do about owners; found out when left out. */
   readonly owner?: PlanRules['owner'];
+  /** What stays, whatever the policy of orphans: what the set leaves out of its points. */
+  readonly spares?: Spares;
 }
 
 /**
@@ -82,7 +88,7 @@ async function write(work: Work, places: Places): Promise<void> {
     notes: outcome.notes,
     inherits: request.mode === 'in-place',
   };
-  const runner = new StepRunner({ setter, outcome, locateRoot });
+  const runner = new StepRunner({ setter, outcome, locateRoot, keeping: keepingRules(work) });
   const queue = new StepQueue({ source, hash, runner, outcome, signal });
   const folders = folderRestore(work, (step) => queue.push(step));
   try {
@@ -110,15 +116,41 @@ function folderRestore(
 ): FolderRestore {
   const { source, outcome, local, means } = work;
   const { hash, signal } = means;
-  return new FolderRestore({ source, hash, local, rules: rulesOf(work), outcome, signal, push });
+  const rules = rulesOf(work);
+  const isKept = keptOrphans(work);
+  const leftover = partName(work.request.label ?? noLabel);
+  return new FolderRestore({ source, hash, local, rules, outcome, signal, push, isKept, leftover });
 }
 
 function rulesOf({ request, means }: Work): PlanRules {
   return {
-    extra: request.extra,
+    conflict: request.conflict ?? { type: 'overwrite' },
+    orphans: request.orphans.type,
     owner: means.owner ?? ownRights(),
     xattrs: means.posix.native ? 'restore' : 'leave',
     timeGrainNs: means.posix.native ? 1n : 1000n,
+  };
+}
+
+const noLabel = 'restore';
+const nothing = Buffer.alloc(0);
+
+function keepingRules({ request: { orphans, label }, means }: Work): KeepingRules {
+  const asideFolder = orphans.type === 'move-aside' ? orphans.folder : nothing;
+  return { spares: means.spares, label: label ?? noLabel, asideFolder };
+}
+
+/** What this run, or one before it that stopped on the way, put there itself stays as well. */
+function keptOrphans({ request: { orphans, label = noLabel }, means }: Work): Spares {
+  return (path, status) => {
+    if (means.spares?.(path, status) === true) return true;
+    const names = splitPath(path);
+    if (isRenamedAside(names.at(-1) ?? nothing, label)) return true;
+    return (
+      orphans.type === 'move-aside' &&
+      names.length === 2 &&
+      names[1]?.equals(orphans.folder) === true
+    );
   };
 }
 

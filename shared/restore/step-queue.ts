@@ -126,6 +126,12 @@ export class StepQueue {
       case 'remove':
         this.#runner.remove(step);
         return;
+      case 'rename':
+        this.#runner.rename(step);
+        return;
+      case 'move':
+        this.#runner.move(step);
+        return;
       case 'folder':
         this.#runner.folder(step);
         return;

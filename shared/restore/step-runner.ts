@@ -1,5 +1,5 @@
 /** Carries out single steps of a restore on disk, by folder descriptors (R23). */
-import { linkSync, mkdirSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
+import { closeSync, linkSync, mkdirSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
 import { errnoOf } from '../errors.js';
 import type { ContentFrame } from '../api/content.js';
 import { blockCount } from '../limits.js';
@@ -12,9 +12,12 @@ import { statusIfThere } from './local-folder.js';
 import { type MetadataSetter, setMetadata } from './metadata.js';
 import type { Outcome } from './outcome.js';
 import { kindOf, typeBits } from './plan.js';
-import { removeTree } from './remove-tree.js';
+import { removeTree, type Spared, type Spares } from './remove-tree.js';
+import { moveAside, openOrMake, renameAside } from './set-aside.js';
+import { splitPath } from './set-path.js';
 import { SmallFiles } from './small-files.js';
 import type { Step } from './step.js';
+import { writeWhole } from './whole-file.js';
 
 export type StepOf<Type extends Step['type']> = Step & { readonly type: Type };
 export type Frames = AsyncIterable<ContentFrame>;
@@ -24,10 +27,19 @@ const dot = Buffer.from('.');
 const cannotMake: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 const cannotLink: ReadonlySet<string> = new Set(['EXDEV', 'EMLINK', 'EPERM']);
 
+/** What steps need that keep or set aside what is there. */
+export interface KeepingRules {
+  readonly spares?: Spares | undefined;
+  readonly label: string;
+  /** Where `move` takes things: a folder of this name in their root. */
+  readonly asideFolder: Buffer;
+}
+
 export class StepRunner {
   readonly #setter: MetadataSetter;
   readonly #outcome: Outcome;
   readonly #locateRoot: LocateRoot;
+  readonly #keeping: KeepingRules;
   readonly #cursor: FolderCursor;
   /** Links point back to folders that were left, so they have a cursor of their own. */
   readonly #linkCursor: FolderCursor;
@@ -37,7 +49,9 @@ export class StepRunner {
     readonly setter: MetadataSetter;
     readonly outcome: Outcome;
     readonly locateRoot: LocateRoot;
+    readonly keeping: KeepingRules;
   }) {
+    this.#keeping = context.keeping;
     this.#setter = context.setter;
     this.#outcome = context.outcome;
     this.#locateRoot = context.locateRoot;
@@ -59,10 +73,42 @@ export class StepRunner {
     this.#linkCursor.close();
   }
 
+  /** What is gone already, since somebody else works there, is as it should be. */
   remove(step: StepOf<'remove'>): void {
+    try {
+      this.#remove(step);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+    }
+  }
+
+  #remove(step: StepOf<'remove'>): void {
     const { folder, name } = this.#locate(step.path, this.#cursor);
-    if (step.extent === 'tree') removeTree(this.#setter.posix, folder, name);
+    const { posix } = this.#setter;
+    if (step.extent === 'tree') removeTree(posix, folder, name, this.#spared(step.path));
     else this.#removeOne(below(folder, name));
+  }
+
+  rename(step: StepOf<'rename'>): void {
+    const { folder, name } = this.#locate(step.path, this.#cursor);
+    renameAside(this.#setter.posix, folder, name, this.#keeping.label);
+  }
+
+  move(step: StepOf<'move'>): void {
+    const { label, asideFolder } = this.#keeping;
+    const from = this.#locate(step.path, this.#cursor);
+    const [root = Buffer.alloc(0), ...names] = splitPath(step.path);
+    let to = openOrMake(this.#linkCursor.at(root), asideFolder);
+    try {
+      for (const name of names.slice(0, -1)) {
+        const child = openOrMake(to, name);
+        closeSync(to);
+        to = child;
+      }
+      moveAside(this.#setter.posix, { from, to, label, spared: this.#spared(step.path) });
+    } finally {
+      closeSync(to);
+    }
   }
 
   folder(step: StepOf<'folder'>): void {
@@ -97,7 +143,8 @@ export class StepRunner {
     const there = statusIfThere(posix, path);
     if (there !== undefined) {
       if (isSameInode(there, posix.lstat(fromPath))) return 'kept';
-      if (kindOf(there.mode) === 'folder') removeTree(posix, to.folder, to.name);
+      if (kindOf(there.mode) === 'folder')
+        removeTree(posix, to.folder, to.name, this.#spared(step.path));
       else unlinkSync(path);
     }
     try {
@@ -113,12 +160,22 @@ export class StepRunner {
 
   /** A file of which a block fails is deleted again: no file stands that is not what it was. */
   async file(step: StepOf<'file'>, frames: Frames): Promise<void> {
-    const { version } = step;
-    if (this.#small.takes(step.path, version)) {
+    const { version, over } = step;
+    if (over === undefined && this.#small.takes(step.path, version)) {
       await this.#small.add(step.path, version, frames);
       return;
     }
     const { folder, name } = this.#locate(step.path, this.#cursor);
+    if (over !== undefined) {
+      const { label } = this.#keeping;
+      const take = (writer: FileWriter, frame: ContentFrame): void => {
+        this.#take(writer, frame, version);
+      };
+      const whole = { folder, name, version, label, over, take };
+      const put = await writeWhole(this.#setter, whole, frames);
+      if (put === 'spared') this.#outcome.notes.add('a file appeared meanwhile and was left');
+      return;
+    }
     const path = below(folder, name);
     const writer = new FileWriter({ path, size: version.size, state: 'new' });
     try {
@@ -178,6 +235,11 @@ export class StepRunner {
       this.#setter.posix.setMode(path, 0o600);
       return new FileWriter(file);
     }
+  }
+
+  #spared(path: Buffer): Spared | undefined {
+    const { spares } = this.#keeping;
+    return spares && { path, spares };
   }
 
   #pathOf(path: Buffer): Buffer {

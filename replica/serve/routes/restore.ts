@@ -42,7 +42,7 @@ export function registerRestore(app: FastifyInstance, context: RouteContext): vo
             : { type: 'opened', fd: openRestoreFolder(restoreRoots, to) };
         const lines = restoreLines(
           new ViewSource(view, hash),
-          { target, paths: paths.map(pathOf), mode, extra, effect },
+          { target, paths: paths.map(pathOf), mode, orphans: { type: extra }, effect },
           {
             posix: loadPosix(),
             hash,

@@ -59,7 +59,7 @@ async function restore(
       {
         target: { type: 'folder', folder: Buffer.from(target) },
         mode: 'fresh',
-        extra: 'leave',
+        orphans: { type: 'leave' },
         effect: 'write',
         paths: [],
         ...request,
@@ -143,7 +143,7 @@ describe('restore into a new folder', () => {
     });
     await restore(point);
     expect(describeDisk(posix, target)).toEqual(describeTree(set.tree(point)));
-    const report = await restore(point, { mode: 'in-place', extra: 'delete' });
+    const report = await restore(point, { mode: 'in-place', orphans: { type: 'delete' } });
     expect(report.actions).toMatchObject({ create: 0, rewrite: 0, replace: 0, delete: 0, link: 0 });
   });
 
@@ -233,7 +233,7 @@ describe('restore in place', () => {
     mkdirSync(outside);
     writeFileSync(join(outside, 'f'), 'precious');
     symlinkSync(outside, join(target, 'app/sub'));
-    await restore(point, { mode: 'in-place', extra: 'delete' });
+    await restore(point, { mode: 'in-place', orphans: { type: 'delete' } });
     expect(readFileSync(join(outside, 'f'), 'utf8')).toBe('precious');
     expect(describeDisk(posix, target)).toEqual(describeTree(set.tree(point)));
   });
@@ -259,7 +259,7 @@ describe('restore in place', () => {
     const left = await restore(point, { mode: 'in-place' });
     expect(left.actions.delete).toBe(0);
     expect(readdirSync(join(target, 'app/sub'))).toEqual(['extra']);
-    const deleted = await restore(point, { mode: 'in-place', extra: 'delete' });
+    const deleted = await restore(point, { mode: 'in-place', orphans: { type: 'delete' } });
     expect(deleted.actions.delete).toBe(1);
     expect(readdirSync(join(target, 'app/sub'))).toEqual([]);
     expect(readdirSync(target)).toEqual(['app', 'beside']);
@@ -271,7 +271,7 @@ describe('restore in place', () => {
     const report = await restore(point, { mode: 'in-place' });
     expect(report.problems).toMatchObject([{ error: { code: 'target-not-empty' } }]);
     expect(readdirSync(join(target, 'app'))).toEqual(['f', 'g']);
-    await restore(point, { mode: 'in-place', extra: 'delete' });
+    await restore(point, { mode: 'in-place', orphans: { type: 'delete' } });
     expect(describeDisk(posix, target)).toEqual(describeTree(set.tree(point)));
   });
 
@@ -303,7 +303,7 @@ describe('restore in place', () => {
     posix.setMtime(Buffer.from(join(target, 'app/touched')), 1n);
     writeFileSync(join(target, 'app/extra'), '');
     const before = describeDisk(posix, target);
-    const request = { mode: 'in-place', extra: 'delete' } as const;
+    const request = { mode: 'in-place', orphans: { type: 'delete' } } as const;
     const planned: string[] = [];
     const plan = await restore(
       point,
@@ -373,7 +373,7 @@ describe('restore of random trees', () => {
       );
       await restore(points[0] ?? 1);
       for (const point of [...points, ...points.toReversed()]) {
-        const request = { mode: 'in-place', extra: 'delete' } as const;
+        const request = { mode: 'in-place', orphans: { type: 'delete' } } as const;
         const report = await restore(point, request);
         expect(report.problems).toEqual([]);
         expect(describeDisk(posix, target)).toEqual(describeTree(set.tree(point)));

@@ -45,7 +45,7 @@ async function restoreAsOther(
       {
         target: { type: 'folder', folder: Buffer.from(target) },
         mode: 'in-place',
-        extra: 'leave',
+        orphans: { type: 'leave' },
         effect: 'write',
         paths: [],
         ...request,

@@ -83,7 +83,7 @@ describe('restore by the replica (R22)', () => {
         target: { type: 'folder', folder: Buffer.from(join(root, 'new')) },
         paths: [],
         mode: 'fresh',
-        extra: 'leave',
+        orphans: { type: 'leave' },
         effect: 'plan',
       },
       { posix, hash, signal: new AbortController().signal },

@@ -73,11 +73,17 @@ function local(
   };
 }
 
-const rules: PlanRules = { extra: 'leave', owner: 'restore', xattrs: 'restore', timeGrainNs: 1n };
-const deleting: PlanRules = { ...rules, extra: 'delete' };
+const rules: PlanRules = {
+  conflict: { type: 'overwrite' },
+  orphans: 'leave',
+  owner: 'restore',
+  xattrs: 'restore',
+  timeGrainNs: 1n,
+};
+const deleting: PlanRules = { ...rules, orphans: 'delete' };
 
 function told(action: PlannedAction): string {
-  const name = (action.type === 'delete' ? action.local : action.wanted).name.toString();
+  const name = ('wanted' in action ? action.wanted : action.local).name.toString();
   const metadata = 'metadata' in action ? ` ${action.metadata.join('+')}` : '';
   return `${action.type} ${name}${metadata}`.trimEnd();
 }
@@ -222,8 +228,10 @@ describe('plan of a folder', () => {
 
   it('what the point lacks: is left, unless it is to be deleted, in the order of names', () => {
     expect(planFolder(want, there, rules).map(told)).toEqual([
+      'leave a',
       'create b',
       'compare c',
+      'leave e',
       'create f',
       'compare g',
     ]);

@@ -48,7 +48,7 @@ export class PointReader {
         {
           target: { type: 'folder', folder: Buffer.from(folder) },
           mode: 'in-place',
-          extra: 'delete',
+          orphans: { type: 'delete' },
           effect: 'write',
           paths: [],
         },
