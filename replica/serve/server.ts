@@ -1,14 +1,20 @@
 /**
- * The HTTP API over the sets of a replica. It listens on loopback unless told otherwise; every
- * request but the health check carries the bearer token; every failure is a problem document
+ * The HTTP API over the sets of a replica. It listens on loopback unless told otherwise; every route
+ * says who may ask it, and a hook at the door holds to that; every failure is a problem document
  * (RFC 9457) made from the error catalogue. docs/reference/http.md describes it for clients.
  */
-import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import cookie from '@fastify/cookie';
+import rateLimit from '@fastify/rate-limit';
+import Fastify, { type FastifyInstance } from 'fastify';
 import { healthSchema } from '../../shared/api/access.js';
-import { PROBLEM_TYPE, toProblem } from '../../shared/api/problem.js';
-import { AfterimageError, asAfterimageError } from '../../shared/errors.js';
-import { grantAccess, makeAccess } from '../access/access.js';
-import type { Log } from '../../shared/log.js';
+import { openAccess } from '../access/access-desk.js';
+import { registerAudit } from '../access/audit-hook.js';
+import { createFailedTries } from '../access/failed-tries.js';
+import { registerGuard } from '../access/guard.js';
+import { registerHeaders } from './headers.js';
+import { answerBadAddress, answerBadClient, answerProblems } from './problems.js';
+import { refuseOtherMethods } from './refused-methods.js';
+import type { RouteContext, ServerOptions } from './route-context.js';
 import { registerActions } from './routes/actions.js';
 import { registerCertificates } from './routes/certificates.js';
 import { registerChanges } from './routes/changes.js';
@@ -20,8 +26,7 @@ import { registerRestore } from './routes/restore.js';
 import { registerRetention } from './routes/retention.js';
 import { registerScrub } from './routes/scrub.js';
 import { registerTree } from './routes/tree.js';
-import type { ServerOptions } from './route-context.js';
-import { isAuthorised } from './token.js';
+import { tlsServer } from './tls.js';
 
 export interface ServerAddress {
   readonly host: string;
@@ -38,24 +43,65 @@ export interface ApiServer {
 
 const BODY_BYTES_MAX = 64 * 1024;
 
+/** Throws `config-unreadable` and `config-invalid` for what TLS is configured with. */
 export function createServer(options: ServerOptions): ApiServer {
   const closing = new AbortController();
-  const app = Fastify({
+  const app = createApp(options);
+  const { clock, log } = options;
+  const desk = options.access ?? openAccess({ localToken: options.token, clock, log });
+  let url: string | undefined;
+  answerProblems(app, log);
+  registerHeaders(app, { scheme: schemeOf(options) });
+  app.register(cookie);
+  app.register(rateLimit, { global: false });
+  app.after((error) => {
+    if (error !== null) throw error;
+    const tries = createFailedTries(app, options.tries);
+    registerGuard(app, { desk, tries, metrics: options.metrics });
+    registerAudit(app, { audit: desk.audit, monotonic: () => clock.monotonic() });
+    registerRoutes(app, {
+      options,
+      access: desk,
+      tries,
+      startedMs: clock.now(),
+      closing: closing.signal,
+      url: () => url,
+    });
+  });
+  return {
+    listen: async (address) => {
+      const listening = await app.listen(address);
+      url = listening.replace(/^https?/, schemeOf(options));
+      return url;
+    },
+    close: async () => {
+      closing.abort();
+      await app.close();
+      if (options.access === undefined) desk.close();
+    },
+  };
+}
+
+function createApp({ tls, trustedProxies = [], log }: ServerOptions): FastifyInstance {
+  return Fastify({
     bodyLimit: BODY_BYTES_MAX,
     exposeHeadRoutes: false,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 500 },
+    trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
+    frameworkErrors: answerBadAddress,
+    clientErrorHandler: answerBadClient,
+    ...(tls === undefined ? {} : { serverFactory: tlsServer(tls, { log }) }),
   });
-  const context = { options, startedMs: options.clock.now(), closing: closing.signal };
-  app.addHook('onRequest', (request, _reply, done) => {
-    if (isAuthorised(request.headers.authorization, options.token)) {
-      grantAccess(request, makeAccess({ who: 'local', role: 'admin', sets: null }));
-    }
-    const open = !request.url.startsWith('/v1/') || request.url === '/v1/health';
-    if (open || isAuthorised(request.headers.authorization, options.token)) done();
-    else done(new AfterimageError('unauthorised', 'the request carries no valid token'));
-  });
-  answerProblems(app, options.log);
+}
+
+function schemeOf({ tls }: ServerOptions): 'http' | 'https' {
+  return tls === undefined ? 'http' : 'https';
+}
+
+/** Every face of the server, a line each. */
+function registerRoutes(app: FastifyInstance, context: RouteContext): void {
+  const refuseOthers = refuseOtherMethods(app);
   app.get(
     '/v1/health',
     {
@@ -81,36 +127,6 @@ export function createServer(options: ServerOptions): ApiServer {
   registerRetention(app, context);
   registerScrub(app, context);
   registerConsole(app);
-  options.addFaces?.(app);
-  return {
-    listen: (address) => app.listen(address),
-    close: async () => {
-      closing.abort();
-      await app.close();
-    },
-  };
-}
-
-function answerProblems(app: FastifyInstance, log: Log): void {
-  app.setErrorHandler(async (cause, request, reply) => {
-    const error = fromFramework(cause);
-    if (error.kind === 'bug') log.error('a request failed', error, { url: request.url });
-    const problem = toProblem(error);
-    if (error.code === 'unauthorised') reply.header('www-authenticate', 'Bearer');
-    await reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
-  });
-  app.setNotFoundHandler(async (request, reply) => {
-    const message = `there is no ${request.method} ${request.url}`;
-    const problem = toProblem(new AfterimageError('not-found', message));
-    await reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
-  });
-}
-
-/** The framework's own refusals (body too large, not JSON …) are the caller's mistakes. */
-function fromFramework(cause: unknown): AfterimageError {
-  const status = (cause as Partial<FastifyError>).statusCode;
-  if (cause instanceof Error && status !== undefined && status >= 400 && status < 500) {
-    return new AfterimageError('argument-invalid', cause.message, { cause });
-  }
-  return asAfterimageError(cause);
+  context.options.addFaces?.(app);
+  refuseOthers();
 }
