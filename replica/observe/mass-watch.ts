@@ -39,6 +39,8 @@ export interface MassWatchDeps {
   readonly release: (hold: string) => void;
   /** Points of a set, ascending. */
   readonly points: (set: string) => readonly number[];
+  /** What is thought of each sync that is whole. */
+  readonly onVerdict?: (set: string, verdict: MassVerdict) => void;
 }
 
 const DURING_EVERY_MS = 10_000;
@@ -107,6 +109,7 @@ export class MassWatch {
     const { state, verdict } = judgeSync(before, signs, this.#deps.clock.now());
     if (extent === 'whole' && isWorthKeeping(before, state))
       this.#deps.store.setMassState(set, state);
+    if (extent === 'whole') this.#deps.onVerdict?.(set, verdict);
     if (verdict.score >= 1) this.#alarm(set, { signs, verdict, extent });
   }
 
