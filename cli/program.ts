@@ -32,6 +32,8 @@ const verbs: Readonly<Record<string, () => Promise<AddVerb>>> = {
   scrub: async () => (await import('./verbs/scrub.js')).addScrub,
   certificate: async () => (await import('./verbs/certificate.js')).addCertificate,
   bench: async () => (await import('./verbs/bench.js')).addBench,
+  completion: async () => (await import('./verbs/completion.js')).addCompletion,
+  man: async () => (await import('./verbs/man.js')).addMan,
 };
 
 /** Runs one command line, without the program's name. Resolves with the exit code; never rejects. */
@@ -53,8 +55,12 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<n
   }
 }
 
+/** They speak of all verbs. */
+const speakOfAll = ['completion', 'man'];
+
 /** The verbs that a command line can mean; all of them when it names none, for help and suggestions. */
 function namedVerbs(argv: readonly string[]): readonly string[] {
+  if (speakOfAll.some((name) => argv.includes(name))) return verbNames;
   const named = verbNames.filter((name) => argv.includes(name));
   return named.length > 0 ? named : verbNames;
 }

@@ -5,6 +5,7 @@ import { readAgentConfig } from '../../shared/config/agent-config.js';
 import { ExitCode } from '../../shared/errors.js';
 import { createLog } from '../../shared/log.js';
 import { untilStopped } from '../replica-options.js';
+import { createServiceNotifier } from '../service-notify.js';
 import { addVerb, type Invoke } from '../verb.js';
 
 export function addAgent(program: Command, invoke: Invoke): void {
@@ -25,14 +26,18 @@ export function addAgent(program: Command, invoke: Invoke): void {
         const { startAgent } = await import('../../agent/main.js');
         const running = await startAgent(file, log);
         const names = sets.map(({ name }) => name);
+        const service = createServiceNotifier(io.env, log);
         try {
           await context.print(
             { type: 'protecting', sets: names },
             () => `protecting ${names.join(', ')}\n`,
           );
+          service.ready(`protecting ${names.join(', ')}`);
           await untilStopped(io.signal);
+          service.stopping();
         } finally {
           await running.stop();
+          service.close();
         }
         return ExitCode.ok;
       }),

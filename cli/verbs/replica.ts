@@ -8,6 +8,7 @@ import {
   type ReplicaOptions,
   untilStopped,
 } from '../replica-options.js';
+import { createServiceNotifier } from '../service-notify.js';
 import { addVerb, type Invoke } from '../verb.js';
 import { ownVersion } from '../version.js';
 
@@ -27,14 +28,18 @@ export function addReplica(program: Command, invoke: Invoke): void {
         const { runReplica } = await import('../../replica/replica.js');
         const running = await runReplica(config, { log, version: ownVersion() });
         const { url, brokerUrl } = running;
+        const service = createServiceNotifier(io.env, log);
         try {
           await context.print(
             { type: 'serving', url, brokerUrl, dataFolder: config.dataFolder },
             () => `serving ${url}, broker ${brokerUrl}, data in ${config.dataFolder}\n`,
           );
+          service.ready(`serving ${url}`);
           await untilStopped(io.signal);
+          service.stopping();
         } finally {
           await running.close();
+          service.close();
         }
         return ExitCode.ok;
       }),

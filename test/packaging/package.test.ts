@@ -1,0 +1,64 @@
+/** The Debian package: built, installed where nobody else sees it, used, and removed. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const project = fileURLToPath(new URL('../../', import.meta.url));
+
+test('package: installs, does the main job with what it carries, and leaves nothing when purged', (context) => {
+  const missing = whatIsMissing();
+  if (missing !== undefined) context.skip(missing);
+  const said = execFileSync(process.execPath, ['packaging/build.js', '--quick'], {
+    cwd: project,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'afterimage-package-'));
+  try {
+    const script = path.join(project, 'test', 'packaging', 'installed.sh');
+    const run = spawnSync(
+      'unshare',
+      [
+        '--mount',
+        '--pid',
+        '--fork',
+        '--kill-child',
+        'sh',
+        script,
+        path.join(project, said.trim()),
+        scratch,
+      ],
+      { encoding: 'utf8' },
+    );
+    expect(`${run.stdout}${run.stderr}`.trim().split('\n')).toEqual([
+      'version 0.1.0',
+      'user afterimage',
+      'configurations 750:root:afterimage',
+      'units good',
+      'manual good',
+      'completion good',
+      'job done',
+      'left 0',
+    ]);
+  } finally {
+    fs.rmdirSync(scratch);
+  }
+}, 180_000);
+
+function whatIsMissing(): string | undefined {
+  if (process.getuid?.() !== 0) return 'only root can install a package';
+  for (const program of [
+    'dpkg-deb',
+    'dpkg-shlibdeps',
+    'strip',
+    'unshare',
+    'man',
+    'systemd-analyze',
+  ]) {
+    if (spawnSync('which', [program]).status !== 0) return `${program} is not installed`;
+  }
+  return undefined;
+}
