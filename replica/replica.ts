@@ -27,10 +27,14 @@ import { CertificateLog } from './certify/certificate-log.js';
 import { Certifier } from './certify/certifier.js';
 import { type OwnBroker, runOwnBroker } from './broker/own-broker.js';
 import { directListen } from './receive/direct-addresses.js';
+import { EventHub } from './jobs/event-hub.js';
+import { jobKinds } from './jobs/kinds/job-kinds.js';
+import { openJobs } from './jobs/open-jobs.js';
 import { createReceiver } from './receive/receiver.js';
 import { Retention } from './retain/retention.js';
 import { runRetention } from './retain/retention-clock.js';
 import { RetentionStore } from './retain/retention-store.js';
+import type { ServedSet } from './serve/served-set.js';
 import { createServer } from './serve/server.js';
 import { ensureToken } from './serve/token.js';
 import { servedSets } from './serve-sets.js';
@@ -91,6 +95,7 @@ export async function runReplica(
     const posix = loadPosix();
     for (const missing of posix.missing) log.warn('the native part is not there', { missing });
     const certifier = openCertifier(config.dataFolder, { clock, stack });
+    const events = new EventHub();
     const house: SetHouse = new SetHouse({
       dataFolder: config.dataFolder,
       core: createHashCore(),
@@ -144,16 +149,35 @@ export async function runReplica(
     stack.add(() => {
       receiver.close();
     });
+    const sets = (): ServedSet[] => servedSets(house, receiver);
+    const restoreRoots = config.restoreRoots;
+    const hash = createHashCore();
+    const kindDeps = { sets, hash, clock, log, certifier, retention, restoreRoots };
+    const jobs = openJobs({
+      file: path.join(config.dataFolder, CATALOG_FILE),
+      house,
+      activity: (set) =>
+        sets()
+          .find(({ reader }) => reader.set === set)
+          ?.activity(),
+      kinds: jobKinds(kindDeps),
+      hub: events,
+      clock,
+      log,
+    });
+    stack.add(() => jobs.close());
     const server = createServer({
-      sets: () => servedSets(house, receiver),
+      sets,
       token: ensureToken(config.dataFolder),
-      restoreRoots: config.restoreRoots,
-      hash: createHashCore(),
+      restoreRoots,
+      hash,
       clock,
       log,
       version: deps.version,
       certifier,
       retention,
+      jobs: jobs.desk,
+      events,
     });
     const url = await server.listen(config.listen);
     stack.add(() => server.close());

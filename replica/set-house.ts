@@ -69,6 +69,7 @@ export class SetHouse {
   readonly #deps: SetHouseDeps;
   readonly #sets = new Map<string, Promise<OpenedSet>>();
   readonly #opened = new Map<string, OpenedSet>();
+  readonly #watchers: ((opened: OpenedSet) => void)[] = [];
 
   constructor(deps: SetHouseDeps) {
     this.#deps = deps;
@@ -82,6 +83,12 @@ export class SetHouse {
         this.#deps.log.error('a set could not be opened', error, { set: name });
       });
     }
+  }
+
+  /** Calls back for every set that is open, and for each that is opened from now on. */
+  eachOpened(watcher: (opened: OpenedSet) => void): void {
+    this.#watchers.push(watcher);
+    for (const opened of this.opened) watcher(opened);
   }
 
   get opened(): readonly OpenedSet[] {
@@ -168,6 +175,7 @@ export class SetHouse {
       opened.scrub?.committed();
     });
     this.#opened.set(name, opened);
+    for (const watcher of this.#watchers) watcher(opened);
     return opened;
   }
 

@@ -34,7 +34,7 @@ import { signatureOfNode } from './stage/signature.js';
 import { BackgroundFlush } from './stage/background-flush.js';
 import { isStorageTrouble, Stall } from './stall.js';
 import type { Allowance } from './space-guard.js';
-import { Staging, type StagingDeps } from './stage/staging.js';
+import { type Received, Staging, type StagingDeps } from './stage/staging.js';
 import { type SetState, SetStateMachine } from './state.js';
 
 export interface SetWriterDeps extends Omit<PipelineDeps, 'known' | 'flushAll'> {
@@ -108,9 +108,13 @@ export class SetWriter implements SetPort {
     throw error;
   }
 
-  /** What the set is doing, and what keeps it from going on. */
+  /** What the set is doing and what keeps it from going on; `received`: of the sync under way. */
   get status(): { readonly state: SetState; readonly stalled: AfterimageError | undefined } {
     return { state: this.#machine.state, stalled: this.#stall.error };
+  }
+
+  get received(): Received | undefined {
+    return this.#staging?.received;
   }
 
   position(): ReturnType<SetPort['position']> {
@@ -195,6 +199,7 @@ export class SetWriter implements SetPort {
   async #takeOnce(staging: Staging, { boot, sequence, body }: StagedFrame): Promise<void> {
     if (boot === this.#received.boot && sequence <= this.#received.sequence) return;
     await staging.take({ sequence, body });
+    await this.#pipeline.looks?.during(staging);
     this.#received = { boot, sequence };
     this.#flush.received(body.length);
   }
@@ -215,6 +220,7 @@ export class SetWriter implements SetPort {
     this.#received = { boot: frame.boot, sequence: frame.sequence - 1 };
     this.#flush.forget();
     this.#machine.to('receiving');
+    this.#events.tell({ type: 'begun', sync: record.sync });
   }
 
   /** A bad record drops the sync and tells the agent; trouble of ours is thrown. */
@@ -235,12 +241,8 @@ export class SetWriter implements SetPort {
   ): Promise<void> {
     if (error.kind === 'bug')
       this.#deps.log.error('a defect of this program', error.cause ?? error);
-    this.#deps.log.warn('a sync was refused', {
-      set: this.set,
-      sync: at.sync,
-      code: error.code,
-      error: error.message,
-    });
+    const said = { code: error.code, error: error.message };
+    this.#deps.log.warn('a sync was refused', { set: this.set, sync: at.sync, ...said });
     if (this.#staging !== undefined) await this.#drop(error);
     this.#events.tell({ type: 'refused', sync: at.sync, error, wants: at.wants });
   }

@@ -156,6 +156,30 @@ export const catalogue = {
     status: 499,
     hint: 'The work was cancelled; start it again to go on.',
   },
+  'job-state': {
+    kind: 'operator',
+    exit: 2,
+    status: 409,
+    hint: 'See with afterimage jobs show what became of the job; only open jobs are cancelled, and only ended ones resumed.',
+  },
+  'too-many-jobs': {
+    kind: 'retry',
+    exit: 4,
+    status: 429,
+    hint: 'Wait until some of the open jobs have ended, or cancel some: afterimage jobs.',
+  },
+  'too-many-listeners': {
+    kind: 'retry',
+    exit: 4,
+    status: 503,
+    hint: 'As many as the replica serves listen to its events; close a console, or ask for what is new instead.',
+  },
+  'preview-refused': {
+    kind: 'operator',
+    exit: 2,
+    status: 415,
+    hint: 'Only images and text are shown; download the file instead.',
+  },
   // identity
   'identity-unknown': {
     kind: 'operator',
@@ -315,6 +339,18 @@ export const catalogue = {
     exit: 4,
     status: 501,
     hint: 'Install a C++ compiler and run npm ci again to build the native part.',
+  },
+  'mount-unavailable': {
+    kind: 'operator',
+    exit: 4,
+    status: 501,
+    hint: 'Mounting needs Linux with FUSE: as an ordinary user the package fuse3, as root /dev/fuse. Files can be read without it, with ls, cat and restore.',
+  },
+  'mount-busy': {
+    kind: 'operator',
+    exit: 4,
+    status: 409,
+    hint: 'Close what is open below the folder and leave it, or detach it with unmount --lazy.',
   },
   // ours
   internal: {

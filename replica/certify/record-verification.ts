@@ -8,6 +8,8 @@ export interface Verification {
   readonly set: string;
   readonly points: readonly number[];
   readonly check: 'index' | 'data';
+  /** Findings by point of a part that ran before it was interrupted. */
+  readonly former?: ReadonlyMap<number, number>;
 }
 
 /**
@@ -19,7 +21,7 @@ export async function* recordVerification(
   of: Verification & { readonly certifier: Certifier; readonly clock: Clock; readonly log: Log },
 ): AsyncGenerator<VerifyLine> {
   const { set, points, check, certifier, clock, log } = of;
-  const findings = new Map<number, number>();
+  const findings = new Map(of.former);
   for await (const line of lines) {
     if (line.type === 'finding') findings.set(line.point, (findings.get(line.point) ?? 0) + 1);
     yield line;

@@ -29,14 +29,16 @@ export interface JobContext<Request> {
   readonly saved: unknown;
   /** Aborted when the job is cancelled or the replica stops: throw `cancelled` soon then. */
   readonly signal: AbortSignal;
+  /** Whether `signal` was aborted because the replica stops, not because somebody cancelled. */
+  readonly isInterrupted: () => boolean;
   /** Written at most once a second, told at most four times a second. */
-  progress(update: ProgressUpdate): void;
+  readonly progress: (update: ProgressUpdate) => void;
   /** The last thing it said; also a line of its log. */
-  say(text: string, level?: JobLogLevel): void;
+  readonly say: (text: string, level?: JobLogLevel) => void;
   /** A line of its log only. A job keeps a bounded number of them, the newest. */
-  log(text: string, level?: JobLogLevel): void;
+  readonly log: (text: string, level?: JobLogLevel) => void;
   /** Keeps a small JSON value for the attempt after an interruption; durable when it returns. */
-  save(state: unknown): void;
+  readonly save: (state: unknown) => void;
 }
 
 /**
@@ -55,7 +57,7 @@ export interface JobKind<Request = unknown> {
   /** Least role that may ask for it. */
   readonly role: 'operator' | 'admin';
   /** Jobs about no set take none; others need one that is there. */
-  readonly about: 'set' | 'replica';
+  readonly about: 'set' | 'replica' | 'any';
   /** Of those that change a set, one at a time runs for each set. */
   readonly effect: 'reads' | 'changes';
   readonly afterInterruption: AfterInterruption;
@@ -64,6 +66,8 @@ export interface JobKind<Request = unknown> {
    * it while the asker still waits.
    */
   readonly settle?: (set: string, request: Request) => Request;
+  /** Jobs of the same target, such as a folder that they write, run one after the other. */
+  readonly target?: (set: string, request: Request) => string;
   /** Throws `cancelled` when `signal` was followed; anything else thrown is its failure. */
   run(context: JobContext<Request>): Promise<JobResult>;
 }
@@ -73,7 +77,7 @@ export type AnyJobKind = JobKind;
 
 /** Forgets a kind's request type; sound because the runner only hands on what `schema` made. */
 export function jobKind<Request>(kind: JobKind<Request>): AnyJobKind {
-  const { settle } = kind;
+  const { settle, target } = kind;
   return {
     kind: kind.kind,
     schema: kind.schema,
@@ -85,6 +89,9 @@ export function jobKind<Request>(kind: JobKind<Request>): AnyJobKind {
     ...(settle === undefined
       ? {}
       : { settle: (set, request) => settle(set, kind.schema.parse(request)) }),
+    ...(target === undefined
+      ? {}
+      : { target: (set, request) => target(set, kind.schema.parse(request)) }),
     run: (context) => kind.run({ ...context, request: kind.schema.parse(context.request) }),
   };
 }

@@ -264,6 +264,7 @@ export class SetInbox {
       if (this.#intake.onDurable(event.boot, event.sequence)) this.#scheduleAck();
       return;
     }
+    if (event.type === 'begun') return;
     const wire = wireEventOf(event);
     if (wire.type === 'stalled') {
       // said with every attempt; told when it is news
@@ -359,7 +360,7 @@ export interface SealedContent {
   readonly body: Uint8Array;
 }
 
-function wireEventOf(event: Exclude<SetEvent, { type: 'durable' }>): WireEvent {
+function wireEventOf(event: Exclude<SetEvent, { type: 'durable' | 'begun' }>): WireEvent {
   switch (event.type) {
     case 'sealed':
       return { type: 'sealed', sync: event.sync };

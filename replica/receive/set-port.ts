@@ -49,6 +49,8 @@ export interface StagedFrame {
 }
 
 export type SetEvent =
+  /** The first frame of a sync was taken; told here only, the agent knows. */
+  | { readonly type: 'begun'; readonly sync: number }
   | { readonly type: 'durable'; readonly boot: string; readonly sequence: number }
   | { readonly type: 'sealed'; readonly sync: number; readonly manifest: Buffer }
   | {

@@ -7,12 +7,28 @@ import type { HashCore } from '../../shared/hash/hash-core.js';
 import type { Log } from '../../shared/log.js';
 import type { Certifier } from '../certify/certifier.js';
 import type { Retention } from '../retain/retention.js';
+import type { EventHub } from '../jobs/event-hub.js';
+import type { JobDesk } from '../jobs/job-desk.js';
+import type { AccessDesk } from '../access/access-desk.js';
+import type { FailedTries } from '../access/failed-tries.js';
 import type { ServedSet } from './served-set.js';
+import type { TlsFiles } from './tls.js';
 
 export interface ServerOptions {
   /** All sets, at every request anew. */
   readonly sets: () => readonly ServedSet[];
+  /** The token of the data folder: its bearer is admin. */
   readonly token: string;
+  /** Tokens, sessions and the audit; without it they are in memory, and `token` is the only one at first. */
+  readonly access?: AccessDesk;
+  /** Tries that may fail, per address and window. */
+  readonly tries?: { readonly max: number; readonly windowMs: number };
+  /** Undefined serves without TLS. */
+  readonly tls?: TlsFiles | undefined;
+  /** Proxies whose word counts for who asks and by which scheme; none unless told. */
+  readonly trustedProxies?: readonly string[];
+  /** Whether /metrics is told to everybody; `token` unless told. */
+  readonly metrics?: 'open' | 'token';
   readonly hash: HashCore;
   readonly clock: Clock;
   readonly log: Log;
@@ -23,7 +39,16 @@ export interface ServerOptions {
   readonly certifier?: Certifier;
   /** Policies and holds; without it every point stays. */
   readonly retention?: Retention;
-  /** Adds further faces (the console) before the server listens; their routes outside /v1/ are open. */
+  /** Points of a set that an alarm is about; none without it. */
+  readonly flaggedPoints?: (set: string) => readonly number[];
+  /** Where jobs are asked for; without it there are none. */
+  readonly jobs?: JobDesk;
+  /** What happens, for who listens; without it nobody does. */
+  readonly events?: EventHub;
+  /**
+   * Adds further faces before the server listens. Their routes outside /v1/ say their `role`, too, or
+   * are for admins; the console's and the health checks are open, WebDAV's for viewers.
+   */
   readonly addFaces?: (app: FastifyInstance) => void;
 }
 
@@ -31,6 +56,11 @@ export interface ServerOptions {
 export interface RouteContext {
   readonly options: ServerOptions;
   readonly startedMs: number;
+  readonly access: AccessDesk;
+  /** Bounds on what is tried in vain. */
+  readonly tries: FailedTries;
+  /** Where the server listens; undefined until it does. */
+  url(): string | undefined;
   /** Aborted when the server closes. */
   readonly closing: AbortSignal;
 }
@@ -61,8 +91,10 @@ declare module 'fastify' {
     describe?: RouteDescription;
     /**
      * Name of the action in the audit, such as `sync` or `token.create`. Routes that change something
-     * are recorded without it too, by method and path; reads of contents need it to be recorded.
+     * are recorded without it too, by method and path; reads of contents need it to be recorded. A
+     * name that ends in `.read` is recorded once a minute for the same caller, point and detail.
+     * False for a route that is asked by POST and changes nothing.
      */
-    audit?: string;
+    audit?: string | false;
   }
 }

@@ -20,6 +20,8 @@ import { registerCertificates } from './routes/certificates.js';
 import { registerChanges } from './routes/changes.js';
 import { registerConsole } from './routes/console.js';
 import { registerContents } from './routes/contents.js';
+import { registerEvents } from './routes/events.js';
+import { registerJobs } from './routes/jobs.js';
 import { registerNodes } from './routes/nodes.js';
 import { registerPoints } from './routes/points.js';
 import { registerRestore } from './routes/restore.js';
@@ -127,6 +129,9 @@ function registerRoutes(app: FastifyInstance, context: RouteContext): void {
   registerRetention(app, context);
   registerScrub(app, context);
   registerConsole(app);
+  registerConsole(app);
+  registerJobs(app, context);
+  registerEvents(app, context);
   context.options.addFaces?.(app);
   refuseOthers();
 }

@@ -44,6 +44,15 @@ export interface StagingDeps {
   readonly admit: () => Allowance | undefined;
 }
 
+/** What has come of a sync; nobody knows here how much it will be. */
+export interface Received {
+  readonly sync: number;
+  /** Of records, as they were before they were compressed. */
+  readonly bytes: number;
+  /** Nodes that are new or differ. */
+  readonly nodes: number;
+}
+
 export interface StagedSync {
   readonly boot: string;
   readonly sync: number;
@@ -58,6 +67,7 @@ interface SyncRow {
   readonly sync: number;
   readonly durable: number;
   readonly sealed: number;
+  readonly received_bytes?: number;
 }
 
 interface Frame {
@@ -79,6 +89,8 @@ export class Staging {
   /** Asked for when a sync begins, and again by the process that it goes on in. */
   #allowance: { readonly given: Allowance | undefined } | undefined;
   #recordBytes = 0;
+  #receivedBytes = 0;
+  #receivedNodes = 0;
   #ended = false;
   /** Rows were written that are not handed to the file yet. */
   #uncommitted = false;
@@ -139,7 +151,7 @@ export class Staging {
   static reopen(deps: StagingDeps): Staging | undefined {
     if (!fs.existsSync(intentFile(deps.folders.intent))) return undefined;
     const intent = openIntent(deps.folders.intent);
-    const row = intent.get<SyncRow>('SELECT boot, sync, durable, sealed FROM sync');
+    const row = intent.get<SyncRow>('SELECT boot, sync, durable, sealed, received_bytes FROM sync');
     if (row === undefined) {
       intent.close();
       return undefined;
@@ -155,6 +167,9 @@ export class Staging {
       // Rows can outlive their bytes in a power cut; the frames that brought both come again.
       intent.run('DELETE FROM block WHERE length > 0 AND offset + length > ?', staging.pages.end);
     }
+    staging.#receivedBytes = row.received_bytes ?? 0;
+    const nodes = intent.get<{ count: number }>('SELECT count(*) AS count FROM node');
+    staging.#receivedNodes = nodes?.count ?? 0;
     staging.#ended = intent.get('SELECT 1 FROM sync WHERE ended_frame > 0') !== undefined;
     let begins = true;
     for (const { records } of intent.iterate<{ records: Buffer }>(
@@ -183,6 +198,11 @@ export class Staging {
   status(): StagedSync {
     const { boot, sync, sealed, durable } = this.#row;
     return { boot, sync, sealed: sealed === 1, ended: this.#ended, durable };
+  }
+
+  /** Of this process and, once it was reopened, of those before. */
+  get received(): Received {
+    return { sync: this.#row.sync, bytes: this.#receivedBytes, nodes: this.#receivedNodes };
   }
 
   /** Whether this sync is the newest point already: a crash came between its cut and its clean-up. */
@@ -237,6 +257,7 @@ export class Staging {
     this.#manifest.addEncoded(this.#stripped.view(), said);
     this.#recordBytes += this.#stripped.view().length;
     this.#uncommittedBytes += frame.body.length;
+    this.#receivedBytes += frame.body.length;
     this.#ended = said.ends;
   }
 
@@ -333,6 +354,7 @@ export class Staging {
         return;
       case 'node':
         this.#nodes.take(record);
+        this.#receivedNodes += 1;
         return;
       case 'link':
         this.#nodes.takeEntry(record.parent, record.name, record.node);

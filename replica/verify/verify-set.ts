@@ -20,6 +20,8 @@ export interface VerifyRequest {
   readonly hash: HashCore;
   /** Every point when left out. */
   readonly point?: number;
+  /** None newer than this: those were checked before, with the same depth. */
+  readonly upTo?: number;
   /** `data` reads every block too. */
   readonly depth: 'index' | 'data';
   readonly signal: AbortSignal;
@@ -36,12 +38,14 @@ export async function* verifySet(
 ): AsyncGenerator<VerifyLine> {
   const points = reader.points();
   yield* checkChain(points);
+  const { upTo = Infinity } = request;
   const chosen = points
     .filter(({ point }) => request.point === undefined || request.point === point)
+    .filter(({ point }) => point <= upTo)
     .toReversed();
   yield* checkDigests(reader, chosen, request.signal);
   const run = new VerifyRun(request, chosen.length);
-  let newer: PointView | undefined;
+  let newer = checkedBefore(reader, points, upTo);
   try {
     for (const { point } of chosen) {
       const view = tryOpen(reader, point);
@@ -60,6 +64,17 @@ export async function* verifySet(
   } finally {
     newer?.close();
   }
+}
+
+/** The oldest point of those that an earlier verification checked: what it shares is not read again. */
+function checkedBefore(
+  reader: SetReader,
+  points: readonly PointSummary[],
+  upTo: number,
+): PointView | undefined {
+  const next = points.find(({ point }) => point > upTo);
+  const view = next === undefined ? undefined : tryOpen(reader, next.point);
+  return view instanceof AfterimageError ? undefined : view;
 }
 
 /** A point that a scrub called damaged cannot be opened: that is a finding. */

@@ -13,6 +13,7 @@ import { AfterimageError } from '../../../shared/errors.js';
 import type { PointSummary } from '../../history/set-reader.js';
 import { recordVerification } from '../../certify/record-verification.js';
 import { verifySet } from '../../verify/verify-set.js';
+import { askedPoint } from '../asked-point.js';
 import { goneSignal } from '../gone-signal.js';
 import { presentPoint } from '../present.js';
 import { checked, findPoint, findSet, type SetParams } from '../requests.js';
@@ -116,33 +117,4 @@ export function registerActions(app: FastifyInstance, context: RouteContext): vo
         })
       : new AfterimageError('cancelled', `waiting for a point of ${set} was cancelled`);
   }
-}
-
-/**
- * The point that holds what was there when asking: the one that answers the request. The next may
- * have begun before; the one after that cannot, and counts when the agent forgot the request.
- */
-function askedPoint(
-  served: ServedSet,
-  { request, signal }: { readonly request: string; readonly signal: AbortSignal },
-): { readonly point: Promise<PointSummary | null>; drop(): void } {
-  let mayBeEarly = true;
-  let drop = (): void => undefined;
-  const point = new Promise<PointSummary | null>((resolve) => {
-    const subscription = served.onCommitted((summary) => {
-      const answers = summary.outcome.requests?.includes(request) === true;
-      if (!answers && mayBeEarly) {
-        mayBeEarly = false;
-        return;
-      }
-      subscription.unsubscribe();
-      resolve(summary);
-    });
-    drop = (): void => {
-      subscription.unsubscribe();
-      resolve(null);
-    };
-    signal.addEventListener('abort', drop, { once: true });
-  });
-  return { point, drop };
 }
