@@ -4,8 +4,12 @@
  * `damaged`, for exactly the file and point asked for (promise 2). Readers never wait for a sync
  * under way, and a sync never waits for them (R9).
  */
+import type { PointSelector } from '../../shared/point-selector.js';
 import type { SyncOutcome } from '../../shared/protocol/sync-outcome.js';
 import type { NodeVersion, ReadManner } from '../../shared/restore/node-version.js';
+import type { PointTable } from './point-table.js';
+import type { SearchFor, SearchPage } from './search.js';
+import type { PathHistory, VersionsRequest } from './versions.js';
 
 export type { NodeVersion, ReadManner };
 
@@ -133,6 +137,14 @@ export interface SetReader {
   /** All points, oldest first. */
   points(): PointSummary[];
   newest(): PointSummary | undefined;
+  /** The point that a selector chooses; throws `not-found`. Readers without it have `points`. */
+  select?(selector: PointSelector): PointSummary;
+  /** All points in columns, kept up to date. Readers of few points lack it. */
+  readonly table?: PointTable;
+  /** What became of one path over the points. Throws `cancelled`. */
+  versions?(request: VersionsRequest): Promise<PathHistory>;
+  /** Names that fit, best first, as many as are found in the time given. Throws `cancelled`. */
+  search?(wanted: SearchFor): Promise<SearchPage>;
   /** A snapshot of one point; throws `not-found`. Close it. */
   open(point: number): PointView;
   /**

@@ -6,8 +6,11 @@
 
 /** `died` of what still holds. */
 export const LIVE = 0x7fff_ffff;
-/** Version 2 added the indexes by which pruning finds what ended between two points. */
-export const INDEX_VERSION = 2;
+/**
+ * Version 2 added the indexes by which pruning finds what ended between two points, version 3 those by
+ * which points are counted and drawn without reading their contexts.
+ */
+export const INDEX_VERSION = 3;
 /** Versions that only lack tables or indexes, which opening adds. */
 export const INDEX_VERSION_MIN = 1;
 
@@ -34,6 +37,18 @@ CREATE TABLE IF NOT EXISTS before (
 ) WITHOUT ROWID;
 `;
 
+/** What a timeline needs of a point's outcome; null where that is no JSON. */
+export const pointSummary = {
+  consistency: summaryOf("json_extract(outcome, '$.consistency')"),
+  healed: summaryOf("json_extract(outcome, '$.healed') IS NOT NULL"),
+  unreadable: summaryOf("json_array_length(outcome, '$.unreadable') > 0"),
+} as const;
+
+/** A row whose page rotted must still go when it is pruned: an expression that fails would keep it. */
+function summaryOf(expression: string): string {
+  return `CASE WHEN json_valid(outcome) THEN ${expression} END`;
+}
+
 export const indexSchema = `
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 
@@ -51,6 +66,11 @@ CREATE TABLE IF NOT EXISTS point (
   bytes INTEGER NOT NULL,
   changed_nodes INTEGER NOT NULL,
   changed_bytes INTEGER NOT NULL
+);
+-- all of a point that a timeline is drawn from: 40 bytes where the row has a thousand
+CREATE INDEX IF NOT EXISTS point_summary ON point (
+  point, time_ms, changed_nodes, changed_bytes,
+  ${pointSummary.consistency}, ${pointSummary.healed}, ${pointSummary.unreadable}
 );
 
 -- tier 1: identity
@@ -101,6 +121,7 @@ CREATE TABLE IF NOT EXISTS body (
   size INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS body_died ON body (died) WHERE died < ${LIVE};
+CREATE INDEX IF NOT EXISTS body_attic ON body (size, born, died) WHERE place = ${Place.attic};
 -- digests of a body's newest content; a row that is absent stands for zero blocks
 CREATE TABLE IF NOT EXISTS digests (
   body INTEGER NOT NULL,

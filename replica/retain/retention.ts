@@ -3,23 +3,26 @@
  * is asked or due, and gives back the room of packs. A set without a policy loses no point. Quotas
  * have no say here: they refuse syncs, they never prune (R20).
  */
+import type { z } from 'zod';
 import type {
   HoldJson,
   Policy,
   PruneLine,
   PruneResultJson,
   RetentionAnswer,
+  SimulateAnswer,
+  simulateRequestSchema,
 } from '../../shared/api/retention.js';
 import type { Clock } from '../../shared/clock.js';
 import { AfterimageError, asAfterimageError } from '../../shared/errors.js';
 import type { Log } from '../../shared/log.js';
-import { selectPoint } from '../../shared/point-selector.js';
 import { rewritePacks } from '../history/packs-rewrite.js';
 import type { OpenedSet } from '../set-house.js';
 import { type Decision, planRetention } from './plan-retention.js';
 import { policyText } from './policy-text.js';
 import { prunePoints } from './prune-points.js';
 import type { RetentionStore } from './retention-store.js';
+import { simulateRetention } from './simulate.js';
 
 export interface RetentionDeps {
   /** The sets that are open, at every question anew. */
@@ -91,7 +94,7 @@ export class Retention {
   }): HoldJson {
     const { store, clock, audit } = this.#deps;
     // A removal asks for holds in the turn of its commit: the point is here now, so it stays.
-    selectPoint({ type: 'number', point: request.point }, this.#find(request.set).reader.points());
+    this.#find(request.set).reader.select({ type: 'number', point: request.point });
     const hold = store.hold({ ...request, timeMs: clock.now() });
     audit({ action: 'hold', subject: `${request.set}@${request.point}`, detail: request.reason });
     return hold;
@@ -113,11 +116,32 @@ export class Retention {
     return released;
   }
 
+  /** Of a set, oldest first. */
+  holds(set: string): HoldJson[] {
+    return this.#deps.store.holds(set);
+  }
+
+  /** What another policy would do, over all points; nothing is changed. */
+  async simulate(
+    set: string,
+    { policy, atMs, horizonMs, buckets }: z.output<typeof simulateRequestSchema>,
+  ): Promise<SimulateAnswer> {
+    const { reader, store } = this.#find(set);
+    return await simulateRetention(
+      {
+        ...{ set, index: store.index, columns: await reader.table.columns() },
+        held: new Set(this.holds(set).map(({ point }) => point)),
+        policy: this.#deps.store.policy(set)?.policy ?? null,
+      },
+      { policy, atMs: atMs ?? this.#deps.clock.now(), horizonMs, buckets },
+    );
+  }
+
   /** What the set's policy says of each point now. */
   plan(set: string): Decision[] {
     const { store, reader } = this.#find(set);
     return planRetention({
-      points: reader.points(),
+      points: reader.dated(),
       policy: this.#deps.store.policy(set)?.policy ?? null,
       holds: this.#deps.store.holds(set),
       nowMs: this.#deps.clock.now(),

@@ -49,7 +49,7 @@ export function presentStatus(served: ServedSet, nowMs: number): SetStatusJson {
     state,
     error: error === null ? null : { code: error.code, message: error.message, hint: error.hint },
     newest: newest === undefined ? null : presentPoint(newest),
-    points: served.reader.points().length,
+    points: served.reader.table?.count() ?? served.reader.points().length,
     lagMs: newest === undefined ? null : Math.max(0, nowMs - newest.timeMs),
     continuityMs,
     behindMs,

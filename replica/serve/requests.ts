@@ -37,7 +37,20 @@ export function findSet(sets: readonly ServedSet[], name: string): ServedSet {
 }
 
 export function findPoint(served: ServedSet, selector: string): PointSummary {
-  return selectPoint(parsePointSelector(selector), served.reader.points());
+  const parsed = parsePointSelector(selector);
+  const { reader } = served;
+  return reader.select?.(parsed) ?? selectPoint(parsed, reader.points());
+}
+
+/** The point of this number, or undefined where there is none (any more). */
+export function summaryOf({ reader }: ServedSet, point: number): PointSummary | undefined {
+  if (reader.select === undefined) return reader.points().find((each) => each.point === point);
+  try {
+    return reader.select({ type: 'number', point });
+  } catch (error) {
+    if (error instanceof AfterimageError && error.code === 'not-found') return undefined;
+    throw error;
+  }
 }
 
 /** The same when only the number is needed, which is cheaper: a number is checked when it is opened. */

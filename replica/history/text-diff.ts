@@ -1,0 +1,191 @@
+/**
+ * Compares two texts line by line. Texts are made by agents: however they are, the thread goes on, and
+ * what takes too long is given up.
+ */
+import { diffArrays } from 'diff';
+import {
+  TEXT_DIFF_LINES_MAX,
+  type TextDiffAnswer,
+  type TextDiffLine,
+} from '../../shared/api/text-diff.js';
+
+export type LineDiff = Pick<TextDiffAnswer, 'result' | 'added' | 'removed' | 'hunks' | 'truncated'>;
+type Hunk = LineDiff['hunks'][number];
+
+export interface LineDiffOptions {
+  /** Unchanged lines around each change. */
+  readonly context: number;
+  /** At one go, and in all, giving way between. */
+  readonly sliceMs?: number;
+  readonly timeoutMs?: number;
+}
+
+/** Lines of a side; more are not compared. */
+export const LINES_MAX = 100_000;
+const SLICE_MS = 15;
+const TIMEOUT_MS = 3_000;
+
+const noChange: LineDiff = {
+  ...{ result: 'same', added: 0, removed: 0 },
+  ...{ hunks: [], truncated: false },
+};
+
+/** Lines with their ends. */
+export function splitLines(text: string): string[] {
+  return text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
+}
+
+/** Neither has more than `LINES_MAX` lines. */
+export async function diffLines(
+  from: readonly string[],
+  to: readonly string[],
+  options: LineDiffOptions,
+): Promise<LineDiff> {
+  const changes = await compare(from, to, options);
+  if (changes === undefined) return { ...noChange, result: 'gave-up' };
+  if (changes.every(({ type }) => type === 'same')) return noChange;
+  return hunksOf(changes, { from, to, context: options.context });
+}
+
+interface Run {
+  readonly type: TextDiffLine['type'];
+  readonly count: number;
+}
+
+/** Numbers stand for lines, so that a comparison costs the same whatever they hold. */
+async function compare(
+  from: readonly string[],
+  to: readonly string[],
+  { sliceMs = SLICE_MS, timeoutMs = TIMEOUT_MS }: LineDiffOptions,
+): Promise<Run[] | undefined> {
+  const numbers = new Map<string, number>();
+  const numberOf = (line: string): number => {
+    const known = numbers.get(line) ?? numbers.size;
+    numbers.set(line, known);
+    return known;
+  };
+  const [a, b] = [from.map(numberOf), to.map(numberOf)];
+  const soon = diffArrays(a, b, { timeout: sliceMs }) as Compared | undefined;
+  const found =
+    soon ??
+    (await new Promise<Compared | undefined>((resolve) => {
+      diffArrays(a, b, { timeout: timeoutMs, callback: resolve });
+    }));
+  return found?.map(({ added, removed, count }) => ({
+    type: added ? 'added' : removed ? 'removed' : 'same',
+    count,
+  }));
+}
+
+type Compared = readonly {
+  readonly added: boolean;
+  readonly removed: boolean;
+  readonly count: number;
+}[];
+
+interface Sides {
+  readonly from: readonly string[];
+  readonly to: readonly string[];
+  readonly context: number;
+}
+
+function hunksOf(runs: readonly Run[], sides: Sides): LineDiff {
+  const hunks: Hunk[] = [];
+  const maker = new HunkMaker(sides, hunks);
+  let [added, removed] = [0, 0];
+  for (const [at, run] of runs.entries()) {
+    if (run.type === 'added') added += run.count;
+    if (run.type === 'removed') removed += run.count;
+    maker.take(run, at === runs.length - 1);
+  }
+  maker.end();
+  return { result: 'differs', added, removed, hunks, truncated: maker.truncated };
+}
+
+class HunkMaker {
+  readonly #sides: Sides;
+  readonly #hunks: Hunk[];
+  #hunk: Hunk | undefined;
+  #lines = 0;
+  /** Lines of each side that were passed. */
+  #from = 0;
+  #to = 0;
+  truncated = false;
+
+  constructor(sides: Sides, hunks: Hunk[]) {
+    this.#sides = sides;
+    this.#hunks = hunks;
+  }
+
+  take({ type, count }: Run, isLast: boolean): void {
+    if (type === 'same') this.#takeSame(count, isLast);
+    else {
+      this.#begin();
+      this.#add(type, count);
+    }
+  }
+
+  end(): void {
+    if (this.#hunk !== undefined) this.#hunks.push(this.#hunk);
+    this.#hunk = undefined;
+  }
+
+  #takeSame(count: number, isLast: boolean): void {
+    const { context } = this.#sides;
+    if (this.#hunk === undefined) this.#skip(count);
+    else if (isLast || count > 2 * context) {
+      const after = Math.min(count, context);
+      this.#add('same', after);
+      this.end();
+      this.#skip(count - after);
+    } else this.#add('same', count);
+  }
+
+  #skip(count: number): void {
+    this.#from += count;
+    this.#to += count;
+  }
+
+  /** With the lines before, which are the same on both sides. */
+  #begin(): void {
+    if (this.#hunk !== undefined) return;
+    const previous = this.#hunks.at(-1);
+    const passed = previous === undefined ? 0 : endOf(previous);
+    const before = Math.min(this.#sides.context, this.#from - passed);
+    this.#from -= before;
+    this.#to -= before;
+    const lines: TextDiffLine[] = [];
+    this.#hunk = {
+      ...{ fromLine: this.#from + 1, fromLines: 0, toLine: this.#to + 1, toLines: 0, lines },
+    };
+    this.#add('same', before);
+  }
+
+  #add(type: Run['type'], count: number): void {
+    const hunk = this.#hunk;
+    for (let at = 0; at < count; at += 1) {
+      const from = type === 'added' ? null : (this.#from += 1);
+      const to = type === 'removed' ? null : (this.#to += 1);
+      this.#lines += 1;
+      if (hunk === undefined) continue;
+      if (from !== null) hunk.fromLines += 1;
+      if (to !== null) hunk.toLines += 1;
+      if (this.#lines > TEXT_DIFF_LINES_MAX) this.truncated = true;
+      else hunk.lines.push(this.#line({ type, from, to }));
+    }
+  }
+
+  #line(place: Pick<TextDiffLine, 'type' | 'from' | 'to'>): TextDiffLine {
+    const { from, to } = this.#sides;
+    const line = place.from === null ? to[(place.to ?? 1) - 1] : from[place.from - 1];
+    const text = line ?? '';
+    return text.endsWith('\n')
+      ? { ...place, text: text.slice(0, -1) }
+      : { ...place, text, noNewline: true };
+  }
+}
+
+/** Lines of the older side up to the hunk's end. */
+function endOf({ fromLine, fromLines }: Hunk): number {
+  return fromLine - 1 + fromLines;
+}
