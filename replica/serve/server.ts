@@ -23,6 +23,7 @@ import { registerContents } from './routes/contents.js';
 import { registerEvents } from './routes/events.js';
 import { registerJobs } from './routes/jobs.js';
 import { registerNodes } from './routes/nodes.js';
+import { registerHistory } from './routes/history.js';
 import { registerPoints } from './routes/points.js';
 import { registerRestore } from './routes/restore.js';
 import { registerRetention } from './routes/retention.js';
@@ -128,7 +129,7 @@ function registerRoutes(app: FastifyInstance, context: RouteContext): void {
   registerRestore(app, context);
   registerRetention(app, context);
   registerScrub(app, context);
-  registerConsole(app);
+  registerHistory(app, context);
   registerConsole(app);
   registerJobs(app, context);
   registerEvents(app, context);
