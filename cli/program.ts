@@ -32,6 +32,7 @@ const verbs: Readonly<Record<string, () => Promise<AddVerb>>> = {
   scrub: async () => (await import('./verbs/scrub.js')).addScrub,
   certificate: async () => (await import('./verbs/certificate.js')).addCertificate,
   bench: async () => (await import('./verbs/bench.js')).addBench,
+  doctor: async () => (await import('./verbs/doctor.js')).addDoctor,
   completion: async () => (await import('./verbs/completion.js')).addCompletion,
   man: async () => (await import('./verbs/man.js')).addMan,
 };

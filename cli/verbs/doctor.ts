@@ -1,0 +1,63 @@
+/** `doctor`: looks at this machine, and at what a configuration names, and says what to do. */
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { ExitCode } from '../../shared/errors.js';
+import { attempt, type Check } from '../doctor/check.js';
+import { addVerb, type Invoke, type VerbContext } from '../verb.js';
+
+interface Options {
+  readonly agent?: string;
+  readonly replica?: string;
+}
+
+export function addDoctor(program: Command, invoke: Invoke): void {
+  addVerb(program, 'doctor', 'Check this machine, and an agent or a replica on it')
+    .option('--agent <file>', "an agent's configuration")
+    .option('--replica <file>', "a replica's configuration")
+    .action((options: Options, command: Command) =>
+      invoke(command, async (context) => {
+        const { checkHost } = await import('../doctor/host.js');
+        const checks = [...(await checkHost()), ...(await checkConfigured(context, options))];
+        await print(context, checks);
+        return checks.some(({ state }) => state === 'fail') ? ExitCode.mismatch : ExitCode.ok;
+      }),
+    );
+}
+
+async function checkConfigured(
+  { io }: VerbContext,
+  { agent, replica }: Options,
+): Promise<readonly Check[]> {
+  const checks: Check[] = [];
+  if (agent !== undefined) {
+    const { checkAgent } = await import('../doctor/agent.js');
+    checks.push(...(await attempt('configuration', () => checkAgent(resolve(io.folder, agent)))));
+  }
+  if (replica !== undefined) {
+    const { checkReplica } = await import('../doctor/replica.js');
+    const { findReplicaConfig } = await import('../replica-options.js');
+    const look = (): Promise<readonly Check[]> =>
+      checkReplica(findReplicaConfig({ config: replica }, io), io.signal);
+    checks.push(...(await attempt('configuration', look)));
+  }
+  return checks;
+}
+
+async function print(context: VerbContext, checks: readonly Check[]): Promise<void> {
+  if (context.json) {
+    await context.io.out(checks.map((check) => `${JSON.stringify(check)}\n`).join(''));
+    return;
+  }
+  const lines = checks.flatMap(({ subject, state, found, advice }) => [
+    `${marks[state]}  ${subject}: ${found}`,
+    ...(advice === undefined ? [] : [`      ${advice}`]),
+  ]);
+  const count = (of: Check['state']): number => checks.filter(({ state }) => state === of).length;
+  const summary =
+    count('fail') === 0
+      ? `nothing is in the way; ${count('warn')} to know about`
+      : `${count('fail')} to mend, ${count('warn')} to know about`;
+  await context.io.out(`${lines.join('\n')}\n\n${summary}\n`);
+}
+
+const marks: Readonly<Record<Check['state'], string>> = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' };
