@@ -19,11 +19,14 @@ export async function signIn(token: string): Promise<void> {
   try {
     enter(await postJson<MeAnswer>('/v1/login', { token }), null);
   } catch (error) {
-    if (asFailure(error).code !== 'not-found') throw error;
+    if (!noSessions.has(asFailure(error).code)) throw error;
     await getJson<StatusAnswer>('/v1/status', { headers: { authorization: `Bearer ${token}` } });
     enter({ who: 'token', role: 'admin', sets: null }, token);
   }
 }
+
+/** What a replica that gives no sessions answers; a wrong token is told by the next request. */
+const noSessions = new Set(['not-found', 'unauthorised']);
 
 export async function signOut(): Promise<void> {
   const now = sessionState.peek();
