@@ -15,32 +15,36 @@ export interface Access {
   readonly canSee: (set: string) => boolean;
 }
 
-/** What a caller may see and do. */
-export function makeAccess(of: {
-  readonly who: string;
-  readonly role: Role;
-  readonly sets: readonly string[] | null;
-}): Access {
+/** How the caller came to its access: for the hooks, and for what is said of itself. */
+export interface Caller extends Access {
+  /** Of the token; `local` for the one in the data folder. */
+  readonly token: string;
+  readonly via: 'token' | 'session';
+  /** When the token or the session ends; null for never. */
+  readonly expiresMs: number | null;
+}
+
+export function makeCaller(of: Omit<Caller, 'canSee'>): Caller {
   const seen = of.sets === null ? null : new Set(of.sets);
   return { ...of, canSee: (set) => seen === null || seen.has(set) };
 }
 
-const granted = new WeakMap<FastifyRequest, Access>();
+const granted = new WeakMap<FastifyRequest, Caller>();
 
-/** For the access hook alone. */
-export function grantAccess(request: FastifyRequest, access: Access): void {
-  granted.set(request, access);
+/** For the access hook, and for a login. */
+export function grantAccess(request: FastifyRequest, caller: Caller): void {
+  granted.set(request, caller);
 }
 
 /** Throws `unauthorised` where the hook let a request in without knowing its caller. */
-export function accessOf(request: FastifyRequest): Access {
-  const access = granted.get(request);
-  if (access !== undefined) return access;
+export function accessOf(request: FastifyRequest): Caller {
+  const caller = granted.get(request);
+  if (caller !== undefined) return caller;
   throw new AfterimageError('unauthorised', 'the request carries no valid token');
 }
 
 /** The caller, where there is one: for routes that anybody may ask. */
-export function accessIfAny(request: FastifyRequest): Access | undefined {
+export function accessIfAny(request: FastifyRequest): Caller | undefined {
   return granted.get(request);
 }
 

@@ -19,3 +19,14 @@ export function noteAudit(request: FastifyRequest, note: AuditNote): void {
 export function auditNoteOf(request: FastifyRequest): AuditNote {
   return notes.get(request) ?? {};
 }
+
+const problems = new WeakMap<FastifyRequest, string>();
+
+/** The code of the problem that the request is answered with. */
+export function noteProblem(request: FastifyRequest, code: string): void {
+  problems.set(request, code);
+}
+
+export function problemOf(request: FastifyRequest): string | null {
+  return problems.get(request) ?? null;
+}

@@ -5,7 +5,7 @@
  */
 import cookie from '@fastify/cookie';
 import rateLimit from '@fastify/rate-limit';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyPluginCallback } from 'fastify';
 import { healthSchema } from '../../shared/api/access.js';
 import { openAccess } from '../access/access-desk.js';
 import { registerAudit } from '../access/audit-hook.js';
@@ -20,6 +20,7 @@ import { registerCertificates } from './routes/certificates.js';
 import { registerChanges } from './routes/changes.js';
 import { registerConsole } from './routes/console.js';
 import { registerContents } from './routes/contents.js';
+import { registerDownload } from './routes/download.js';
 import { registerEvents } from './routes/events.js';
 import { registerJobs } from './routes/jobs.js';
 import { registerNodes } from './routes/nodes.js';
@@ -57,8 +58,8 @@ export function createServer(options: ServerOptions): ApiServer {
   registerHeaders(app, { scheme: schemeOf(options) });
   app.register(cookie);
   app.register(rateLimit, { global: false });
-  app.after((error) => {
-    if (error !== null) throw error;
+  // As a plugin it runs when those before it are there, and what it throws is what listening rejects with.
+  const doors = (): void => {
     const tries = createFailedTries(app, options.tries);
     registerGuard(app, { desk, tries, metrics: options.metrics });
     registerAudit(app, { audit: desk.audit, monotonic: () => clock.monotonic() });
@@ -70,7 +71,8 @@ export function createServer(options: ServerOptions): ApiServer {
       closing: closing.signal,
       url: () => url,
     });
-  });
+  };
+  app.register(atRoot(doors));
   return {
     listen: async (address) => {
       const listening = await app.listen(address);
@@ -96,6 +98,15 @@ function createApp({ tls, trustedProxies = [], log }: ServerOptions): FastifyIns
     clientErrorHandler: answerBadClient,
     ...(tls === undefined ? {} : { serverFactory: tlsServer(tls, { log }) }),
   });
+}
+
+/** A plugin whose hooks hold for the whole server, as those of the framework's own do. */
+function atRoot(register: () => void): FastifyPluginCallback {
+  const plugin: FastifyPluginCallback = (_app, _options, done) => {
+    register();
+    done();
+  };
+  return Object.assign(plugin, { [Symbol.for('skip-override')]: true });
 }
 
 function schemeOf({ tls }: ServerOptions): 'http' | 'https' {
@@ -131,6 +142,7 @@ function registerRoutes(app: FastifyInstance, context: RouteContext): void {
   registerScrub(app, context);
   registerHistory(app, context);
   registerConsole(app);
+  registerDownload(app, context);
   registerJobs(app, context);
   registerEvents(app, context);
   context.options.addFaces?.(app);
