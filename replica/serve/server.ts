@@ -16,6 +16,7 @@ import { answerBadAddress, answerBadClient, answerProblems } from './problems.js
 import { refuseOtherMethods } from './refused-methods.js';
 import type { RouteContext, ServerOptions } from './route-context.js';
 import { registerActions } from './routes/actions.js';
+import { registerAlarms } from './routes/alarms.js';
 import { registerCertificates } from './routes/certificates.js';
 import { registerChanges } from './routes/changes.js';
 import { registerConsole } from './routes/console.js';
@@ -23,6 +24,8 @@ import { registerContents } from './routes/contents.js';
 import { registerDownload } from './routes/download.js';
 import { registerEvents } from './routes/events.js';
 import { registerJobs } from './routes/jobs.js';
+import { registerHealth } from './routes/health.js';
+import { registerMetrics } from './routes/metrics.js';
 import { registerNodes } from './routes/nodes.js';
 import { registerHistory } from './routes/history.js';
 import { registerPoints } from './routes/points.js';
@@ -141,6 +144,9 @@ function registerRoutes(app: FastifyInstance, context: RouteContext): void {
   registerRetention(app, context);
   registerScrub(app, context);
   registerHistory(app, context);
+  registerAlarms(app, context);
+  registerHealth(app, context);
+  registerMetrics(app, context);
   registerConsole(app);
   registerDownload(app, context);
   registerJobs(app, context);
