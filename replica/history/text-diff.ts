@@ -65,16 +65,59 @@ async function compare(
     return known;
   };
   const [a, b] = [from.map(numberOf), to.map(numberOf)];
-  const soon = diffArrays(a, b, { timeout: sliceMs }) as Compared | undefined;
+  // A line that one side lacks is no part of what both have: leaving it out changes nothing but the time.
+  const [sharedA, sharedB] = [placesOf(a, new Set(b)), placesOf(b, new Set(a))];
+  const values = [sharedA.map((at) => a[at] ?? 0), sharedB.map((at) => b[at] ?? 0)] as const;
+  const soon = diffArrays(...values, { timeout: sliceMs }) as Compared | undefined;
   const found =
     soon ??
     (await new Promise<Compared | undefined>((resolve) => {
-      diffArrays(a, b, { timeout: timeoutMs, callback: resolve });
+      diffArrays(...values, { timeout: timeoutMs, callback: resolve });
     }));
-  return found?.map(({ added, removed, count }) => ({
-    type: added ? 'added' : removed ? 'removed' : 'same',
-    count,
-  }));
+  return found === undefined ? undefined : runsOf(found, { sharedA, sharedB, a, b });
+}
+
+function placesOf(lines: readonly number[], others: ReadonlySet<number>): number[] {
+  return lines.flatMap((line, at) => (others.has(line) ? [at] : []));
+}
+
+/** The whole texts' runs, from those of the lines that both have. */
+function runsOf(
+  found: Compared,
+  of: {
+    readonly sharedA: readonly number[];
+    readonly sharedB: readonly number[];
+    readonly a: readonly number[];
+    readonly b: readonly number[];
+  },
+): Run[] {
+  const runs: Run[] = [];
+  let [atA, atB, sharedA, sharedB] = [0, 0, 0, 0];
+  const upTo = (endA: number, endB: number): void => {
+    addRun(runs, { type: 'removed', count: endA - atA });
+    addRun(runs, { type: 'added', count: endB - atB });
+    [atA, atB] = [endA, endB];
+  };
+  for (const { added, removed, count } of found) {
+    for (let at = 0; at < count; at += 1) {
+      if (!added && !removed) {
+        upTo(of.sharedA[sharedA] ?? 0, of.sharedB[sharedB] ?? 0);
+        addRun(runs, { type: 'same', count: 1 });
+        [atA, atB] = [atA + 1, atB + 1];
+      }
+      if (!added) sharedA += 1;
+      if (!removed) sharedB += 1;
+    }
+  }
+  upTo(of.a.length, of.b.length);
+  return runs;
+}
+
+function addRun(runs: Run[], run: Run): void {
+  const last = runs.at(-1);
+  if (run.count === 0) return;
+  if (last?.type === run.type) runs[runs.length - 1] = { ...run, count: last.count + run.count };
+  else runs.push(run);
 }
 
 type Compared = readonly {

@@ -169,13 +169,13 @@ class HistoryTeller {
     for (let at = first; at < held.length; at += 1) {
       this.#request.signal?.throwIfAborted();
       const absent = this.#absentBefore(at);
-      if (absent !== undefined) stretches.push(absent);
+      if (absent !== undefined && absent.lastPoint >= this.#request.from) stretches.push(absent);
       const present = this.#present(at);
       if (present !== undefined) stretches.push(present);
       await this.#slice.breathe();
     }
     const end = this.#absentBefore(held.length);
-    if (end !== undefined) stretches.push(end);
+    if (end !== undefined && end.lastPoint >= this.#request.from) stretches.push(end);
     if (this.#request.follow === 'node') stretches.push(...(await this.#elsewhere(stretches)));
     return {
       stretches: stretches.sort(byPoints),
