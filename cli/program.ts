@@ -22,6 +22,8 @@ const verbs: Readonly<Record<string, () => Promise<AddVerb>>> = {
   ls: async () => (await import('./verbs/ls.js')).addLs,
   cat: async () => (await import('./verbs/cat.js')).addCat,
   find: async () => (await import('./verbs/find.js')).addFind,
+  search: async () => (await import('./verbs/search.js')).addSearch,
+  versions: async () => (await import('./verbs/versions.js')).addVersions,
   diff: async () => (await import('./verbs/diff.js')).addDiff,
   restore: async () => (await import('./verbs/restore.js')).addRestore,
   verify: async () => (await import('./verbs/verify.js')).addVerify,

@@ -1,37 +1,73 @@
 /** `diff`: what differs between two points of a set. */
 import type { Command } from 'commander';
-import { type DiffLine, diffLineSchema } from '../../shared/api/changes.js';
+import { diffAnswerLineSchema, type DiffLine, type DiffSummary } from '../../shared/api/changes.js';
 import { AfterimageError, ExitCode } from '../../shared/errors.js';
 import { formatPointSelector, parseSetPoint } from '../../shared/point-selector.js';
 import { setPath } from '../api-client.js';
-import { formatBytes, formatMode, formatTime } from '../format.js';
+import { parseCount } from '../arguments.js';
+import { formatBytes, formatCount, formatMode, formatTime } from '../format.js';
 import { addVerb, type Invoke } from '../verb.js';
+
+interface Options {
+  readonly path?: string;
+  readonly limit?: number;
+  readonly summary?: boolean;
+}
 
 export function addDiff(program: Command, invoke: Invoke): void {
   addVerb(program, 'diff', 'Compare two points of a set; exits with 1 when they differ')
     .argument('<set@a>', 'the older point')
     .argument('<set@b>', 'the newer point')
-    .action((a: string, b: string, _options: unknown, command: Command) =>
+    .option('--path <path>', 'only what is at or below this path')
+    .option('--limit <count>', 'print at most this many changes', parseCount)
+    .option('--summary', 'print counts only')
+    .action((a: string, b: string, options: Options, command: Command) =>
       invoke(command, async (context) => {
         const [from, to] = [parseSetPoint(a), parseSetPoint(b)];
         if (from.set !== to.set) {
           throw new AfterimageError('argument-invalid', `${a} and ${b} are of different sets`);
         }
-        const lines = context.api.lines(diffLineSchema, {
+        const lines = context.api.lines(diffAnswerLineSchema, {
           path: setPath(from.set, 'diff'),
           query: {
             from: formatPointSelector(from.selector),
             to: formatPointSelector(to.selector),
+            path: options.path,
+            limit: options.limit,
+            summary: options.summary === true ? 'only' : undefined,
           },
         });
         let differs = false;
         for await (const line of lines) {
-          differs = true;
-          await context.print(line, () => formatChange(line));
+          if (line.type === 'summary') differs = countOf(line) > 0;
+          else differs = true;
+          await context.print(line, () =>
+            line.type === 'summary' ? formatSummary(line) : formatChange(line),
+          );
         }
         return differs ? ExitCode.mismatch : ExitCode.ok;
       }),
     );
+}
+
+function countOf({ added, removed, content, metadata, kind }: DiffSummary): number {
+  return added + removed + content + metadata + kind;
+}
+
+function formatSummary(summary: DiffSummary): string {
+  const { added, removed, content, metadata, kind, moved } = summary;
+  const counts = { added, removed, content, metadata, kind, moved };
+  const lines = Object.entries(counts).map(
+    ([word, count]) => `${word.padEnd(9)}${formatCount(count)}${bytesOf(word, summary)}`,
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+function bytesOf(word: string, { bytesAdded, bytesRemoved, bytesGrown }: DiffSummary): string {
+  if (word === 'added') return `  ${formatBytes(bytesAdded)}`;
+  if (word === 'removed') return `  ${formatBytes(bytesRemoved)}`;
+  if (word !== 'content') return '';
+  return `  ${bytesGrown < 0 ? '-' : '+'}${formatBytes(Math.abs(bytesGrown))}`;
 }
 
 const letters = { added: '+', removed: '-', content: 'M', metadata: 'm', kind: 'T' } as const;

@@ -1,15 +1,20 @@
 /** Search over points, and comparison of two. */
 import type { FastifyInstance } from 'fastify';
 import {
-  diffLineSchema,
+  diffAnswerLineSchema,
+  type DiffLine,
   diffQuerySchema,
+  type DiffSummary,
   findQuerySchema,
   foundSchema,
 } from '../../../shared/api/changes.js';
 import { NDJSON_TYPE } from '../../../shared/api/stream.js';
 import { AfterimageError } from '../../../shared/errors.js';
+import { tellChanges } from '../../history/diff-lines.js';
+import type { DiffEntry } from '../../history/set-reader.js';
 import { presentChange, presentFound } from '../present.js';
-import { checked, findPoint, findSet, type SetParams } from '../requests.js';
+import { goneSignal } from '../gone-signal.js';
+import { checked, findPoint, findSet, pathOf, type SetParams } from '../requests.js';
 import type { RouteContext } from '../route-context.js';
 import { lineStream } from '../streams.js';
 
@@ -52,10 +57,11 @@ export function registerChanges(app: FastifyInstance, context: RouteContext): vo
       config: {
         role: 'viewer',
         describe: {
-          summary: 'Compares two points',
+          summary:
+            'Compares two points, all of them or one path, with counts where they are asked for',
           tag: 'search',
           query: diffQuerySchema,
-          lines: diffLineSchema,
+          lines: diffAnswerLineSchema,
         },
       },
     },
@@ -67,7 +73,13 @@ export function registerChanges(app: FastifyInstance, context: RouteContext): vo
       if (from > to) {
         throw new AfterimageError('argument-invalid', `point ${from} is newer than point ${to}`);
       }
-      const lines = mapped(served.reader.diff(from, to), presentChange);
+      const changes = tellChanges(served.reader.diff(from, to), {
+        path: pathOf(query.path ?? ''),
+        limit: query.limit ?? Infinity,
+        summary: query.summary,
+        signal: AbortSignal.any([context.closing, goneSignal(reply)]),
+      });
+      const lines = presented(changes);
       return await reply
         .type(NDJSON_TYPE)
         .header('x-afterimage-from', from)
@@ -75,6 +87,12 @@ export function registerChanges(app: FastifyInstance, context: RouteContext): vo
         .send(lineStream(lines, { closing: context.closing, log }));
     },
   );
+}
+
+async function* presented(
+  lines: AsyncIterable<DiffEntry | DiffSummary>,
+): AsyncGenerator<DiffLine | DiffSummary> {
+  for await (const line of lines) yield 'type' in line ? line : presentChange(line);
 }
 
 function* mapped<From, To>(values: Iterable<From>, map: (value: From) => To): Generator<To> {
