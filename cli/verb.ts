@@ -4,7 +4,7 @@ import type { PointDetail, PointJson } from '../shared/api/points.js';
 import { pointDetailSchema } from '../shared/api/points.js';
 import { formatPointSelector, parseSetPoint } from '../shared/point-selector.js';
 import { ApiClient, setPath } from './api-client.js';
-import { type ConnectionOptions, findConnection } from './connection.js';
+import { type Connection, type ConnectionOptions, findConnection } from './connection.js';
 import type { Io } from './io.js';
 
 interface GlobalOptions extends ConnectionOptions {
@@ -23,8 +23,12 @@ export class VerbContext {
     this.#options = options;
   }
 
+  get connection(): Connection {
+    return findConnection(this.#options, this.io);
+  }
+
   get api(): ApiClient {
-    this.#api ??= new ApiClient(findConnection(this.#options, this.io), this.io.signal);
+    this.#api ??= new ApiClient(this.connection, this.io.signal);
     return this.#api;
   }
 

@@ -101,6 +101,18 @@ export const catalogue = {
     status: 403,
     hint: 'The replica restores only below restore_roots of its configuration; elsewhere run afterimage restore on the machine itself.',
   },
+  'restore-refused': {
+    kind: 'operator',
+    exit: 2,
+    status: 403,
+    hint: 'The agent restores what restore of its own configuration allows: see restore.allow and restore.folders on its host.',
+  },
+  'restore-unknown': {
+    kind: 'operator',
+    exit: 3,
+    status: 404,
+    hint: 'The restore was called off, or its job ended; ask for it again.',
+  },
   // reachability
   'broker-missing': {
     kind: 'operator',
@@ -143,6 +155,12 @@ export const catalogue = {
     exit: 4,
     status: 504,
     hint: 'The other side did not answer in time; it is tried again.',
+  },
+  'webhook-failed': {
+    kind: 'retry',
+    exit: 4,
+    status: 502,
+    hint: 'An alarm was not taken by the webhook; it is tried again for an hour. Check its URL, and what the receiver says of it.',
   },
   'worker-lost': {
     kind: 'retry',

@@ -69,7 +69,7 @@ export class StoredPointView implements PointView {
   }
 
   links(node: number): number {
-    return this.#still(linksAt(this.#store.index, node, this.point));
+    return linksAt(this.#store.index, node, this.point);
   }
 
   list(folder: number, page: { readonly after?: Uint8Array; readonly limit: number }): TreeEntry[] {

@@ -38,9 +38,16 @@ export const entriesQuerySchema = z.object({
   limit: z.coerce.number().int().min(1).max(LIST_LIMIT_MAX).default(1000),
   /** So many entries of whole folders below may come along, once the folder itself is complete. */
   below: z.coerce.number().int().min(0).max(LIST_LIMIT_MAX).default(0),
+  /** Folders whose entries may come along after those below, by node numbers joined by commas. */
+  next: z
+    .string()
+    .regex(/^\d{1,15}(,\d{1,15}){0,499}$/)
+    .transform((text) => text.split(',').map(Number))
+    .default([]),
 });
 
-/** The page asked for comes first, then whole folders below it, each before those below it. */
+/** The page asked for comes first, then whole folders: those below it, each before
+ * those below it, then the same of the folders named as `next`. */
 export const entriesSchema = z.object({
   set: z.string(),
   point: z.number().int(),

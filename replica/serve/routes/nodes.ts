@@ -200,6 +200,7 @@ class PageReader {
       readonly after?: string | undefined;
       readonly limit: number;
       readonly below: number;
+      readonly next: readonly number[];
     },
   ): Promise<FolderPage[]> {
     const after = query.after === undefined ? undefined : parsePathText(query.after);
@@ -207,7 +208,7 @@ class PageReader {
     const pages = [first];
     if (first.next !== null || query.after !== undefined) return pages;
     let room = query.below;
-    for (const waiting = subfolders(first); ;) {
+    for (const waiting = [...subfolders(first), ...query.next]; ;) {
       const next = waiting.shift();
       if (next === undefined || room <= 0) return pages;
       const page = await this.#page(next, { after: undefined, limit: room });
