@@ -107,7 +107,7 @@ export class AuditLog {
   page(
     filter: AuditFilter,
     { before, limit }: { readonly before?: number | undefined; readonly limit: number },
-  ): AuditAnswer {
+  ): Pick<AuditAnswer, 'entries' | 'next'> {
     const { where, values } = whereOf(filter);
     const rows = this.#db
       .prepare<unknown[], AuditEntry>(

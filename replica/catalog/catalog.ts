@@ -70,6 +70,8 @@ export interface Catalog extends SessionCatalog {
   moveSet(request: { readonly set: string; readonly agent: string }): void;
   /** Takes a set out of the catalog when its data is gone. Throws `argument-invalid` while points of it are held. */
   removeSet(set: string): void;
+  /** Since when the key of each agent is in force, ms. */
+  keyTimes(): Map<string, number>;
   audit(entry: Omit<AuditRow, 'timeMs'>): void;
   /** Newest first. */
   listAudit(limit: number): AuditRow[];
@@ -211,6 +213,16 @@ class SqliteCatalog implements Catalog {
 
   listSets(): { agent: string; set: string }[] {
     return listSets(this.#db);
+  }
+
+  keyTimes(): Map<string, number> {
+    const rows = this.#db
+      .prepare<[], { agent: string; timeMs: number }>(
+        `SELECT subject AS agent, max(time_ms) AS timeMs FROM audit
+         WHERE action IN ('pin-key', 'change-key') GROUP BY subject`,
+      )
+      .all();
+    return new Map(rows.map(({ agent, timeMs }) => [agent, timeMs]));
   }
 
   audit(entry: Omit<AuditRow, 'timeMs'>): void {

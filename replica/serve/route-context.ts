@@ -1,7 +1,7 @@
 /** What the server is made of and what its routes share. */
 import type { FastifyInstance } from 'fastify';
 import type { z } from 'zod';
-import type { Role } from '../../shared/api/access.js';
+import type { Role, SettingsAnswer } from '../../shared/api/access.js';
 import type { Clock } from '../../shared/clock.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import type { Log } from '../../shared/log.js';
@@ -10,6 +10,7 @@ import type { Retention } from '../retain/retention.js';
 import type { EventHub } from '../jobs/event-hub.js';
 import type { JobDesk } from '../jobs/job-desk.js';
 import type { AccessDesk } from '../access/access-desk.js';
+import type { AgentDesk } from '../access/agent-desk.js';
 import type { FailedTries } from '../access/failed-tries.js';
 import type { ServedSet } from './served-set.js';
 import type { TlsFiles } from './tls.js';
@@ -23,6 +24,10 @@ export interface ServerOptions {
   readonly access?: AccessDesk;
   /** Tries that may fail, per address and window. */
   readonly tries?: { readonly max: number; readonly windowMs: number };
+  /** Agents as operators deal with them; without it none are told of. */
+  readonly agents?: AgentDesk;
+  /** What is in force, for operators; told at every request anew. */
+  readonly settings?: () => Pick<SettingsAnswer, 'settings' | 'paths' | 'missing'>;
   /** Undefined serves without TLS. */
   readonly tls?: TlsFiles | undefined;
   /** Proxies whose word counts for who asks and by which scheme; none unless told. */

@@ -15,8 +15,11 @@ import { registerHeaders } from './headers.js';
 import { answerBadAddress, answerBadClient, answerProblems } from './problems.js';
 import { refuseOtherMethods } from './refused-methods.js';
 import type { RouteContext, ServerOptions } from './route-context.js';
+import { registerAccess } from './routes/access.js';
 import { registerActions } from './routes/actions.js';
 import { registerAlarms } from './routes/alarms.js';
+import { registerAgents } from './routes/agents.js';
+import { registerAudit as registerAuditRoutes } from './routes/audit.js';
 import { registerCertificates } from './routes/certificates.js';
 import { registerChanges } from './routes/changes.js';
 import { registerConsole } from './routes/console.js';
@@ -28,10 +31,12 @@ import { registerHealth } from './routes/health.js';
 import { registerMetrics } from './routes/metrics.js';
 import { registerNodes } from './routes/nodes.js';
 import { registerHistory } from './routes/history.js';
+import { registerOpenApi } from './routes/openapi.js';
 import { registerPoints } from './routes/points.js';
 import { registerRestore } from './routes/restore.js';
 import { registerRetention } from './routes/retention.js';
 import { registerScrub } from './routes/scrub.js';
+import { registerSettings } from './routes/settings.js';
 import { registerTree } from './routes/tree.js';
 import { tlsServer } from './tls.js';
 
@@ -119,6 +124,7 @@ function schemeOf({ tls }: ServerOptions): 'http' | 'https' {
 /** Every face of the server, a line each. */
 function registerRoutes(app: FastifyInstance, context: RouteContext): void {
   const refuseOthers = refuseOtherMethods(app);
+  registerOpenApi(app, context);
   app.get(
     '/v1/health',
     {
@@ -133,6 +139,10 @@ function registerRoutes(app: FastifyInstance, context: RouteContext): void {
     },
     () => ({ status: 'ok' }),
   );
+  registerAccess(app, context);
+  registerAuditRoutes(app, context);
+  registerAgents(app, context);
+  registerSettings(app, context);
   registerPoints(app, context);
   registerTree(app, context);
   registerNodes(app, context);

@@ -43,6 +43,11 @@ export const auditSchema = z.object({
   entries: z.array(auditEntrySchema),
   /** The `before` of the next page; null on the last. */
   next: z.number().int().nullable(),
+  /** The newest entry as it was noted outside the database; null where it is not. */
+  notedHead: z.object({ id: z.number().int(), digest: z.string() }).nullable(),
+  /** Entries in memory that could not be written yet, and those that were lost. */
+  waiting: z.number().int(),
+  dropped: z.number().int(),
 });
 export type AuditAnswer = z.infer<typeof auditSchema>;
 
