@@ -3,6 +3,7 @@ import type { ComponentChildren, VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { liveState } from '../api/events.js';
 import { may, type Session } from '../api/session.js';
+import { AlarmBanner } from '../pages/alarms/alarm-banner.js';
 import { Button } from '../parts/button.js';
 import { Icon } from '../parts/icon.js';
 import { texts } from '../texts.js';
@@ -61,6 +62,7 @@ export function Frame({ session, children }: FrameProps): VNode {
         <Navigation path={path} />
       </nav>
       <main class="frame-main" ref={main} tabIndex={-1}>
+        <AlarmBanner />
         {children}
       </main>
       <Notices />

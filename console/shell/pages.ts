@@ -5,6 +5,7 @@
  */
 import type { ComponentType } from 'preact';
 import type { Role } from '../../shared/api/access.js';
+import { actingPages } from './acting-pages.js';
 import { OverviewPage } from '../pages/overview/overview-page.js';
 import { texts } from '../texts.js';
 import type { IconName } from '../parts/icon.js';
@@ -31,4 +32,5 @@ export const pages: readonly PageEntry[] = [
     title: () => texts.nav.sets,
     nav: { label: texts.nav.sets, icon: 'sets' },
   },
+  ...actingPages,
 ];

@@ -10,7 +10,8 @@ export interface Place {
   readonly query: URLSearchParams;
 }
 
-export type Query = Readonly<Record<string, string | number | undefined>>;
+/** Arrays come repeatedly: `query.getAll(name)` reads them. */
+export type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 export type Params = Readonly<Record<string, string>>;
 
 /** Changes with the address; components that read it are rendered again. */
@@ -45,14 +46,12 @@ export function href(path: string, query: Query = {}): string {
   return `#${path}${text === '' ? '' : `?${text}`}`;
 }
 
-/** The link to where we are, with some values of the query changed. */
+/** The link to where we are, with some values of the query changed; undefined takes one out. */
 export function hrefHere(changes: Query): string {
   const { path, query } = place.value;
-  const merged: Record<string, string | number | undefined> = {
-    ...Object.fromEntries(query),
-    ...changes,
-  };
-  return href(path, merged);
+  const kept: Record<string, readonly string[]> = {};
+  for (const name of query.keys()) kept[name] = query.getAll(name);
+  return href(path, { ...kept, ...changes });
 }
 
 /** Goes to a link made with `href`. `replace` leaves no step to go back to. */
@@ -96,7 +95,8 @@ function decodedOf(text: string): string | undefined {
 function queryText(query: Query): string {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
-    if (value !== undefined && value !== '') search.set(name, String(value));
+    if (value === undefined || value === '') continue;
+    for (const one of typeof value === 'object' ? value : [value]) search.append(name, String(one));
   }
   return search.toString();
 }

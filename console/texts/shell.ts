@@ -22,6 +22,13 @@ export const shell = {
 } as const;
 
 export const nav = {
+  jobs: 'Jobs',
+  search: 'Search',
+  policies: 'Retention',
+  alarms: 'Alarms',
+  agents: 'Agents',
+  audit: 'Audit',
+  settings: 'Settings',
   sets: 'Sets',
 } as const;
 

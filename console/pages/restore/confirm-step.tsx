@@ -1,0 +1,90 @@
+/** The last look: from where to where, what is lost. What takes something away wants the set's name. */
+import type { VNode } from 'preact';
+import { useState } from 'preact/hooks';
+import { ActButton } from '../../parts/act-button.js';
+import { TextField } from '../../parts/field.js';
+import { formatBytes } from '../../parts/format.js';
+import { texts } from '../../texts.js';
+import { isDestructive, type Planned } from './planned.js';
+import type { RestoreDraft } from './restore-draft.js';
+
+export interface ConfirmStepProps {
+  readonly draft: RestoreDraft;
+  readonly planned: Planned;
+  readonly onConfirm: () => void;
+}
+
+export function ConfirmStep({ draft, planned, onConfirm }: ConfirmStepProps): VNode {
+  const [typed, setTyped] = useState('');
+  const destructive = isDestructive(planned);
+  const ready = !destructive || typed.trim() === draft.set;
+  const { counts, bytes } = planned;
+  return (
+    <>
+      <h2>{texts.restore.confirmTitle}</h2>
+      <dl class="facts">
+        <dt>{texts.restore.confirmFrom}</dt>
+        <dd>
+          {draft.set}, {texts.words.point(draft.point ?? 0)}
+        </dd>
+        <dt>{texts.restore.confirmWhat}</dt>
+        <dd>
+          {draft.everything ? (
+            texts.restore.everything
+          ) : (
+            <span>
+              {texts.restore.pathsCount(draft.paths.length)}: <code>{draft.paths[0]}</code>
+              {draft.paths.length > 1 && ' …'}
+            </span>
+          )}
+          {`, ${formatBytes(bytes)}`}
+        </dd>
+        <dt>{texts.restore.confirmTo}</dt>
+        <dd>{placeText(draft)}</dd>
+        <dt>{texts.restore.confirmHow}</dt>
+        <dd>
+          {texts.restore.conflicts[draft.conflict]}. {texts.restore.orphanWords[draft.orphans]}.
+        </dd>
+      </dl>
+      {destructive && (
+        <p class="warning">
+          <strong>{texts.restore.confirmDestructive}</strong>{' '}
+          {texts.restore.willLose(counts.overwritten, counts.deleted)}.
+        </p>
+      )}
+      {draft.way === 'agent' && (
+        <p>{draft.undoPoint ? texts.restore.confirmUndo : texts.restore.confirmNoUndo}</p>
+      )}
+      <form
+        class="stack"
+        onSubmit={(event) => {
+          event.preventDefault();
+        }}
+      >
+        {destructive && (
+          <TextField label={texts.acting.typeName(draft.set)} value={typed} onValue={setTyped} />
+        )}
+        <div class="row">
+          <ActButton
+            role="operator"
+            type="submit"
+            kind={destructive ? 'danger' : 'primary'}
+            disabled={!ready}
+            onAct={onConfirm}
+          >
+            {texts.restore.startRestore}
+          </ActButton>
+        </div>
+      </form>
+    </>
+  );
+}
+
+export function placeText(draft: RestoreDraft): string {
+  const { ways, places } = texts.restore;
+  if (draft.way === 'replica') return `${ways.replica}: ${draft.folder}`;
+  if (draft.way === 'download') return ways.download;
+  return draft.place === 'in-place'
+    ? `${ways.agent}: ${places['in-place']}`
+    : `${ways.agent}: ${places.beside}: ${draft.beside}`;
+}

@@ -1,0 +1,37 @@
+/** Texts of alarms, and of the banner that tells of them. */
+import { formatNumbered as many } from '../parts/format.js';
+
+export const alarms = {
+  title: 'Alarms',
+  none: 'No alarm is open.',
+  noneEver: 'There was never an alarm.',
+  showAll: 'Also those that ended',
+  kinds: {
+    lag: 'Too old',
+    gap: 'Gap in the journal',
+    verify: 'Damage found',
+    'mass-change': 'Mass change',
+    space: 'Space runs out',
+    'agent-away': 'Agent away',
+    stalled: 'Stalled',
+  } as Readonly<Record<string, string>>,
+  severities: { warning: 'warning', critical: 'critical' },
+  replica: 'the replica',
+  since: (time: string) => `since ${time}`,
+  until: (time: string) => `ended ${time}`,
+  signs: 'Why',
+  examples: 'For example',
+  calmPoint: (point: number) => `Look at point ${point}, the last one before it`,
+  restoreCalm: (point: number) => `Restore point ${point}`,
+  firstPoint: (point: number) => `Point ${point} is the first that has it.`,
+  held: (hold: string) => `${hold} keeps the point before it from retention.`,
+  acknowledge: 'Acknowledge',
+  acknowledgeOne: (id: string) => `Acknowledge ${id}`,
+  keep: 'Keep the hold',
+  release: 'Release the hold',
+  note: 'Note',
+  noteHint: 'what it was, for whoever looks later',
+  acknowledged: (by: string, time: string) => `Acknowledged by ${by}, ${time}`,
+  banner: (count: number) => many(count, 'alarm needs', 'alarms need') + ' somebody to look',
+  look: 'Look',
+} as const;

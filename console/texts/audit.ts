@@ -1,0 +1,21 @@
+/** Texts of the audit. */
+export const audit = {
+  title: 'Audit',
+  intro: 'What operators did. Entries are chained by digests and never changed.',
+  empty: 'No entry matches.',
+  time: 'Time',
+  who: 'Who',
+  action: 'Action',
+  on: 'On',
+  detail: 'Detail',
+  result: 'Result',
+  address: 'From',
+  from: 'After',
+  to: 'Before',
+  apply: 'Filter',
+  clear: 'Clear',
+  older: 'Older entries',
+  exportLines: 'Export as lines of JSON',
+  exportCsv: 'Export as CSV',
+  point: (set: string, point: string) => `${set}@${point}`,
+} as const;
