@@ -10,6 +10,7 @@ import type { ReplicaConfig } from '../shared/config/replica-config.js';
 import { lockFolder } from '../shared/folder-lock.js';
 import { createHashCore } from '../shared/hash/create-hash-core.js';
 import type { Log } from '../shared/log.js';
+import { ErrorCounts } from '../shared/observe/error-counts.js';
 import { loadPosix } from '../shared/posix/load-posix.js';
 import { replicaInboxPrefix } from '../shared/protocol/subject.js';
 import { readTextFile } from './broker/read-seed.js';
@@ -24,13 +25,17 @@ import {
 import { ownedWith } from './catalog/set-owners.js';
 import { CertificateKeys } from './certify/certificate-keys.js';
 import { CertificateLog } from './certify/certificate-log.js';
-import { Certifier } from './certify/certifier.js';
+import { Certifier, type CertifierDeps } from './certify/certifier.js';
 import { type OwnBroker, runOwnBroker } from './broker/own-broker.js';
 import { directListen } from './receive/direct-addresses.js';
 import { EventHub } from './jobs/event-hub.js';
 import { jobKinds } from './jobs/kinds/job-kinds.js';
 import { openJobs } from './jobs/open-jobs.js';
+import { Observe, type ObserveDeps } from './observe/observe.js';
 import { createReceiver } from './receive/receiver.js';
+import { AgentOrders } from './restore/agent-orders.js';
+import { restoreByAgent } from './restore/restore-by-agent.js';
+import { UndoHolds } from './restore/undo-holds.js';
 import { Retention } from './retain/retention.js';
 import { runRetention } from './retain/retention-clock.js';
 import { RetentionStore } from './retain/retention-store.js';
@@ -78,7 +83,8 @@ export async function runReplica(
   config: ReplicaConfig,
   deps: ReplicaDeps,
 ): Promise<RunningReplica> {
-  const { log } = deps;
+  const errors = new ErrorCounts();
+  const log = errors.counting(deps.log);
   const clock = deps.clock ?? systemClock;
   fs.mkdirSync(config.dataFolder, { recursive: true, mode: 0o700 });
   const stack = new ClosingStack();
@@ -94,7 +100,9 @@ export async function runReplica(
     const broker = await joinBroker(config, { catalog, identity, log, stack });
     const posix = loadPosix();
     for (const missing of posix.missing) log.warn('the native part is not there', { missing });
-    const certifier = openCertifier(config.dataFolder, { clock, stack });
+    const observe = openObserve(config, { errors, clock, log, version: deps.version, stack });
+    const onCheck = observe.checked;
+    const certifier = openCertifier(config.dataFolder, { clock, stack, onCheck });
     const events = new EventHub();
     const house: SetHouse = new SetHouse({
       dataFolder: config.dataFolder,
@@ -112,7 +120,9 @@ export async function runReplica(
       }),
       scrub: scrubOptions(config, { catalog, clock }),
       certifier,
+      looksOf: observe.looksOf,
     });
+    house.eachOpened(observe.follow);
     await house.openAll();
     stack.add(() => house.close());
     const retention = openRetention(config.dataFolder, { house, catalog, clock, log, stack });
@@ -124,6 +134,7 @@ export async function runReplica(
       log,
     });
     stack.add(() => transport.close());
+    const orders = new AgentOrders({ hash: createHashCore(), monotonic: () => clock.monotonic() });
     let { olderKeys } = identity;
     const receiver = createReceiver({
       transport,
@@ -145,6 +156,7 @@ export async function runReplica(
       direct: directListen(config),
       log,
       clock,
+      restores: (at, question) => orders.answer(at.set, question),
     });
     stack.add(() => {
       receiver.close();
@@ -153,19 +165,35 @@ export async function runReplica(
     const restoreRoots = config.restoreRoots;
     const hash = createHashCore();
     const kindDeps = { sets, hash, clock, log, certifier, retention, restoreRoots };
+    const file = path.join(config.dataFolder, CATALOG_FILE);
+    const undo = new UndoHolds(file, { retention, clock, log });
+    stack.add(() => {
+      undo.close();
+    });
+    const now = (): number => clock.now();
     const jobs = openJobs({
-      file: path.join(config.dataFolder, CATALOG_FILE),
+      file,
       house,
       activity: (set) =>
         sets()
           .find(({ reader }) => reader.set === set)
           ?.activity(),
-      kinds: jobKinds(kindDeps),
+      kinds: [...jobKinds(kindDeps), restoreByAgent({ sets, receiver, orders, undo, now })],
       hub: events,
       clock,
       log,
     });
     stack.add(() => jobs.close());
+    observe.start({
+      sets,
+      opened: () => house.opened,
+      unopened: () => house.unopened,
+      retention,
+      receiver,
+      brokerConnected: () => transport.connected,
+      jobs: jobs.desk,
+      events,
+    });
     const server = createServer({
       sets,
       token: ensureToken(config.dataFolder),
@@ -178,6 +206,8 @@ export async function runReplica(
       retention,
       jobs: jobs.desk,
       events,
+      observe,
+      metrics: config.metrics,
     });
     const url = await server.listen(config.listen);
     stack.add(() => server.close());
@@ -201,16 +231,40 @@ export async function runReplica(
   }
 }
 
+/** Alarms, metrics and what is remembered for them. */
+function openObserve(
+  { dataFolder, alerts, quotas }: ReplicaConfig,
+  {
+    stack,
+    ...deps
+  }: Pick<ObserveDeps, 'errors' | 'clock' | 'log' | 'version'> & { readonly stack: ClosingStack },
+): Observe {
+  const observe = new Observe({
+    ...deps,
+    file: path.join(dataFolder, CATALOG_FILE),
+    dataFolder,
+    alerts,
+    freeBytesMin: quotas.freeBytesMin,
+    hashCore: createHashCore().build,
+  });
+  stack.add(() => observe.close());
+  return observe;
+}
+
 function openCertifier(
   dataFolder: string,
-  { clock, stack }: { readonly clock: Clock; readonly stack: ClosingStack },
+  {
+    clock,
+    stack,
+    onCheck,
+  }: Pick<Required<CertifierDeps>, 'clock' | 'onCheck'> & { readonly stack: ClosingStack },
 ): Certifier {
   const log = new CertificateLog(path.join(dataFolder, CATALOG_FILE));
   stack.add(() => {
     log.close();
   });
   const keys = CertificateKeys.load(dataFolder, (publicKey) => log.hasKeyStepTo(publicKey));
-  return new Certifier({ log, keys, clock });
+  return new Certifier({ log, keys, clock, onCheck });
 }
 
 /** Twins come from sets of the same agent alone (R21). */

@@ -95,6 +95,11 @@ export class SetHouse {
     return [...this.#opened.values()];
   }
 
+  /** Names of sets that are on disk and did not open. */
+  get unopened(): readonly string[] {
+    return fs.readdirSync(this.#folder('')).filter((name) => !this.#opened.has(name));
+  }
+
   /** The set's port for its agent; made when it does not exist. */
   readonly openFor = async (request: {
     readonly set: string;

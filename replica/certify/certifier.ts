@@ -33,7 +33,11 @@ export interface CertifierDeps {
   readonly log: CertificateLog;
   readonly keys: CertificateKeys;
   readonly clock: Clock;
+  /** Hears of every check, and whether scrubbing or somebody who asked made it. */
+  readonly onCheck?: (set: string, check: NewCheck, by: CheckedBy) => void;
 }
+
+export type CheckedBy = 'scrub' | 'verify';
 
 interface NewEntry {
   readonly set: string;
@@ -115,8 +119,9 @@ export class Certifier {
   }
 
   /** Certifies that points were looked at, and what was found. */
-  recordCheck(set: string, { points, ...check }: NewCheck): void {
+  recordCheck(set: string, { points, ...check }: NewCheck, by: CheckedBy = 'verify'): void {
     if (points.length === 0) return;
+    this.#deps.onCheck?.(set, { points, ...check }, by);
     const facts: CheckFacts = { kind: 'check', points: toRanges(points), ...check };
     this.#deps.log.together(() => {
       this.#append({ set, facts });
@@ -230,7 +235,7 @@ export function certifyQuietly({ certifier, store, log }: OfSet): void {
 /** After points were looked at. */
 export function recordCheckQuietly({ certifier, store, log }: OfSet, check: NewCheck): void {
   quietly(log, store.set, () => {
-    certifier.recordCheck(store.set, check);
+    certifier.recordCheck(store.set, check, 'scrub');
   });
 }
 

@@ -30,6 +30,16 @@ CREATE TABLE IF NOT EXISTS alarm (
 CREATE INDEX IF NOT EXISTS alarm_open ON alarm (kind, set_name) WHERE until_ms IS NULL;
 -- what earlier syncs of a set did, JSON
 CREATE TABLE IF NOT EXISTS mass_change (set_name TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT, WITHOUT ROWID;
+-- the newest look at the points of a set by each way of looking
+CREATE TABLE IF NOT EXISTS last_check (
+  set_name TEXT NOT NULL,
+  -- verify or scrub
+  by TEXT NOT NULL,
+  point INTEGER NOT NULL,
+  time_ms INTEGER NOT NULL,
+  findings INTEGER NOT NULL,
+  PRIMARY KEY (set_name, by)
+) STRICT, WITHOUT ROWID;
 `;
 
 /** Older ones that are over are forgotten. */
@@ -54,6 +64,14 @@ export interface AlarmFilter {
   /** Only numbers below. */
   readonly before?: number | undefined;
   readonly limit: number;
+}
+
+/** The newest look at points of a set; `point` is the newest of them. */
+export interface CheckNote {
+  readonly by: 'verify' | 'scrub';
+  readonly point: number;
+  readonly timeMs: number;
+  readonly findings: number;
 }
 
 export class AlarmStore {
@@ -151,6 +169,26 @@ export class AlarmStore {
     this.#db
       .prepare('INSERT OR REPLACE INTO mass_change (set_name, state) VALUES (?, ?)')
       .run(set, JSON.stringify(state));
+  }
+
+  /** Only what was looked at later takes the place of what is known. */
+  noteCheck(set: string, { by, point, timeMs, findings }: CheckNote): void {
+    this.#db
+      .prepare(
+        `INSERT INTO last_check (set_name, by, point, time_ms, findings) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET point = excluded.point, time_ms = excluded.time_ms,
+           findings = excluded.findings + iif(time_ms = excluded.time_ms, findings, 0)`,
+      )
+      .run(set, by, point, timeMs, findings);
+  }
+
+  checks(set: string): CheckNote[] {
+    return this.#db
+      .prepare<[string], CheckNote>(
+        `SELECT by, point, time_ms AS timeMs, findings FROM last_check WHERE set_name = ?
+         ORDER BY time_ms DESC`,
+      )
+      .all(set);
   }
 
   close(): void {

@@ -72,6 +72,23 @@ export class MassWatch {
     };
   }
 
+  /** Alarms from before there was anything to hold points with, as from a sync that a crash cut off. */
+  holdWhatIsNot(): void {
+    const { desk, log } = this.#deps;
+    for (const alarm of desk.list({ isOpen: true, kind: 'mass-change', limit: 1000 })) {
+      const { set, facts, acknowledged, text } = alarm;
+      if (set === null || acknowledged !== null || facts.hold != null) continue;
+      try {
+        const calmPoint = this.#standing(set, facts.calmPoint ?? 0);
+        if (calmPoint === null) continue;
+        const hold = this.#deps.hold({ set, point: calmPoint, reason: text }) ?? null;
+        desk.raise({ ...alarm, facts: { ...facts, calmPoint, hold } });
+      } catch (error) {
+        log.error('the calm point of an alarm is not held', error, { set, alarm: alarm.id });
+      }
+    }
+  }
+
   async #quietly(set: SetStore, sync: Looked, extent: 'part' | 'whole'): Promise<void> {
     try {
       await this.#look(set, sync, extent);
@@ -153,6 +170,7 @@ export class MassWatch {
   /** The newest point up to `point` that still stands; else the oldest there is. */
   #standing(set: string, point: number): number | null {
     const points = this.#deps.points(set);
+    if (points.length === 0) return point > 0 ? point : null;
     return points.findLast((one) => one <= point) ?? points[0] ?? null;
   }
 

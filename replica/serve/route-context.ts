@@ -12,6 +12,7 @@ import type { JobDesk } from '../jobs/job-desk.js';
 import type { AccessDesk } from '../access/access-desk.js';
 import type { AgentDesk } from '../access/agent-desk.js';
 import type { FailedTries } from '../access/failed-tries.js';
+import type { Observe } from '../observe/observe.js';
 import type { ServedSet } from './served-set.js';
 import type { TlsFiles } from './tls.js';
 
@@ -42,6 +43,8 @@ export interface ServerOptions {
   readonly restoreRoots?: readonly string[];
   /** What certificates are asked of; without one there are none. */
   readonly certifier?: Certifier;
+  /** Alarms, metrics and readiness; there are none without it. */
+  readonly observe?: Observe;
   /** Policies and holds; without it every point stays. */
   readonly retention?: Retention;
   /** Points of a set that an alarm is about; none without it. */

@@ -4,6 +4,7 @@ import { Cron } from 'croner';
 import { z } from 'zod';
 import { isWireName } from '../protocol/subject.js';
 import { isEntryName } from '../protocol/records.js';
+import { type Address, addressSchema, parseAddress } from './address.js';
 import { byteCount, duration } from './quantity.js';
 import { quiesceSchema, toQuiesce, type QuiesceChoice } from './quiesce-config.js';
 import { parseConfig, readConfig } from './read-config.js';
@@ -74,6 +75,7 @@ export const agentConfigSchema = z
     dedup_bytes_max: byteCount({ min: MIB, max: 4 * GIB }).prefault(512 * MIB),
     compression: z.union([z.enum(['auto', 'none']), z.int().min(1).max(19)]).default('auto'),
     workers: z.union([z.literal('auto'), z.int().min(0).max(16)]).default('auto'),
+    metrics: z.strictObject({ listen: addressSchema }).optional(),
     sets: z.array(setSchema).min(1),
   })
   .superRefine((config, context) => {
@@ -123,6 +125,8 @@ export interface AgentConfig {
   readonly compression: 'auto' | 'none' | number;
   /** Threads that read and name files; 0: the agent's own thread does. */
   readonly workers: number | 'auto';
+  /** Where metrics and health are told to everybody who can connect; undefined for nowhere. */
+  readonly metricsListen: Address | undefined;
   readonly sets: readonly SetConfig[];
 }
 
@@ -150,6 +154,7 @@ function toConfig(file: AgentFile, folder: string): AgentConfig {
     direct: file.direct,
     dedupBytesMax: file.dedup_bytes_max,
     workers: file.workers,
+    metricsListen: file.metrics === undefined ? undefined : parseAddress(file.metrics.listen),
     compression: file.compression,
     sets: file.sets.map(toSet),
   };

@@ -1,10 +1,15 @@
 /** The replica's configuration: where it keeps copies, where it listens, and its bounds. */
+import { isIP } from 'node:net';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { DIRECT_ADDRESSES_MAX } from '../protocol/hello.js';
 import { isWireName } from '../protocol/subject.js';
+import { type Address, addressSchema as address, parseAddress } from './address.js';
+import { type AlertsConfig, alertsSchema, toAlerts } from './alerts-config.js';
 import { byteCount, duration } from './quantity.js';
 import { parseConfig, readConfig } from './read-config.js';
+
+export { type Address, parseAddress } from './address.js';
 
 const absolutePath = z.string().refine(isAbsolute, 'an absolute path').meta({ type: 'path' });
 const path = z.string().min(1).meta({ type: 'path' });
@@ -12,12 +17,6 @@ const wireName = z
   .string()
   .refine(isWireName, '1 to 64 of a-z, 0-9, _ and -, starting with a letter or digit')
   .meta({ type: 'name' });
-
-const addressPattern = /^(.+):(\d{1,5})$/;
-const address = z
-  .string()
-  .refine((text) => parseAddress(text) !== undefined, 'host:port, such as 127.0.0.1:9470')
-  .meta({ type: 'host:port' });
 
 /** Each has a database and a few open files on the replica. */
 const SETS_PER_AGENT_MAX = 100;
@@ -86,10 +85,20 @@ const directSchema = z.union([
   }),
 ]);
 
+const tlsSchema = z.strictObject({ cert_file: path, key_file: path });
+const SESSION_MS_MAX = 30 * 24 * 3600 * 1000;
+const proxy = z
+  .string()
+  .refine((text) => isIP(text.replace(/\/\d{1,3}$/, '')) !== 0, 'an IP address, or one with /bits')
+  .meta({ type: 'address' });
+
 /** The file as an operator writes it; `docs/reference/config.md` lists every key. */
 export const replicaConfigSchema = z.strictObject({
   data_folder: path,
   listen: address.default('127.0.0.1:9470'),
+  tls: tlsSchema.optional(),
+  trusted_proxies: z.array(proxy).default([]),
+  session: duration({ min: 60_000, max: SESSION_MS_MAX }).prefault('12h'),
   log_level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   broker: brokerSchema.prefault({}),
   direct: directSchema.prefault({}),
@@ -97,14 +106,11 @@ export const replicaConfigSchema = z.strictObject({
   restore_roots: z.array(absolutePath).default([]),
   quotas: quotasSchema.prefault({}),
   scrub: scrubSchema.prefault({}),
+  alerts: alertsSchema.prefault({}),
+  metrics: z.enum(['token', 'open']).default('token'),
 });
 
 type ReplicaFile = z.infer<typeof replicaConfigSchema>;
-
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
 
 export type BrokerConfig =
   /** A broker that somebody else runs. */
@@ -132,6 +138,12 @@ export interface ReplicaConfig {
   readonly dataFolder: string;
   /** Of the HTTP API and the console. */
   readonly listen: Address;
+  /** What they are served with; undefined for no TLS. */
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  /** Proxies whose word counts for who asks and by which scheme. */
+  readonly trustedProxies: readonly string[];
+  /** How long a session of the console lasts. */
+  readonly sessionMs: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly broker: BrokerConfig;
   /** Undefined for nowhere. */
@@ -156,6 +168,9 @@ export interface ReplicaConfig {
     /** Read by scrubbing, of all sets together. */
     readonly bytesPerSecondMax: number;
   };
+  readonly alerts: AlertsConfig;
+  /** Whether /metrics is told to everybody who asks, or to bearers of a token. */
+  readonly metrics: 'token' | 'open';
 }
 
 /** @throws AfterimageError `config-unreadable`, `config-invalid` */
@@ -171,15 +186,6 @@ export function parseReplicaConfig(file: {
   return toConfig(parseConfig(file, replicaConfigSchema), dirname(resolve(file.path)));
 }
 
-/** Undefined when the text is not host:port. IPv6 hosts stand in brackets. */
-export function parseAddress(text: string): Address | undefined {
-  const match = addressPattern.exec(text);
-  const port = Number(match?.[2]);
-  const host = match?.[1]?.replace(/^\[(.*)\]$/, '$1');
-  if (host === undefined || !Number.isInteger(port) || port > 65_535) return undefined;
-  return { host, port };
-}
-
 function toAddress(text: string): Address {
   return parseAddress(text) ?? { host: '127.0.0.1', port: 0 };
 }
@@ -188,6 +194,15 @@ function toConfig(file: ReplicaFile, folder: string): ReplicaConfig {
   return {
     dataFolder: resolve(folder, file.data_folder),
     listen: toAddress(file.listen),
+    tls:
+      file.tls === undefined
+        ? undefined
+        : {
+            certFile: resolve(folder, file.tls.cert_file),
+            keyFile: resolve(folder, file.tls.key_file),
+          },
+    trustedProxies: file.trusted_proxies,
+    sessionMs: file.session,
     logLevel: file.log_level,
     broker: toBroker(file.broker, folder),
     direct: toDirect(file),
@@ -204,6 +219,8 @@ function toConfig(file: ReplicaFile, folder: string): ReplicaConfig {
       everyMs: file.scrub.every === 'never' ? Infinity : file.scrub.every,
       bytesPerSecondMax: file.scrub.bytes_per_second_max,
     },
+    alerts: toAlerts(file.alerts, folder),
+    metrics: file.metrics,
   };
 }
 

@@ -42,13 +42,18 @@ export function registerPoints(app: FastifyInstance, context: RouteContext): voi
     (request): StatusAnswer => {
       const { canSee } = accessOf(request);
       const nowMs = clock.now();
+      const { observe } = context.options;
+      const waiting = observe?.desk.waiting();
       return {
         version,
         startedMs: context.startedMs,
         nowMs,
         sets: sets()
           .filter(({ reader }) => canSee(reader.set))
-          .map((served) => presentStatus(served, nowMs)),
+          .map((served) => ({
+            ...presentStatus(served, nowMs),
+            ...observe?.statusOf(served, waiting),
+          })),
         stages: stageCounts(),
       };
     },

@@ -12,6 +12,7 @@ import type { MassState } from '../../../replica/observe/mass-change.js';
 import { Retention } from '../../../replica/retain/retention.js';
 import { RetentionStore } from '../../../replica/retain/retention-store.js';
 import { SetHouse } from '../../../replica/set-house.js';
+import type { Clock } from '../../../shared/clock.js';
 import type { AlarmJson } from '../../../shared/api/alarms.js';
 import type { HoldJson } from '../../../shared/api/retention.js';
 import { createHashCore } from '../../../shared/hash/create-hash-core.js';
@@ -26,6 +27,10 @@ export interface ObservedSet {
   readonly desk: AlarmDesk;
   readonly house: SetHouse;
   readonly bench: AgentBench;
+  readonly clock: Clock;
+  readonly retention: Retention;
+  /** Moves the replica's clock on. */
+  advance(ms: number): void;
   /** Cuts a point after moving the replica's clock on; the point's number. */
   sync(afterMs?: number): Promise<number>;
   alarm(): AlarmJson | undefined;
@@ -103,6 +108,11 @@ export async function openObservedSet(): Promise<ObservedSet> {
     desk,
     house,
     bench,
+    clock,
+    retention,
+    advance(ms) {
+      nowMs += ms;
+    },
     async sync(afterMs = 1000) {
       nowMs += afterMs;
       await bench.sync({ always: true });
