@@ -28,6 +28,7 @@ import type { QuiesceRecipe } from './quiesce/recipe.js';
 import { rangesOfSet } from './ranges/ranges-of-set.js';
 import { TrackerOnDemand } from './ranges/tracker-on-demand.js';
 import { lockFolder } from '../shared/folder-lock.js';
+import { HostRestores } from './restore/host-restores.js';
 import { SetKeeper } from './schedule/set-keeper.js';
 import { SetRunner } from './schedule/set-runner.js';
 import {
@@ -143,6 +144,17 @@ function openSet(
   forgetOtherFilter(state, filter);
   const own = statSync(config.dataFolder, { bigint: true });
   const session = deps.openSession(set, join(folder, 'spool'));
+  const ownFolders = [{ dev: Number(own.dev), ino: own.ino }];
+  const restores = new HostRestores({
+    set,
+    allowed: config.restore,
+    folder,
+    session,
+    place: { filter, ownFolders, posix, state },
+    createCore: deps.createCore,
+    clock,
+    log,
+  });
   const parts: SetParts = {
     name: set.name,
     roots: set.roots,
@@ -159,7 +171,8 @@ function openSet(
     filter,
     engine: createEngine(set, { folder, posix, log }),
     recipe: () => deps.recipeOf(set),
-    ownFolders: [{ dev: Number(own.dev), ino: own.ino }],
+    ownFolders,
+    restored: (imageMs) => restores.restored(imageMs),
     ranges: rangesOfSet({
       roots: set.roots,
       setFolder: folder,
@@ -175,7 +188,12 @@ function openSet(
   };
   const capture = deps.captureOf?.(set) ?? captureOf(config, set, { log, state });
   const writesIn = [folder, ...set.roots.map((root) => root.path)];
-  return { parts, runner: new SetRunner({ config: set, parts, capture, asked, writesIn }) };
+  restores.start();
+  return {
+    parts,
+    restores,
+    runner: new SetRunner({ config: set, parts, capture, asked, writesIn }),
+  };
 }
 
 /** Clones where the root's file system can; only the native part can ask it to. */

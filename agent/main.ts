@@ -13,10 +13,16 @@ import {
 import { messageOf } from '../shared/errors.js';
 import { createHashCore } from '../shared/hash/create-hash-core.js';
 import { createLog, type Log } from '../shared/log.js';
+import { ErrorCounts } from '../shared/observe/error-counts.js';
 import { loadPosix } from '../shared/posix/load-posix.js';
 import { agentInboxPrefix } from '../shared/protocol/subject.js';
 import { createNatsTransport } from '../shared/transport/nats.js';
 import { runAgent, type RunningAgent } from './agent.js';
+import {
+  type MetricsServer,
+  type MetricsServerOptions,
+  serveMetrics,
+} from './observe/metrics-server.js';
 import { createRecipe } from './quiesce/create-recipe.js';
 import type { QuiesceConfig } from './quiesce/recipe.js';
 import { startWatchdog } from './quiesce/watchdog-client.js';
@@ -36,9 +42,14 @@ export interface StartedAgent extends RunningAgent {
 }
 
 /** Starts the agent of a configuration file. @throws AfterimageError what keeps it from starting */
-export async function startAgent(configFile: string, log?: Log): Promise<StartedAgent> {
+export async function startAgent(
+  configFile: string,
+  log?: Log,
+  version = '',
+): Promise<StartedAgent> {
   const config = readAgentConfig(configFile);
-  const agentLog = log ?? createLog({ level: config.logLevel });
+  const errors = new ErrorCounts();
+  const agentLog = errors.counting(log ?? createLog({ level: config.logLevel }));
   const identity = takeIdentity(config, agentLog);
   const watchdog = await startWatchdog({
     log: agentLog,
@@ -69,6 +80,7 @@ export async function startAgent(configFile: string, log?: Log): Promise<Started
           spool: { folder: spoolFolder, bytesMax: config.spoolBytesMax },
           windowBytes: config.windowBytesMax,
           direct: config.direct,
+          says: { restores: config.restore.allow },
           compressor: new FrameCompressor({ setting: config.compression, processors }),
           log: agentLog,
         }),
@@ -79,10 +91,22 @@ export async function startAgent(configFile: string, log?: Log): Promise<Started
       clock: systemClock,
       log: agentLog,
     });
+    const metrics = await openMetrics(config, {
+      status: () => running.status(),
+      brokerConnected: () => transport.connected,
+      errors,
+      version,
+      hashCore: createHashCore().build,
+      log: agentLog,
+    }).catch(async (error: unknown) => {
+      await running.stop();
+      throw error;
+    });
     return {
       config,
       status: () => running.status(),
       async stop() {
+        await metrics?.close();
         await running.stop();
         await closeParts();
       },
@@ -91,6 +115,17 @@ export async function startAgent(configFile: string, log?: Log): Promise<Started
     await closeParts();
     throw error;
   }
+}
+
+/** Undefined unless the configuration says where. */
+async function openMetrics(
+  { metricsListen }: AgentConfig,
+  options: Omit<MetricsServerOptions, 'listen'>,
+): Promise<MetricsServer | undefined> {
+  if (metricsListen === undefined) return undefined;
+  const server = await serveMetrics({ ...options, listen: metricsListen });
+  options.log.info('metrics are told', { url: server.url });
+  return server;
 }
 
 /**

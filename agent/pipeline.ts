@@ -14,7 +14,7 @@ import type { Clock } from '../shared/clock.js';
 import type { HashCore } from '../shared/hash/hash-core.js';
 import type { Log } from '../shared/log.js';
 import type { Posix } from '../shared/posix/posix.js';
-import type { Divergence } from '../shared/protocol/sync-outcome.js';
+import type { Divergence, SyncOutcome } from '../shared/protocol/sync-outcome.js';
 import { TimeSlice } from '../shared/time-slice.js';
 import { BlockOutlet } from './dedup/block-outlet.js';
 import type { DedupIndex } from './dedup/dedup-index.js';
@@ -70,6 +70,7 @@ export interface SetParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly sayOnce: (message: string) => void;
+  readonly restored?: (imageMs: number) => SyncOutcome['restored'];
 }
 
 export interface SyncRequest {
@@ -95,7 +96,6 @@ export interface SyncRequest {
 
 /** More than this is not looked at one by one: a walk of everything costs less. */
 const TARGETS_MAX = 20_000;
-
 /** What a hold does to files is done by then: a database closed, a hook's traces. */
 const ECHO_MS = 100;
 
@@ -374,6 +374,7 @@ async function endSync(
     continuityMs: plan.continuityMs,
     scanAgeMs: plan.targets === undefined ? 0 : (request.scanAgeMs ?? 0),
     requests: request.requests ?? [],
+    restored: set.restored?.(image.imageMs),
     roots: set.roots,
     notCarried: set.posix.missing,
     journal: { from: journal.committed, to: plan.journalTo },

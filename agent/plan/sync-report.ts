@@ -23,6 +23,7 @@ export interface ReportedSync {
   readonly scanAgeMs: number;
   /** Requests for a sync that this one answers. */
   readonly requests: readonly string[];
+  readonly restored: SyncOutcome['restored'];
   readonly roots: readonly RootPath[];
   readonly notCarried: readonly string[];
   readonly journal: { readonly from: number; readonly to: number };
@@ -50,6 +51,7 @@ export function describeOutcome(sync: ReportedSync): Buffer {
     journal: sync.journal,
     operation: sync.operation,
     ...(sync.requests.length === 0 ? {} : { requests: [...sync.requests] }),
+    ...(sync.restored === undefined ? {} : { restored: sync.restored }),
     reconciled: sync.operation === 'reconcile',
     ...(sync.healed === undefined ? {} : { healed: sync.healed }),
     continuityMs: sync.continuityMs,

@@ -49,7 +49,8 @@ export class SetKeeper {
 
   /** What the runner does not own ends with it. */
   async #stopSet(): Promise<void> {
-    const { runner, parts } = this.#set;
+    const { runner, parts, restores } = this.#set;
+    await restores?.stop();
     await runner.stop();
     parts.ranges?.close();
   }

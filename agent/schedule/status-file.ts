@@ -11,6 +11,7 @@ import type { SetParts } from '../pipeline.js';
 import type { RangeState } from '../ranges/range-source.js';
 import type { CompressionState } from '../ship/frame-compressor.js';
 import type { LaneStatus } from '../ship/set-lane.js';
+import type { SessionTraffic } from '../ship/session.js';
 import type { SetRunner, SetRunnerStatus } from './set-runner.js';
 
 const EVERY_MS = 1_000;
@@ -56,6 +57,8 @@ export interface SetStatus {
   readonly ranges: RangeState | null;
   /** Which compression is in use and why; null where nothing is sent. */
   readonly compression: CompressionState | null;
+  /** What is on its way to the replica; null where there is no window. */
+  readonly traffic: SessionTraffic | null;
   readonly error: StatusError | null;
   readonly stalled: StatusError | null;
 }
@@ -69,6 +72,8 @@ export interface StatusError {
 export interface StatusSet {
   readonly parts: SetParts;
   readonly runner: SetRunner;
+  /** Restores to this host; they end before the set does. */
+  readonly restores?: { stop(): Promise<void> };
 }
 
 export function describeSet({ parts, runner }: StatusSet): SetStatus {
@@ -97,6 +102,7 @@ export function describeSet({ parts, runner }: StatusSet): SetStatus {
     agentBlockMsMax: parts.meter.blockMsMax ?? null,
     ranges: parts.ranges?.state() ?? null,
     compression: parts.session.compression ?? null,
+    traffic: parts.session.traffic?.() ?? null,
     error: describeError(lastError),
     stalled: describeError(stalled),
   };

@@ -8,6 +8,7 @@ import { malformed } from '../../shared/protocol/bytes.js';
 import type { SealingKey } from '../../shared/seal/sealing-key.js';
 import { countStage, Stage } from '../../shared/stages.js';
 import type { FrameCompressor } from './frame-compressor.js';
+import type { SessionTraffic } from './session.js';
 import type { CutFrame, KeptFrame, KeptFrames } from './kept-frames.js';
 
 /** Where sealed frames go in the session that lives. */
@@ -52,6 +53,11 @@ export class OutStream {
   /** Bytes of frames that were cut and not yet sent in this session. */
   get unsentBytes(): number {
     return this.#unsentBytes;
+  }
+  /** For those who watch. */
+  traffic(windowBytes: number): SessionTraffic {
+    const { unsentBytes, inFlightBytes, rewinds } = this;
+    return { windowBytes, inFlightBytes, unsentBytes, rewinds };
   }
   get inFlightBytes(): number {
     return this.#inFlightBytes;

@@ -37,7 +37,10 @@ export interface SayHelloOptions {
   readonly identity: AgentIdentity;
   readonly set: string;
   readonly timeoutMs: number;
-  readonly state: Pick<Hello, 'position' | 'frames' | 'seen' | 'windowBytes' | 'watch' | 'direct'>;
+  readonly state: Pick<
+    Hello,
+    'position' | 'frames' | 'seen' | 'windowBytes' | 'watch' | 'direct' | 'restores'
+  >;
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import type { AfterimageError } from '../../shared/errors.js';
 import type { Watch } from '../../shared/protocol/ack.js';
+import type { Answer } from '../../shared/protocol/query.js';
 import type { EndRecord, SyncRecord } from '../../shared/protocol/records.js';
 import type { Divergence } from '../../shared/protocol/sync-outcome.js';
 import type { CompressionState } from './frame-compressor.js';
@@ -64,7 +65,20 @@ export type SessionEvent =
   | { readonly type: 'stalled'; readonly error: AfterimageError }
   | { readonly type: 'resumed' }
   /** An operator asks for a sync now (`afterimage sync`). */
-  | { readonly type: 'sync-asked'; readonly request: string };
+  | { readonly type: 'sync-asked'; readonly request: string }
+  /** An operator asks for a restore on this host. */
+  | { readonly type: 'restore-asked'; readonly order: string };
+
+/** What is on its way to the replica. */
+export interface SessionTraffic {
+  /** Bytes that may be under way at once. */
+  readonly windowBytes: number;
+  readonly inFlightBytes: number;
+  /** Bytes of frames that wait for the window. */
+  readonly unsentBytes: number;
+  /** Times that frames were sent again because one was missed. */
+  readonly rewinds: number;
+}
 
 export interface SetSession {
   readonly set: string;
@@ -93,6 +107,8 @@ export interface SetSession {
   manifestDigest(end?: EndRecord): Buffer;
   /** Bytes handed to the transport so far, headers included. */
   readonly sentBytes: number;
+  /** Sessions without a window lack it. */
+  traffic?(): SessionTraffic;
   /** How frames are compressed, and why; undefined where they are not made. */
   readonly compression?: CompressionState;
   has(digests: Uint8Array): Promise<Uint8Array>;
@@ -105,6 +121,11 @@ export interface SetSession {
   listState(
     cursor: string,
   ): Promise<{ readonly records: Uint8Array; readonly next: string | null }>;
+  /**
+   * Asks about a restore (shared/protocol/restore-question.ts), again after every break, and also while
+   * the application is held: nobody holds it longer for that.
+   */
+  restore?(question: Uint8Array): Promise<Answer>;
   onEvent(listener: (event: SessionEvent) => void): { unsubscribe(): void };
   close(): Promise<void>;
 }

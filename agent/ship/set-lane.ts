@@ -89,10 +89,10 @@ export class SetLane {
   }
 
   /** What the HELLO that is made now says of it; undefined when it is not wanted. */
-  hello(): Hello['direct'] {
-    if (this.#client === undefined) return undefined;
+  hello(): Pick<Hello, 'direct'> {
+    if (this.#client === undefined) return {};
     this.#named = this.#client.stream;
-    return { stream: this.#named ?? null };
+    return { direct: { stream: this.#named ?? null } };
   }
 
   /**

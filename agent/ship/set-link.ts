@@ -48,6 +48,7 @@ export interface SetLinkOptions {
   readonly windowBytes: number;
   /** Whether frames may go past the broker; `auto` unless told. */
   readonly direct?: 'auto' | 'never';
+  readonly says?: Pick<Hello, 'restores'>;
   readonly log?: Log;
   readonly clock?: Clock;
   readonly timing?: Partial<SessionTiming>;
@@ -228,7 +229,6 @@ export class SetLink {
   async #hello(): Promise<void> {
     this.#requireBroker();
     const attempt = this.#owner.attempt();
-    const direct = this.#lane.hello();
     const session = await sayHello({
       transport: this.#transport,
       identity: this.#options.identity,
@@ -238,7 +238,8 @@ export class SetLink {
         ...attempt.state,
         seen: { epoch: this.#epoch, serial: this.#seen },
         windowBytes: this.#options.windowBytes,
-        ...(direct === undefined ? {} : { direct }),
+        ...this.#lane.hello(),
+        ...this.#options.says,
       },
     });
     if (this.#isClosed()) return;

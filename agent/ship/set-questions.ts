@@ -27,11 +27,12 @@ export interface SetQuestionsOptions {
   readonly transport: Transport;
   readonly subject: () => string;
   readonly session: () => LiveSession | undefined;
-  /** Why nobody may wait for the network now, if so. */
-  readonly refusal: () => AfterimageError | undefined;
+  /** Why nobody may wait for the network now, if so; `closed` asks only for the session's end. */
+  readonly refusal: (about: 'all' | 'closed') => AfterimageError | undefined;
 }
 
 interface Waiting {
+  readonly about: Query['type'];
   readonly resolve: (session: LiveSession) => void;
   readonly reject: (error: AfterimageError) => void;
 }
@@ -39,7 +40,7 @@ interface Waiting {
 export class SetQuestions {
   readonly #options: SetQuestionsOptions;
   /** Questions that travel. */
-  readonly #asked = new Set<(reason: AfterimageError) => void>();
+  readonly #asked = new Map<(reason: AfterimageError) => void, Query['type']>();
   /** Questions that wait for a session. */
   #waiting: Waiting[] = [];
   #number = 0;
@@ -87,6 +88,10 @@ export class SetQuestions {
     return { records: bytes, next };
   }
 
+  async restore(question: Uint8Array): Promise<Answer> {
+    return await this.#ask({ type: 'restore', question }, HAS_TIMEOUT_MS);
+  }
+
   /** A session lives: what waited is asked. */
   resume(session: LiveSession): void {
     for (const waiting of this.#waiting.splice(0)) waiting.resolve(session);
@@ -94,8 +99,16 @@ export class SetQuestions {
 
   /** The session broke: what was asked in it is asked again in the next. */
   interrupt(reason: AfterimageError): void {
-    for (const reject of this.#asked) reject(reason);
+    for (const reject of this.#asked.keys()) reject(reason);
     this.#asked.clear();
+  }
+
+  /** Nobody waits while the application is held, but for restores, for which nothing is held. */
+  hold(reason: AfterimageError): void {
+    for (const [reject, about] of this.#asked) if (about !== 'restore') reject(reason);
+    const waiting = this.#waiting.splice(0);
+    this.#waiting = waiting.filter(({ about }) => about === 'restore');
+    for (const { about, reject } of waiting) if (about !== 'restore') reject(reason);
   }
 
   /** Nobody may wait any more: everything fails. */
@@ -106,24 +119,28 @@ export class SetQuestions {
 
   async #ask(query: Query, timeoutMs: number): Promise<Answer> {
     for (;;) {
-      const session = await this.#liveSession();
+      const session = await this.#liveSession(query.type);
       try {
         return await this.#askOnce(session, query, timeoutMs);
       } catch (error) {
         if (!(error instanceof AfterimageError) || error.kind !== 'retry') throw error;
-        if (this.#options.refusal() !== undefined) throw error;
+        if (this.#refusal(query.type) !== undefined) throw error;
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
     }
   }
 
-  #liveSession(): Promise<LiveSession> {
-    const refusal = this.#options.refusal();
+  #refusal(about: Query['type']): AfterimageError | undefined {
+    return this.#options.refusal(about === 'restore' ? 'closed' : 'all');
+  }
+
+  #liveSession(about: Query['type']): Promise<LiveSession> {
+    const refusal = this.#refusal(about);
     if (refusal !== undefined) return Promise.reject(refusal);
     const session = this.#options.session();
     if (session !== undefined) return Promise.resolve(session);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
+      this.#waiting.push({ about, resolve, reject });
     });
   }
 
@@ -131,7 +148,7 @@ export class SetQuestions {
     return new Promise((resolve, reject) => {
       this.#number += 1;
       const number = this.#number;
-      this.#asked.add(reject);
+      this.#asked.set(reject, query.type);
       const { bytes } = session.seal.seal(plainBody('query', number, encodeQuery(query)));
       this.#options.transport
         .request(this.#options.subject(), bytes, timeoutMs)

@@ -55,6 +55,7 @@ class Session implements SetSession, LinkOwner {
   readonly #compressor: FrameCompressor;
   readonly #link: SetLink;
   readonly #questions: SetQuestions;
+  readonly restore = (question: Uint8Array) => this.#questions.restore(question);
   readonly #listeners = new Set<(event: SessionEvent) => void>();
   #waiters: { resolve: () => void; reject: (error: AfterimageError) => void }[] = [];
   #position: (() => AgentPosition) | undefined;
@@ -98,13 +99,14 @@ class Session implements SetSession, LinkOwner {
       transport: options.transport,
       subject: () => link.subject('has'),
       session: () => link.session,
-      refusal: () => this.#refusal(),
+      refusal: (about) => this.#refusal(about),
     });
   }
 
   get live(): boolean {
     return this.#link.session !== undefined;
   }
+  readonly traffic = () => this.#out.traffic(this.#windowBytes);
   get sentBytes(): number {
     return this.#link.sentBytes;
   }
@@ -165,7 +167,7 @@ class Session implements SetSession, LinkOwner {
     this.#held = held;
     if (!held) return;
     this.#wake();
-    this.#questions.giveUp(applicationHeld());
+    this.#questions.hold(applicationHeld());
   }
 
   drop(): void {
@@ -343,9 +345,9 @@ class Session implements SetSession, LinkOwner {
     return this.#failure;
   }
 
-  #refusal(): AfterimageError | undefined {
+  #refusal(about: 'all' | 'closed'): AfterimageError | undefined {
     if (this.#closed) return sessionClosed();
-    return this.#held && !this.live ? applicationHeld() : undefined;
+    return about === 'all' && this.#held && !this.live ? applicationHeld() : undefined;
   }
 
   #blocked(): boolean {

@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { AfterimageError, errnoOf } from '../../shared/errors.js';
 import { below } from '../../shared/restore/folder-cursor.js';
-import { openRestoreFolder, placeBelow } from '../serve/restore-folder.js';
+import { openRestoreFolder, placeBelow } from '../../shared/restore/target-folder.js';
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = fs.constants;
 

@@ -17,13 +17,18 @@ import type { SetPort } from './set-port.js';
 const QUESTIONS_MAX = 16;
 const ANSWER_HEAD_BYTES = 8 * 1024;
 
+/** Answers a question about a restore that this set's agent was asked for. */
+export type AnswerRestore = (question: Uint8Array) => Promise<Answer>;
+
 export class QueryDesk {
   readonly #port: SetPort;
+  readonly #restores: AnswerRestore | undefined;
   #open = 0;
   #signature: { readonly key: string; readonly bytes: Promise<Uint8Array> } | undefined;
 
-  constructor(port: SetPort) {
+  constructor(port: SetPort, restores?: AnswerRestore) {
     this.#port = port;
+    this.#restores = restores;
   }
 
   /** The encoded answer to an encoded question; an error is an answer too. Never rejects. */
@@ -59,6 +64,10 @@ export class QueryDesk {
       case 'state': {
         const { records, next } = await this.#port.listState(query.cursor);
         return { bytes: records, total: records.length, next };
+      }
+      case 'restore': {
+        if (this.#restores !== undefined) return await this.#restores(query.question);
+        throw new AfterimageError('restore-unknown', 'no restores by agents are asked for here');
       }
     }
   }

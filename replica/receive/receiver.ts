@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { type Clock, systemClock } from '../../shared/clock.js';
 import { AfterimageError } from '../../shared/errors.js';
 import type { Log } from '../../shared/log.js';
-import type { Watch } from '../../shared/protocol/ack.js';
+import type { WireEvent } from '../../shared/protocol/events.js';
 import { decodeMessage, encodeUnsealed, type Message } from '../../shared/protocol/frame.js';
 import {
   parseSubject,
@@ -18,11 +18,12 @@ import {
 import type { KeyPair } from '../../shared/seal/key-pair.js';
 import type { Transport, TransportMessage } from '../../shared/transport/transport.js';
 import type { AgentSession } from './agent-session.js';
-import { QueryDesk } from './answer-query.js';
+import { type AnswerRestore, QueryDesk } from './answer-query.js';
 import { newCounters, type ReceiveCounters } from './counters.js';
 import { DirectLanes, type DirectListen } from './direct-lanes.js';
 import { HelloDesk } from './hello-desk.js';
 import type { SessionCatalog } from './session-catalog.js';
+import { agentAway, type SessionStatus, sessionStatus } from './session-status.js';
 import { SetInbox } from './set-inbox.js';
 import type { OpenSet } from './set-port.js';
 
@@ -45,22 +46,14 @@ export interface ReceiverOptions {
   readonly windowBytesMax?: number;
   /** Acknowledgements are repeated this often while a sync is under way. */
   readonly beatMs?: number;
+  /** Answers questions about restores that agents are asked for; none are unless told. */
+  readonly restores?: AnswerRestores;
 }
 
-/** How an agent's set is connected, for the operator. */
-export interface SessionStatus {
+interface AskedAgent {
   readonly agent: string;
   readonly set: string;
-  readonly live: boolean;
-  /** Milliseconds since the agent was heard. */
-  readonly silentMs: number;
-  readonly host: string;
-  /** Which way its frames come. */
-  readonly lane: 'broker' | 'direct';
-  /** How well the agent knows the set, as it told within the last seconds; null when it is away. */
-  readonly watch: Watch | null;
-  /** Why a machine was refused a moment ago; null when none was. */
-  readonly refused: AfterimageError | null;
+  readonly timeoutMs?: number;
 }
 
 export interface Receiver {
@@ -69,20 +62,17 @@ export interface Receiver {
   readonly directPort: number | undefined;
   sessions(): SessionStatus[];
   /** Asks an agent for a sync now. Throws `agent-away` when it does not confirm within the time. */
-  askSync(request: {
-    readonly agent: string;
-    readonly set: string;
-    /** Comes back to the agent's pipeline as it is: the job's name. */
-    readonly request: string;
-    readonly timeoutMs?: number;
-  }): Promise<void>;
+  askSync(
+    // The request comes back to the agent's pipeline as it is: the job's name.
+    request: AskedAgent & { readonly request: string },
+  ): Promise<void>;
+  /** Tells an agent of a restore that it is asked for. Throws as `askSync`. */
+  askRestore(request: AskedAgent & { readonly order: string }): Promise<void>;
   close(): void;
 }
 
 const WINDOW_BYTES_MAX = 16 * 1024 * 1024;
 const BEAT_MS = 250;
-/** An agent pings every 5 s: silent for longer, it is away. */
-const SILENT_MS_MAX = 15_000;
 const ASK_MS = 5000;
 /** What an operator wrote into the catalog is looked for this often. */
 const LOOK_MS = 1000;
@@ -93,6 +83,12 @@ const STALE_SETS_MAX = 10_000;
 export function createReceiver(options: ReceiverOptions): Receiver {
   return new WireReceiver(options);
 }
+
+/** The same for agents of any set. */
+type AnswerRestores = (
+  at: { readonly agent: string; readonly set: string },
+  question: Uint8Array,
+) => ReturnType<AnswerRestore>;
 
 interface OpenedSet {
   readonly inbox: SetInbox;
@@ -144,38 +140,26 @@ class WireReceiver implements Receiver {
 
   sessions(): SessionStatus[] {
     const nowMs = this.#clock.monotonic();
-    return [...this.#sets.values()].map(({ inbox }) => {
-      const { agent, set } = inbox.address;
-      const { session } = inbox;
-      const silentMs = session === undefined ? Infinity : nowMs - session.heardMs;
-      const host = session?.hello.host ?? '';
-      const live = silentMs <= SILENT_MS_MAX;
-      const watch = live ? (session?.watch ?? null) : null;
-      return {
-        agent,
-        set,
-        live,
-        silentMs,
-        host,
-        lane: session?.lane === undefined ? 'broker' : 'direct',
-        watch,
-        refused: this.#desk.refusalOf(inbox.address),
-      };
-    });
+    return [...this.#sets.values()].map(({ inbox }) =>
+      sessionStatus(inbox, nowMs, this.#desk.refusalOf(inbox.address)),
+    );
   }
 
-  async askSync(request: Parameters<Receiver['askSync']>[0]): Promise<void> {
-    const { agent, set } = request;
-    const opened = this.#sets.get(keyOf({ agent, set }));
-    const event = { type: 'sync-asked', request: request.request } as const;
-    const told =
-      opened?.inbox.session !== undefined &&
-      (await opened.inbox.tell(event, request.timeoutMs ?? ASK_MS));
-    if (!told) {
-      throw new AfterimageError('agent-away', `agent ${agent} of set ${set} does not answer`, {
-        facts: { agent, set },
-      });
-    }
+  async askSync({ request, ...to }: Parameters<Receiver['askSync']>[0]): Promise<void> {
+    await this.#tell(to, { type: 'sync-asked', request });
+  }
+
+  async askRestore({ order, ...to }: Parameters<Receiver['askRestore']>[0]): Promise<void> {
+    const restores = this.#sets.get(keyOf(to))?.inbox.session?.hello.restores;
+    if (restores === undefined) throw agentAway(to);
+    await this.#tell(to, { type: 'restore-asked', order });
+  }
+
+  async #tell(to: AskedAgent, event: WireEvent): Promise<void> {
+    const inbox = this.#sets.get(keyOf(to))?.inbox;
+    const timeoutMs = to.timeoutMs ?? ASK_MS;
+    const told = inbox?.session !== undefined && (await inbox.tell(event, timeoutMs));
+    if (!told) throw agentAway(to);
   }
 
   close(): void {
@@ -329,7 +313,9 @@ class WireReceiver implements Receiver {
       log: this.#log.with({ agent, set }),
       monotonic: () => this.#clock.monotonic(),
     });
-    const opened = { inbox, queries: new QueryDesk(port) };
+    const { restores } = this.#options;
+    const answer = restores && ((question: Uint8Array) => restores({ agent, set }, question));
+    const opened = { inbox, queries: new QueryDesk(port, answer) };
     this.#sets.set(key, opened);
     return opened;
   }

@@ -242,7 +242,10 @@ export class SetInbox {
     const open = session.hello.frames.open?.sync;
     this.events.settle(
       session.serial,
-      (event) => event.type === 'sync-asked' || (event.type === 'refused' && event.sync === open),
+      (event) =>
+        event.type === 'sync-asked' ||
+        event.type === 'restore-asked' ||
+        (event.type === 'refused' && event.sync === open),
     );
     const { staged } = this.port.position();
     if (staged?.sealed === true) this.events.push({ type: 'sealed', sync: staged.sync });

@@ -4,6 +4,7 @@
  * ms since the epoch by the replica's clock.
  */
 import { z } from 'zod';
+import { nodeKinds } from '../protocol/records.js';
 import { problemSchema } from './problem.js';
 import { PATHS_MAX } from './tree.js';
 
@@ -69,6 +70,17 @@ export type JobTrouble = z.infer<typeof jobTroubleSchema>;
 /** Troubles told one by one in a result; `troubleCount` counts all. */
 export const TROUBLES_MAX = 100;
 
+/** An action of a dry run, one of the first of its kind. */
+export const plannedJsonSchema = z.object({
+  /** `create`, `rewrite`, `replace`, `rename`, `delete`, `move`, `spare` … (docs/design/restore.md). */
+  action: z.string(),
+  path: z.string(),
+  kind: z.enum(nodeKinds).optional(),
+  /** Of content that would be written. */
+  bytes: z.number().nonnegative(),
+});
+export type PlannedJson = z.infer<typeof plannedJsonSchema>;
+
 export const jobResultSchema = z.object({
   /** One sentence for people. */
   text: z.string(),
@@ -77,6 +89,8 @@ export const jobResultSchema = z.object({
   troubles: z.array(jobTroubleSchema).max(TROUBLES_MAX),
   troubleCount: z.number().int().nonnegative(),
   notes: z.array(z.string()),
+  /** Only of a restore that was a dry run. */
+  planned: z.array(plannedJsonSchema).optional(),
 });
 export type JobResult = z.infer<typeof jobResultSchema>;
 

@@ -19,9 +19,17 @@ export const restoreJobSchema = z.object({
   conflict: z.enum(['overwrite', 'keep-newer', 'keep-existing', 'rename']).default('overwrite'),
   /** What the point lacks, below what is restored. */
   orphans: z.enum(['leave', 'delete', 'move-aside']).default('leave'),
+  /** What `move-aside` moves things to: a folder of this name in each root; named for the job if not told. */
+  aside: z
+    .string()
+    .regex(/^[^/]{1,200}$/)
+    .refine((name) => name !== '.' && name !== '..', 'a name that is not . or ..')
+    .optional(),
   /** Says what would be done and writes nothing. */
   dryRun: z.boolean().default(false),
   /** A sync first, so that the restore can be taken back. */
   undoPoint: z.boolean().default(true),
+  /** How long that point is held, unless somebody releases it. */
+  undoDays: z.number().int().min(1).max(3650).default(30),
 });
 export type RestoreJobRequest = z.infer<typeof restoreJobSchema>;

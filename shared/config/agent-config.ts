@@ -62,6 +62,12 @@ const setSchema = z.strictObject({
   rounds_max: z.int().min(1).max(20).default(3),
 });
 
+/** What an operator of the replica may have this agent restore to its own host (R22). */
+const restoreSchema = z.strictObject({
+  allow: z.enum(['in-place', 'none']).default('in-place'),
+  folders: z.array(absolutePath).default([]),
+});
+
 /** The file as an operator writes it; `docs/reference/config.md` lists every key. */
 export const agentConfigSchema = z
   .strictObject({
@@ -76,6 +82,7 @@ export const agentConfigSchema = z
     compression: z.union([z.enum(['auto', 'none']), z.int().min(1).max(19)]).default('auto'),
     workers: z.union([z.literal('auto'), z.int().min(0).max(16)]).default('auto'),
     metrics: z.strictObject({ listen: addressSchema }).optional(),
+    restore: restoreSchema.prefault({}),
     sets: z.array(setSchema).min(1),
   })
   .superRefine((config, context) => {
@@ -127,7 +134,16 @@ export interface AgentConfig {
   readonly workers: number | 'auto';
   /** Where metrics and health are told to everybody who can connect; undefined for nowhere. */
   readonly metricsListen: Address | undefined;
+  /** What may be restored to this host at the replica's asking. */
+  readonly restore: RestoreConfig;
   readonly sets: readonly SetConfig[];
+}
+
+export interface RestoreConfig {
+  /** `in-place`: into the sets' own roots, and below `folders`. `none`: nothing. */
+  readonly allow: 'in-place' | 'none';
+  /** Absolute folders below which a restore may go beside the set. */
+  readonly folders: readonly string[];
 }
 
 /** @throws AfterimageError `config-unreadable`, `config-invalid` */
@@ -156,6 +172,7 @@ function toConfig(file: AgentFile, folder: string): AgentConfig {
     workers: file.workers,
     metricsListen: file.metrics === undefined ? undefined : parseAddress(file.metrics.listen),
     compression: file.compression,
+    restore: file.restore,
     sets: file.sets.map(toSet),
   };
 }

@@ -34,6 +34,8 @@ const eventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('stalled'), ...failure }),
   z.object({ type: z.literal('resumed') }),
   z.object({ type: z.literal('sync-asked'), request: z.string().max(200) }),
+  /** An operator asks the agent to restore; what, it asks for itself (restore-question.ts). */
+  z.object({ type: z.literal('restore-asked'), order: z.string().max(80) }),
   /** Somebody else showed this agent's token: a HELLO rotates it away from them (R14). */
   z.object({ type: z.literal('say-hello') }),
 ]);

@@ -57,6 +57,8 @@ const helloSchema = z.object({
   nextKeys: z.object({ publicKey, brokerKey: brokerKey.nullable() }).optional(),
   /** The agent takes the direct lane where there is one; `stream` names one that it has proven. */
   direct: z.object({ stream: hex(8).nullable() }).optional(),
+  /** Whether its configuration lets restores write on its host; left out by agents that cannot. */
+  restores: z.enum(['in-place', 'none']).optional(),
 });
 export type Hello = z.infer<typeof helloSchema>;
 export type NextKeys = NonNullable<Hello['nextKeys']>;

@@ -25,9 +25,11 @@ export type Query =
       /** Bytes of the signature the agent already has. */
       readonly offset: number;
     }
-  | { readonly type: 'state'; readonly cursor: string };
+  | { readonly type: 'state'; readonly cursor: string }
+  /** About a restore that the agent was asked for: see restore-question.ts. */
+  | { readonly type: 'restore'; readonly question: Uint8Array };
 
-const kinds = { has: 1, signature: 2, state: 3 } as const;
+const kinds = { has: 1, signature: 2, state: 3, restore: 4 } as const;
 
 export function encodeQuery(query: Query): Buffer {
   const writer = new ByteWriter(64);
@@ -45,6 +47,9 @@ export function encodeQuery(query: Query): Buffer {
       break;
     case 'state':
       writer.short(Buffer.from(query.cursor));
+      break;
+    case 'restore':
+      writer.long(query.question);
       break;
   }
   return writer.view();
@@ -77,6 +82,8 @@ function decodeFields(reader: ByteReader): Query {
       };
     case kinds.state:
       return { type: 'state', cursor: reader.short(CURSOR_BYTES_MAX).toString('utf8') };
+    case kinds.restore:
+      return { type: 'restore', question: reader.long(BODY_BYTES_MAX) };
     default:
       throw malformed(`a question of kind ${kind}`);
   }

@@ -65,6 +65,10 @@ export const syncOutcomeSchema = z.object({
   reconciled: z.boolean(),
   /** What this point healed: why everything was compared. None when left out. */
   healed: z.enum(divergences).optional(),
+  /** A restore to the agent's host that wrote since the point before; `done` when it had ended. */
+  restored: z
+    .object({ point: z.number().int().positive(), order: z.string().max(80), done: z.boolean() })
+    .optional(),
   /** How long the agent's journal had been without a gap when the sync began, ms; 0: one was open. */
   continuityMs: z.number().nonnegative().optional(),
   /** Names that make the point less than its recipe promised (R16), as path text. */

@@ -8,7 +8,7 @@ import type { ContentFrame } from '../api/content.js';
 import { AfterimageError } from '../errors.js';
 import type { HashCore } from '../hash/hash-core.js';
 import { blockCount, DIGEST_BYTES } from '../limits.js';
-import type { BlockRange, PointSource, ReadItem } from './point-source.js';
+import type { PointSource, ReadItem } from './point-source.js';
 
 type BlocksFrame = ContentFrame & { readonly type: 'block' | 'run' };
 
@@ -28,22 +28,19 @@ export async function* checkedFrames(
       yield frame;
       continue;
     }
-    const node = items[frame.item]?.node;
-    if (node === undefined) throw broken(frame);
+    const asked = items[frame.item];
+    if (asked === undefined) throw broken(frame);
     const range = { first: frame.block, count: Math.max(1, blockCount(frame.bytes.length)) };
-    yield* readAgain(reading, { item: frame.item, node, range });
+    yield* readAgain(reading, frame.item, { ...asked, ranges: [range] });
   }
 }
 
 async function* readAgain(
   { source, hash, signal }: Reading,
-  {
-    item,
-    node,
-    range,
-  }: { readonly item: number; readonly node: number; readonly range: BlockRange },
+  item: number,
+  asked: ReadItem,
 ): AsyncGenerator<ContentFrame> {
-  for await (const frame of source.read([{ node, ranges: [range] }], signal, 'here')) {
+  for await (const frame of source.read([asked], signal, 'here')) {
     if (hasBlocks(frame) && !matches(hash, frame)) throw broken(frame);
     yield { ...frame, item };
   }

@@ -17,6 +17,7 @@ const fatalCodes: ReadonlySet<string> = new Set([
   'cancelled',
   'replica-unreachable',
   'unauthorised',
+  'restore-unknown',
   'internal',
 ]);
 

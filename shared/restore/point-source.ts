@@ -41,6 +41,8 @@ export interface ReadItem {
   readonly node: number;
   /** Ascending; the whole file when left out. */
   readonly ranges?: readonly BlockRange[];
+  /** Bytes of the whole file, for sources that ask in pieces. */
+  readonly size?: number;
 }
 
 export interface PointSource {

@@ -162,14 +162,16 @@ export class StepQueue {
       this.#runner.make({ type: 'make', path, version });
       return;
     }
-    const frames = this.#read([{ node: version.node }]);
+    const frames = this.#read([{ node: version.node, size: version.size }]);
     await this.#runner.file({ type: 'file', path, version }, frames);
   }
 }
 
 function readItem(step: Step): ReadItem | undefined {
-  if (step.type === 'patch') return { node: step.version.node, ranges: step.ranges };
-  if (step.type === 'file' && step.version.size > 0) return { node: step.version.node };
+  if (step.type !== 'patch' && step.type !== 'file') return undefined;
+  const { node, size } = step.version;
+  if (step.type === 'patch') return { node, size, ranges: step.ranges };
+  if (size > 0) return { node, size };
   return undefined;
 }
 

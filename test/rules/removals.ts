@@ -108,7 +108,7 @@ export const removals: readonly Removal[] = [
   {
     rule: 'R22',
     without: 'the look whether a target lies below a restore root',
-    file: 'replica/serve/restore-folder.ts',
+    file: 'shared/restore/target-folder.ts',
     find: 'const inside = rootNames.every((name, index) => names[index]?.equals(name) === true);',
     put: 'const inside = rootNames.length >= 0;',
     test: 'test/replica/serve/restore-route.test.ts',

@@ -9,7 +9,7 @@ import type { RestoreTarget } from '../../../shared/restore/request.js';
 import { ViewSource } from '../../restore/view-source.js';
 import { goneSignal } from '../gone-signal.js';
 import { checked, openPoint, pathOf, type PointParams } from '../requests.js';
-import { openRestoreFolder, placeBelow } from '../restore-folder.js';
+import { openRestoreFolder, placeBelow } from '../../../shared/restore/target-folder.js';
 import { restoreLines } from '../restore-lines.js';
 import type { RouteContext } from '../route-context.js';
 import { closeWith, lineStream } from '../streams.js';

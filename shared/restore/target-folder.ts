@@ -4,11 +4,11 @@
  * elsewhere (R22, R23).
  */
 import { closeSync, mkdirSync, realpathSync } from 'node:fs';
-import { AfterimageError, errnoOf } from '../../shared/errors.js';
-import { parsePathText, toPathText } from '../../shared/path-text.js';
-import { isEntryName } from '../../shared/protocol/records.js';
-import { below, openFolder } from '../../shared/restore/folder-cursor.js';
-import { cleanPath, splitPath } from '../../shared/restore/set-path.js';
+import { AfterimageError, errnoOf } from '../errors.js';
+import { parsePathText, toPathText } from '../path-text.js';
+import { isEntryName } from '../protocol/records.js';
+import { below, openFolder } from './folder-cursor.js';
+import { cleanPath, splitPath } from './set-path.js';
 
 /**
  * A descriptor for the caller to close; what is missing below the root is made. `roots` are absolute

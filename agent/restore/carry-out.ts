@@ -1,0 +1,167 @@
+/** Carries out one order with the engine of shared/restore, and says what became of it. */
+import type { RestoreConfig, SetConfig } from '../../shared/config/agent-config.js';
+import { AfterimageError } from '../../shared/errors.js';
+import type { HashCore } from '../../shared/hash/hash-core.js';
+import { parsePathText, toPathText } from '../../shared/path-text.js';
+import {
+  PLANNED_MAX,
+  type PlannedLine,
+  REPORT_TEXT_MAX,
+  REPORTED_PROBLEMS_MAX,
+  type RestoreOrder,
+  type RestoreReportMessage,
+} from '../../shared/protocol/restore-question.js';
+import { isEntryName } from '../../shared/protocol/records.js';
+import type { FolderPart, PointSource } from '../../shared/restore/point-source.js';
+import { conflictPolicy, orphanPolicy } from '../../shared/restore/policies.js';
+import {
+  type ActionWord,
+  actionWords,
+  type RestoreAction,
+  type RestoreProgress,
+  type RestoreReport,
+  type RestoreRequest,
+} from '../../shared/restore/request.js';
+import { restorePoint } from '../../shared/restore/restore.js';
+import { cleanPath } from '../../shared/restore/set-path.js';
+import { openRestorePlace, type PlaceParts } from './restore-place.js';
+import { type Ask, WireSource } from './wire-source.js';
+
+export interface CarryOut {
+  readonly set: SetConfig;
+  readonly allowed: RestoreConfig;
+  readonly place: PlaceParts;
+  readonly createCore: () => HashCore;
+  readonly ask: Ask;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: RestoreProgress) => void;
+}
+
+/** Told one by one of each kind of action; the counts tell all. */
+const PLANNED_EACH = Math.floor(PLANNED_MAX / (actionWords.length - 1));
+const PLANNED_BYTES_MAX = 256 * 1024;
+
+/** Rejects with what refuses or ends the whole restore. */
+export async function carryOut(order: RestoreOrder, work: CarryOut): Promise<RestoreReportMessage> {
+  const { set, allowed, place: parts, signal } = work;
+  const place = openRestorePlace({ set, allowed, order, parts });
+  const planned = new PlannedActions(order.effect);
+  const { ask } = work;
+  const source = new WireSource({ set: set.name, point: order.point, order: order.id, ask });
+  const request: RestoreRequest = {
+    target: place.target,
+    mode: 'in-place',
+    conflict: conflictPolicy(order.conflict, { ms: order.imageMs }),
+    orphans: orphanPolicy(order.orphans, asideName(order.aside)),
+    label: order.label,
+    effect: order.effect,
+    paths: order.paths.map((path) => cleanPath(parsePathText(path))),
+  };
+  const unknown = new Set<string>();
+  try {
+    const { roots } = place;
+    const known = roots === undefined ? source : new RootsOnly(source, roots, unknown);
+    const report = await restorePoint(known, request, {
+      posix: parts.posix,
+      hash: work.createCore(),
+      signal,
+      ...(place.spares === undefined ? {} : { spares: place.spares }),
+      listener: {
+        onAction: (action) => {
+          planned.add(action);
+        },
+        onProgress: work.onProgress,
+      },
+    });
+    return reportOf(report, { planned: planned.lines, unknown });
+  } finally {
+    place.close();
+  }
+}
+
+function asideName(text: string): Buffer {
+  const name = parsePathText(text);
+  if (isEntryName(name)) return name;
+  throw new AfterimageError('argument-invalid', `${text} is no name that a folder may have`);
+}
+
+/** Leaves out roots that the set has no more: nobody here says where they would go. */
+class RootsOnly implements PointSource {
+  readonly set: string;
+  readonly point: number;
+  readonly #source: PointSource;
+  readonly #roots: ReadonlySet<string>;
+  readonly #unknown: Set<string>;
+  readonly digests: PointSource['digests'];
+  readonly read: PointSource['read'];
+
+  constructor(source: PointSource, roots: ReadonlySet<string>, unknown: Set<string>) {
+    this.set = source.set;
+    this.point = source.point;
+    this.#source = source;
+    this.#roots = roots;
+    this.#unknown = unknown;
+    this.digests = source.digests.bind(source);
+    this.read = source.read.bind(source);
+  }
+
+  async *walk(...asked: Parameters<PointSource['walk']>): AsyncGenerator<FolderPart> {
+    for await (const part of this.#source.walk(...asked)) {
+      if (part.path.length > 0) {
+        yield part;
+        continue;
+      }
+      const entries = part.entries.filter(({ name }) => {
+        const known = this.#roots.has(name.toString('latin1'));
+        if (!known) this.#unknown.add(toPathText(name));
+        return known;
+      });
+      yield { ...part, entries };
+    }
+  }
+}
+
+/** The first actions of each kind that a plan has. */
+class PlannedActions {
+  readonly lines: PlannedLine[] = [];
+  readonly #effect: RestoreOrder['effect'];
+  readonly #counts = new Map<ActionWord, number>();
+  #bytes = 0;
+
+  constructor(effect: RestoreOrder['effect']) {
+    this.#effect = effect;
+  }
+
+  add({ action, path, kind, bytes }: RestoreAction): void {
+    if (this.#effect === 'write' || action === 'keep') return;
+    const count = (this.#counts.get(action) ?? 0) + 1;
+    this.#counts.set(action, count);
+    if (count > PLANNED_EACH || this.#bytes > PLANNED_BYTES_MAX) return;
+    const text = toPathText(path);
+    this.#bytes += text.length;
+    this.lines.push({ action, path: text, bytes, ...(kind === undefined ? {} : { kind }) });
+  }
+}
+
+function reportOf(
+  report: RestoreReport,
+  { planned, unknown }: { readonly planned: PlannedLine[]; readonly unknown: ReadonlySet<string> },
+): RestoreReportMessage {
+  const { actions, bytesWritten, bytesCompared, damaged, problemCount } = report;
+  const roots = [...unknown].map((name) => `root ${name} is none of this set any more`);
+  return {
+    state: 'done',
+    actions: { ...actions },
+    bytesWritten,
+    bytesCompared,
+    damaged,
+    problemCount,
+    problems: report.problems.slice(0, REPORTED_PROBLEMS_MAX).map(({ path, error }) => ({
+      path: toPathText(path),
+      code: error.code,
+      message: error.message.slice(0, REPORT_TEXT_MAX),
+    })),
+    notes: [...roots, ...report.notes].slice(0, 100).map((note) => note.slice(0, REPORT_TEXT_MAX)),
+    planned,
+  };
+}
