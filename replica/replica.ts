@@ -15,6 +15,7 @@ import { loadPosix } from '../shared/posix/load-posix.js';
 import { replicaInboxPrefix } from '../shared/protocol/subject.js';
 import { readTextFile } from './broker/read-seed.js';
 import { createNatsTransport } from '../shared/transport/nats.js';
+import { serveAccess } from './access/serve-access.js';
 import { type Catalog, openCatalog } from './catalog/catalog.js';
 import {
   loadOrCreateReplicaIdentity,
@@ -41,7 +42,6 @@ import { runRetention } from './retain/retention-clock.js';
 import { RetentionStore } from './retain/retention-store.js';
 import type { ServedSet } from './serve/served-set.js';
 import { createServer } from './serve/server.js';
-import { ensureToken } from './serve/token.js';
 import { servedSets } from './serve-sets.js';
 import { type ScrubOptions, SetHouse } from './set-house.js';
 import { spaceGuard } from './space-guard.js';
@@ -194,9 +194,16 @@ export async function runReplica(
       jobs: jobs.desk,
       events,
     });
+    const door = serveAccess(config, {
+      ...{ catalog, identity, receiver, clock, log },
+      missing: posix.missing,
+    });
+    stack.add(() => {
+      door.access.close();
+    });
     const server = createServer({
       sets,
-      token: ensureToken(config.dataFolder),
+      ...door,
       restoreRoots,
       hash,
       clock,
@@ -207,7 +214,6 @@ export async function runReplica(
       jobs: jobs.desk,
       events,
       observe,
-      metrics: config.metrics,
     });
     const url = await server.listen(config.listen);
     stack.add(() => server.close());
