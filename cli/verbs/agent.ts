@@ -6,6 +6,7 @@ import { ExitCode } from '../../shared/errors.js';
 import { createLog } from '../../shared/log.js';
 import { untilStopped } from '../replica-options.js';
 import { createServiceNotifier } from '../service-notify.js';
+import { ownVersion } from '../version.js';
 import { addVerb, type Invoke } from '../verb.js';
 
 export function addAgent(program: Command, invoke: Invoke): void {
@@ -24,7 +25,7 @@ export function addAgent(program: Command, invoke: Invoke): void {
           },
         });
         const { startAgent } = await import('../../agent/main.js');
-        const running = await startAgent(file, log);
+        const running = await startAgent(file, log, ownVersion());
         const names = sets.map(({ name }) => name);
         const service = createServiceNotifier(io.env, log);
         try {
