@@ -35,6 +35,7 @@ const verbs: Readonly<Record<string, () => Promise<AddVerb>>> = {
   release: async () => (await import('./verbs/release.js')).addRelease,
   prune: async () => (await import('./verbs/prune.js')).addPrune,
   scrub: async () => (await import('./verbs/scrub.js')).addScrub,
+  jobs: async () => (await import('./verbs/jobs.js')).addJobs,
   certificate: async () => (await import('./verbs/certificate.js')).addCertificate,
   bench: async () => (await import('./verbs/bench.js')).addBench,
   doctor: async () => (await import('./verbs/doctor.js')).addDoctor,
