@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Seeded } from '../../support/seeded.js';
-import { encryptors, innocents, writeOffice } from '../support/change-scenes.js';
+import { encrypted, encryptors, innocents, writeOffice } from '../support/change-scenes.js';
 import { type ObservedSet, openObservedSet } from '../support/observed-set.js';
 
 const SEED = Number(process.env['AFTERIMAGE_SEED'] ?? 20_260_105);
@@ -45,5 +45,72 @@ describe('mass change: what does no harm is no alarm', () => {
     await set.sync();
     await innocents[name]?.(set.root, random, () => set.sync());
     expect(set.alarm(), `seed ${SEED}`).toBeUndefined();
+  });
+});
+
+describe('mass change: the alarm', () => {
+  async function encryptSome(files: readonly string[]): Promise<void> {
+    for (const file of files) encryptors['in place, then a new ending']?.(file);
+    await set.sync();
+  }
+
+  test('the last calm point is held until the alarm is released, and a repeated alarm finds its own', async () => {
+    const files = writeOffice(set.root, new Seeded(SEED), 60);
+    const calm = await set.sync();
+    await encryptSome(files.slice(0, 20));
+    const alarm = set.alarm();
+    expect(set.holds()).toMatchObject([{ hold: alarm?.facts.hold, point: calm }]);
+    await encryptSome(files.slice(20, 30));
+    expect(set.alarm()?.id).toBe(alarm?.id);
+    expect(set.holds()).toHaveLength(1);
+
+    set.desk.acknowledge(alarm?.id ?? '', { by: 'me', action: 'keep' });
+    expect(set.alarm()).toBeUndefined();
+    expect(set.holds()).toHaveLength(1);
+    await set.sync();
+    await encryptSome(files.slice(30, 50));
+    const second = set.alarm();
+    expect(second?.facts.calmPoint).toBeGreaterThan(calm);
+    set.desk.acknowledge(second?.id ?? '', { by: 'me', action: 'release' });
+    expect(set.holds()).toMatchObject([{ point: calm }]);
+  });
+
+  test('a slow encryptor, three files a minute and a sync each, is one within five minutes; the point before its first file is held', async () => {
+    const random = new Seeded(SEED);
+    const files = writeOffice(set.root, random, 80);
+    const calm = await set.sync();
+    let minutes = 0;
+    for (const file of files) {
+      encryptors['new file, old one deleted']?.(file);
+      await set.sync(20_000);
+      minutes += 1 / 3;
+      if (set.alarm() !== undefined) break;
+    }
+    expect(minutes).toBeLessThan(5);
+    expect(set.alarm()?.facts.calmPoint).toBe(calm);
+  });
+
+  test('two phases, all encrypted first and all originals deleted later, are one with the second', async () => {
+    const files = writeOffice(set.root, new Seeded(SEED), 60);
+    const calm = await set.sync();
+    for (const [at, file] of files.entries())
+      fs.writeFileSync(path.join(set.root, `x${at}`), encrypted(fs.readFileSync(file)));
+    await set.sync();
+    expect(set.alarm()).toBeUndefined();
+    for (const file of files) fs.unlinkSync(file);
+    await set.sync(60_000);
+    expect(set.alarm()?.facts.calmPoint).toBeGreaterThanOrEqual(calm);
+  });
+
+  test('a set of one database is one when its file is encrypted', async () => {
+    const file = path.join(set.root, 'all.db');
+    fs.writeFileSync(
+      file,
+      Buffer.concat([Buffer.from('SQLite format 3\0'), Buffer.alloc(3_000_000, 'a row, ')]),
+    );
+    const calm = await set.sync();
+    encryptors['in place']?.(file);
+    await set.sync();
+    expect(set.alarm()?.facts.calmPoint).toBe(calm);
   });
 });
