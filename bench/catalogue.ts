@@ -1,6 +1,7 @@
 /** The benchmarks by name, each loaded only when it is run. */
 import type { Figure } from './figure.js';
 import { growthOptions } from './growth/option-list.js';
+import { operatorOptions } from './operator/option-list.js';
 import { peersOptions } from './peers/option-list.js';
 import { profileOptions } from './profile/option-list.js';
 import { queryOptions } from './query/option-list.js';
@@ -74,6 +75,12 @@ export const catalogue: Catalogue = {
     usual: { rounds: 1, scale: 0.1 },
     options: queryOptions,
     run: async (options) => (await import('./query.js')).run(options),
+  },
+  operator: {
+    about: "what an operator's console asks of a million files and 10,000 points, viewers, mounts",
+    usual: { rounds: 1, scale: 0.1 },
+    options: operatorOptions,
+    run: async (options) => (await import('./operator.js')).run(options),
   },
   latency: {
     about: 'how soon a write is in a point, in continuous mode',
