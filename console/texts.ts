@@ -9,6 +9,9 @@ import { overview } from './texts/overview.js';
 import { policies } from './texts/policies.js';
 import { restore } from './texts/restore.js';
 import { search } from './texts/search.js';
+import { compare } from './texts/compare.js';
+import { point } from './texts/point.js';
+import { set } from './texts/set.js';
 import { settings } from './texts/settings.js';
 import { words } from './texts/words.js';
 
@@ -19,6 +22,9 @@ export const texts = {
   signIn,
   words,
   overview,
+  set,
+  point,
+  compare,
   acting,
   agents,
   alarms,

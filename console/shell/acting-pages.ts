@@ -9,7 +9,7 @@ import { RestorePage } from '../pages/restore/restore-page.js';
 import { SearchPage } from '../pages/search/search-page.js';
 import { SettingsPage } from '../pages/settings/settings-page.js';
 import { texts } from '../texts.js';
-import type { PageEntry } from './pages.js';
+import type { PageEntry } from './page-entry.js';
 
 const { nav } = texts;
 

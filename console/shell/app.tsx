@@ -7,7 +7,8 @@ import { LinkButton } from '../parts/button.js';
 import { texts } from '../texts.js';
 import { Frame } from './frame.js';
 import { SignInPage } from './sign-in-page.js';
-import { type PageEntry, pages } from './pages.js';
+import type { PageEntry } from './page-entry.js';
+import { pages } from './pages.js';
 import { href, matchPath, type Params, place } from './router.js';
 
 export function App(): VNode {

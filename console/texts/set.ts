@@ -95,7 +95,8 @@ export const set = {
     compare: 'Compare with previous',
     mount: 'Mount …',
     certificate: 'Certificate',
-    unreadableFiles: 'These files could not be read. The point has their state before, or lacks them.',
+    unreadableFiles:
+      'These files could not be read. The point has their state before, or lacks them.',
   },
   hold: {
     title: (point: number) => `Hold point ${point}`,

@@ -7,6 +7,7 @@ export const words = {
   copy: 'Copy',
   copied: 'Copied',
   more: 'Load more',
+  crumbs: 'Way here',
   none: 'none',
   unknown: 'not known',
   never: 'never',

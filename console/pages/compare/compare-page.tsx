@@ -1,0 +1,7 @@
+/** Compare. */
+import type { VNode } from 'preact';
+import type { PageProps } from '../../shell/page-entry.js';
+
+export function ComparePage({ params }: PageProps): VNode {
+  return <h1>{params['set']}</h1>;
+}
