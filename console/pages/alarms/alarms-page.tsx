@@ -12,7 +12,7 @@ import { formatTime } from '../../parts/format.js';
 import { Ago, Mark } from '../../parts/marks.js';
 import { Answered, Empty } from '../../parts/states.js';
 import { notifyFailure } from '../../shell/notices.js';
-import type { PageProps } from '../../shell/pages.js';
+import type { PageProps } from '../../shell/page-entry.js';
 import { pointLink, restoreLink, setLink } from '../../shell/links.js';
 import { go, hrefHere } from '../../shell/router.js';
 import { texts } from '../../texts.js';

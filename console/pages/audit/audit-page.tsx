@@ -13,7 +13,7 @@ import { SetSelect, useStatus } from '../../parts/set-select.js';
 import { Answered, Empty } from '../../parts/states.js';
 import { type Column, Table } from '../../parts/table.js';
 import { notifyFailure } from '../../shell/notices.js';
-import type { PageProps } from '../../shell/pages.js';
+import type { PageProps } from '../../shell/page-entry.js';
 import { go, hrefHere } from '../../shell/router.js';
 import { saveAnswer } from '../../api/save-answer.js';
 import { texts } from '../../texts.js';

@@ -4,7 +4,7 @@ import type { JobJson } from '../../../shared/api/jobs.js';
 import { ApiFailure } from '../../api/failure.js';
 import { formatClock, formatDuration, formatTime } from '../../parts/format.js';
 import { Answered, FailureBox } from '../../parts/states.js';
-import type { PageProps } from '../../shell/pages.js';
+import type { PageProps } from '../../shell/page-entry.js';
 import { setLink } from '../../shell/links.js';
 import { href } from '../../shell/router.js';
 import { texts } from '../../texts.js';

@@ -6,7 +6,7 @@ import { type Answer, useAnswer } from '../../api/use-answer.js';
 import { formatBytes, formatTime } from '../../parts/format.js';
 import { SetSelect, useStatus } from '../../parts/set-select.js';
 import { Answered, Empty } from '../../parts/states.js';
-import type { PageProps } from '../../shell/pages.js';
+import type { PageProps } from '../../shell/page-entry.js';
 import { go, hrefHere } from '../../shell/router.js';
 import { texts } from '../../texts.js';
 import { Holds } from './holds.js';

@@ -116,7 +116,7 @@ function Simulated({ simulated }: { readonly simulated: SimulateAnswer }): VNode
             cell: ({ alone }) => formatCount(alone),
           },
         ]}
-        rows={byRule}
+        rows={byRule.filter(({ points }) => points > 0)}
         rowKey={({ rule }) => rule}
       />
       <details>

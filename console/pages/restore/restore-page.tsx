@@ -6,7 +6,7 @@ import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Button } from '../../parts/button.js';
 import { Answered } from '../../parts/states.js';
-import type { PageProps } from '../../shell/pages.js';
+import type { PageProps } from '../../shell/page-entry.js';
 import { setLink } from '../../shell/links.js';
 import { href } from '../../shell/router.js';
 import { texts } from '../../texts.js';

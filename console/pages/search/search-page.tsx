@@ -10,7 +10,7 @@ import { useAnswer } from '../../api/use-answer.js';
 import { TextField } from '../../parts/field.js';
 import { formatCount } from '../../parts/format.js';
 import { Empty, FailureBox } from '../../parts/states.js';
-import type { PageProps } from '../../shell/pages.js';
+import type { PageProps } from '../../shell/page-entry.js';
 import { go, href } from '../../shell/router.js';
 import { texts } from '../../texts.js';
 import { SearchFiltersForm } from './search-filters.js';

@@ -5,7 +5,7 @@ import { getJson } from '../../api/client.js';
 import { may } from '../../api/session.js';
 import { useAnswer } from '../../api/use-answer.js';
 import { ChoiceField } from '../../parts/field.js';
-import { formatTime } from '../../parts/format.js';
+import { formatBytes, formatCount, formatDuration, formatTime } from '../../parts/format.js';
 import { Answered } from '../../parts/states.js';
 import { Table } from '../../parts/table.js';
 import { type Theme, theme } from '../../shell/theme.js';
@@ -79,11 +79,12 @@ function InForce({ settings }: { readonly settings: SettingsAnswer }): VNode {
           {
             key: 'value',
             title: texts.settings.value,
-            cell: ({ value }) => <span class="setting-value">{valueText(value)}</span>,
+            cell: (setting) => <span class="setting-value">{valueText(setting)}</span>,
           },
         ]}
         rows={settings.settings}
         rowKey={({ key }) => key}
+        narrow="cards"
       />
       <h3>{texts.settings.paths}</h3>
       <dl class="facts">
@@ -100,8 +101,14 @@ function InForce({ settings }: { readonly settings: SettingsAnswer }): VNode {
   );
 }
 
-function valueText(value: SettingsAnswer['settings'][number]['value']): string {
+type Setting = SettingsAnswer['settings'][number];
+
+/** Amounts whose unit their name says are shown for reading, with the exact value beside. */
+function valueText({ key, value }: Setting): string {
   if (value === null) return texts.acting.none;
   if (Array.isArray(value)) return value.length === 0 ? texts.acting.none : value.join(', ');
+  if (typeof value !== 'number') return String(value);
+  if (/_ms(?:_max|_min)?$/.test(key)) return `${formatDuration(value)} (${value} ms)`;
+  if (/bytes/.test(key)) return `${formatBytes(value)} (${formatCount(value)} bytes)`;
   return String(value);
 }
