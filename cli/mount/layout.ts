@@ -4,6 +4,7 @@
  */
 import { constants } from 'node:os';
 import { statusSchema } from '../../shared/api/status.js';
+import type { TimedPoint } from '../../shared/point-names.js';
 import { SET_NODE } from '../../shared/protocol/records.js';
 import type { ApiClient } from '../api-client.js';
 import { type Attributes, type EntryShown, type NodeId, SLOT_MAX } from './fuse-protocol.js';
@@ -141,7 +142,7 @@ export class Layout {
     return ownAttributes(id, { kind: 'folder', timeMs, validS: FRESH_S });
   }
 
-  #pointEntry(set: ServedSetFolder, { point, timeMs }: NamedPoint): EntryShown {
+  #pointEntry(set: ServedSetFolder, { point, timeMs }: TimedPoint): EntryShown {
     const slot = this.#slotOf({ set: set.set, point, timeMs });
     const id = { slot, node: SET_NODE };
     const attributes = ownAttributes(id, { kind: 'folder', timeMs, validS: LASTING_S });

@@ -1,17 +1,13 @@
-/** The points of a set by the names that a mount shows them under: the time of each, UTC, to the second. */
-import { type PointJson, pointsSchema } from '../../shared/api/points.js';
+/** The points of a set by the names that a mount shows them under, asked for as they change. */
+import { pointTimesSchema } from '../../shared/api/nodes.js';
+import { findNamedPoint, namePoints, type TimedPoint } from '../../shared/point-names.js';
 import { type ApiClient, setPath } from '../api-client.js';
 import type { Reach } from './trouble.js';
 
-export interface NamedPoint {
+export interface NamedPoint extends TimedPoint {
   readonly name: string;
-  readonly point: number;
-  readonly timeMs: number;
-  readonly bytes: number;
-  readonly files: number;
 }
 
-const POINTS_MAX = 100_000;
 /** How long what was told is good for. */
 const FRESH_MS = 1000;
 
@@ -20,7 +16,6 @@ export class PointList {
   readonly #reach: Reach;
   readonly #set: string;
   #points: readonly NamedPoint[] = [];
-  #byName = new Map<string, NamedPoint>();
   #toldMs = -Infinity;
   #asking: Promise<void> | undefined;
 
@@ -30,7 +25,7 @@ export class PointList {
     this.#reach = reach;
   }
 
-  /** Oldest first. */
+  /** By their numbers, ascending. */
   async points(): Promise<readonly NamedPoint[]> {
     if (performance.now() - this.#toldMs > FRESH_MS) {
       this.#asking ??= this.#ask().finally(() => {
@@ -41,47 +36,35 @@ export class PointList {
     return this.#points;
   }
 
-  async named(name: string): Promise<NamedPoint | undefined> {
-    await this.points();
-    return this.#byName.get(name);
+  async named(name: string): Promise<TimedPoint | undefined> {
+    return findNamedPoint(await this.points(), name);
   }
 
   async newest(): Promise<NamedPoint | undefined> {
     return (await this.points()).at(-1);
   }
 
+  /** What is new; everything when some were removed. */
   async #ask(): Promise<void> {
-    const { points } = await this.#reach.ask(() =>
-      this.#api.json(pointsSchema, {
-        path: setPath(this.#set, 'points'),
-        query: { limit: POINTS_MAX },
-      }),
-    );
-    this.#points = namePoints(points);
-    this.#byName = new Map(this.#points.map((point) => [point.name, point]));
-    for (const point of this.#points) this.#byName.set(longName(point), point);
+    const known = this.#points;
+    const told = await this.#since(known.at(-1)?.point ?? 0);
+    const isWhole = told.count === known.length + told.points.length;
+    const points = isWhole ? [...known, ...told.points] : (await this.#since(0)).points;
+    if (!isWhole || told.points.length > 0) {
+      this.#points = [...namePoints(points)].map(({ name, of }) => ({
+        name,
+        point: of.point,
+        timeMs: of.timeMs,
+      }));
+    }
     this.#toldMs = performance.now();
   }
-}
 
-/** Of points of one second the first has the time alone, the others their number as well. */
-export function namePoints(
-  points: readonly Pick<PointJson, 'point' | 'timeMs' | 'bytes' | 'files'>[],
-): NamedPoint[] {
-  const taken = new Set<string>();
-  return points.map(({ point, timeMs, bytes, files }) => {
-    const time = timeName(timeMs);
-    const name = taken.has(time) ? longName({ timeMs, point }) : time;
-    taken.add(time);
-    return { name, point, timeMs, bytes, files };
-  });
-}
-
-function timeName(timeMs: number): string {
-  return `${new Date(timeMs).toISOString().slice(0, 19)}Z`;
-}
-
-/** By which a point is found for ever, also when one of the same second goes. */
-function longName({ timeMs, point }: { readonly timeMs: number; readonly point: number }): string {
-  return `${timeName(timeMs)}-${point}`;
+  async #since(since: number): Promise<{ readonly count: number; readonly points: TimedPoint[] }> {
+    const path = setPath(this.#set, 'point-times');
+    const { count, points, timesMs } = await this.#reach.ask(() =>
+      this.#api.json(pointTimesSchema, { path, query: { since } }),
+    );
+    return { count, points: points.map((point, at) => ({ point, timeMs: timesMs[at] ?? 0 })) };
+  }
 }

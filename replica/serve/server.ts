@@ -14,6 +14,7 @@ import { registerGuard } from '../access/guard.js';
 import { registerHeaders } from './headers.js';
 import { answerBadAddress, answerBadClient, answerProblems } from './problems.js';
 import { refuseOtherMethods } from './refused-methods.js';
+import { type ListedRoute, listRoutes } from './list-routes.js';
 import type { RouteContext, ServerOptions } from './route-context.js';
 import { registerAccess } from './routes/access.js';
 import { registerActions } from './routes/actions.js';
@@ -39,6 +40,8 @@ import { registerScrub } from './routes/scrub.js';
 import { registerSettings } from './routes/settings.js';
 import { registerTree } from './routes/tree.js';
 import { tlsServer } from './tls.js';
+import { rewriteDav } from './webdav/dav-path.js';
+import { registerWebdav } from './webdav/register-webdav.js';
 
 export interface ServerAddress {
   readonly host: string;
@@ -47,6 +50,8 @@ export interface ServerAddress {
 }
 
 export interface ApiServer {
+  /** What every route below /v1/ says of itself, once it listens. */
+  readonly routes: readonly ListedRoute[];
   /** Resolves with the URL to reach it at. */
   listen(address: ServerAddress): Promise<string>;
   /** Ends streams under way and frees the port. */
@@ -62,6 +67,7 @@ export function createServer(options: ServerOptions): ApiServer {
   const { clock, log } = options;
   const desk = options.access ?? openAccess({ localToken: options.token, clock, log });
   let url: string | undefined;
+  const routes = listRoutes(app);
   answerProblems(app, log);
   registerHeaders(app, { scheme: schemeOf(options) });
   app.register(cookie);
@@ -71,17 +77,17 @@ export function createServer(options: ServerOptions): ApiServer {
     const tries = createFailedTries(app, options.tries);
     registerGuard(app, { desk, tries, metrics: options.metrics });
     registerAudit(app, { audit: desk.audit, monotonic: () => clock.monotonic() });
-    registerRoutes(app, {
-      options,
-      access: desk,
-      tries,
+    const context: RouteContext = {
+      ...{ options, access: desk, tries },
       startedMs: clock.now(),
       closing: closing.signal,
       url: () => url,
-    });
+    };
+    registerRoutes(app, context, routes);
   };
   app.register(atRoot(doors));
   return {
+    routes,
     listen: async (address) => {
       const listening = await app.listen(address);
       url = listening.replace(/^https?/, schemeOf(options));
@@ -101,6 +107,7 @@ function createApp({ tls, trustedProxies = [], log }: ServerOptions): FastifyIns
     exposeHeadRoutes: false,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 500 },
+    rewriteUrl: rewriteDav,
     trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
     frameworkErrors: answerBadAddress,
     clientErrorHandler: answerBadClient,
@@ -122,9 +129,13 @@ function schemeOf({ tls }: ServerOptions): 'http' | 'https' {
 }
 
 /** Every face of the server, a line each. */
-function registerRoutes(app: FastifyInstance, context: RouteContext): void {
+function registerRoutes(
+  app: FastifyInstance,
+  context: RouteContext,
+  routes: readonly ListedRoute[],
+): void {
   const refuseOthers = refuseOtherMethods(app);
-  registerOpenApi(app, context);
+  registerOpenApi(app, context, routes);
   app.get(
     '/v1/health',
     {
@@ -161,6 +172,7 @@ function registerRoutes(app: FastifyInstance, context: RouteContext): void {
   registerDownload(app, context);
   registerJobs(app, context);
   registerEvents(app, context);
+  registerWebdav(app, context);
   context.options.addFaces?.(app);
   refuseOthers();
 }

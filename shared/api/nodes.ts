@@ -55,6 +55,21 @@ export const entriesSchema = z.object({
 });
 export type EntriesAnswer = z.infer<typeof entriesSchema>;
 
+export const pointTimesQuerySchema = z.object({
+  /** Only points after this one. */
+  since: z.coerce.number().int().nonnegative().default(0),
+});
+
+export const pointTimesSchema = z.object({
+  set: z.string(),
+  /** Of all points; when it is not what the asker comes to, some were removed. */
+  count: z.number().int().nonnegative(),
+  /** Ascending, as many as `timesMs`. */
+  points: z.array(z.number().int().positive()),
+  timesMs: z.array(z.number()),
+});
+export type PointTimes = z.infer<typeof pointTimesSchema>;
+
 /** A line as long as the answer lasts: retention leaves the point alone meanwhile. */
 export const keptLineSchema = z.object({ type: z.literal('kept'), point: z.number().int() });
 export type KeptLine = z.infer<typeof keptLineSchema>;

@@ -12,6 +12,9 @@ import {
   type LinkedNode,
   type NodeAnswer,
   nodeAnswerSchema,
+  type PointTimes,
+  pointTimesQuerySchema,
+  pointTimesSchema,
 } from '../../../shared/api/nodes.js';
 import { NDJSON_TYPE } from '../../../shared/api/stream.js';
 import { toNodeJson } from '../../../shared/api/tree.js';
@@ -21,7 +24,8 @@ import { parsePathText, toPathText } from '../../../shared/path-text.js';
 import { TimeSlice } from '../../../shared/time-slice.js';
 import type { NodeVersion, PointView, TreeEntry } from '../../history/set-reader.js';
 import { goneSignal } from '../gone-signal.js';
-import { checked, openPoint, type PointParams } from '../requests.js';
+import { pointTimes } from '../point-times.js';
+import { checked, findSet, openPoint, type PointParams, type SetParams } from '../requests.js';
 import type { RouteContext } from '../route-context.js';
 import { closeWith, lineStream } from '../streams.js';
 
@@ -101,6 +105,33 @@ export function registerNodes(app: FastifyInstance, context: RouteContext): void
       } finally {
         view.close();
       }
+    },
+  );
+
+  app.get<{ Params: SetParams }>(
+    '/v1/sets/:set/point-times',
+    {
+      config: {
+        role: 'viewer',
+        describe: {
+          summary: 'Numbers and times of all points, or of those after one',
+          tag: 'nodes',
+          query: pointTimesQuerySchema,
+          answer: pointTimesSchema,
+        },
+      },
+    },
+    async (request): Promise<PointTimes> => {
+      const { since } = checked(pointTimesQuerySchema, request.query);
+      const served = findSet(sets(), request.params.set);
+      const answer = { set: served.reader.set, count: 0, points: [], timesMs: [] } as PointTimes;
+      for (const { point, timeMs } of await pointTimes(served)) {
+        answer.count += 1;
+        if (point <= since) continue;
+        answer.points.push(point);
+        answer.timesMs.push(timeMs);
+      }
+      return answer;
     },
   );
 
