@@ -29,6 +29,8 @@ interface Followed {
   readonly set: OpenedSet;
   readonly subscription: { unsubscribe(): void };
   job: FollowedJob | undefined;
+  /** The agent's number of the sync that `job` is. */
+  sync: number;
   /** How often in a row nothing was under way where a job said so. */
   looksWithout: number;
   /** What listeners know of the set. */
@@ -81,6 +83,7 @@ export class SyncFollower {
         }
       }),
       job: undefined,
+      sync: 0,
       looksWithout: 0,
       told: '',
     };
@@ -96,8 +99,14 @@ export class SyncFollower {
   }
 
   #begin(followed: Followed, sync: number): void {
-    this.#dropped(followed);
     followed.looksWithout = 0;
+    // One that comes again, on another way, is the same sync.
+    if (followed.job !== undefined && followed.sync === sync) {
+      followed.job.say('it begins anew');
+      return;
+    }
+    this.#dropped(followed);
+    followed.sync = sync;
     if (this.#askedFor(followed).length > 0) {
       for (const live of this.#askedFor(followed)) live.log(`the agent began sync ${sync}`);
       return;
