@@ -162,9 +162,17 @@ export async function runReplica(
       receiver.close();
     });
     const sets = (): ServedSet[] => servedSets(house, receiver);
+    const door = serveAccess(config, {
+      ...{ catalog, identity, receiver, clock, log },
+      missing: posix.missing,
+    });
+    stack.add(() => {
+      door.access.close();
+    });
     const restoreRoots = config.restoreRoots;
+    const auditLines = (): Iterable<object> => door.access.audit.all();
     const hash = createHashCore();
-    const kindDeps = { sets, hash, clock, log, certifier, retention, restoreRoots };
+    const kindDeps = { sets, hash, clock, log, certifier, retention, restoreRoots, auditLines };
     const file = path.join(config.dataFolder, CATALOG_FILE);
     const undo = new UndoHolds(file, { retention, clock, log });
     stack.add(() => {
@@ -193,13 +201,6 @@ export async function runReplica(
       brokerConnected: () => transport.connected,
       jobs: jobs.desk,
       events,
-    });
-    const door = serveAccess(config, {
-      ...{ catalog, identity, receiver, clock, log },
-      missing: posix.missing,
-    });
-    stack.add(() => {
-      door.access.close();
     });
     const server = createServer({
       sets,
