@@ -20,7 +20,7 @@ export function refuseOtherMethods(app: FastifyInstance): () => void {
       app.route({
         url,
         method,
-        config: { role: 'viewer' },
+        config: { role: 'viewer', refusesMethod: true },
         // Before a body is read or refused.
         preParsing: (request, _reply, _payload, done) => {
           done(

@@ -104,5 +104,7 @@ declare module 'fastify' {
      * False for a route that is asked by POST and changes nothing.
      */
     audit?: string | false;
+    /** The route only says what others at its path take. */
+    refusesMethod?: true;
   }
 }

@@ -5,6 +5,7 @@ import { CONTENT_TYPE, contentRequestSchema } from '../../../shared/api/content.
 import { digestQuerySchema, pathQuerySchema } from '../../../shared/api/tree.js';
 import { AfterimageError } from '../../../shared/errors.js';
 import { blockCount } from '../../../shared/limits.js';
+import { noteAudit } from '../../access/audit-note.js';
 import type { NodeVersion, PointView } from '../../history/set-reader.js';
 import { digestsOf, readFrames } from '../../restore/content-frames.js';
 import type { ReadItem } from '../../../shared/restore/point-source.js';
@@ -46,11 +47,15 @@ export function registerContents(app: FastifyInstance, context: RouteContext): v
     async (request, reply) => {
       const { path } = checked(pathQuerySchema, request.query);
       const view = openPoint(sets(), request.params);
+      noteAudit(request, { point: view.point, detail: path });
       const { size, range, first, pieces } = await beginFile(view, {
         path,
         header: request.headers.range,
       });
-      reply.header('accept-ranges', 'bytes').header('x-afterimage-point', view.point);
+      reply
+        .header('accept-ranges', 'bytes')
+        .header('content-disposition', 'attachment')
+        .header('x-afterimage-point', view.point);
       if (range === 'unsatisfiable') {
         view.close();
         return await reply.code(416).header('content-range', `bytes */${size}`).send();
@@ -114,6 +119,7 @@ export function registerContents(app: FastifyInstance, context: RouteContext): v
     async (request, reply) => {
       const { items, runs, unchecked } = checked(contentRequestSchema, request.body);
       const view = openPoint(sets(), request.params);
+      noteAudit(request, { point: view.point });
       const manner = {
         shape: runs === true ? 'runs' : 'blocks',
         check: unchecked === true ? 'asker' : 'here',

@@ -1,18 +1,16 @@
 /** Serves the description of the API, which every route below /v1/ is part of. */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { ListedRoute } from '../list-routes.js';
 import { type DescribedRoute, openApiDocument } from '../openapi.js';
 import type { RouteContext } from '../route-context.js';
 
-/** Before all other routes: it hears of each as it is registered. */
-export function registerOpenApi(app: FastifyInstance, { options }: RouteContext): void {
-  const routes: DescribedRoute[] = [];
+export function registerOpenApi(
+  app: FastifyInstance,
+  { options }: RouteContext,
+  routes: readonly ListedRoute[],
+): void {
   let text: string | undefined;
-  app.addHook('onRoute', ({ method, url, config }) => {
-    const { role, describe } = config ?? {};
-    if (!url.startsWith('/v1/') || role === undefined || describe === undefined) return;
-    for (const each of [method].flat()) routes.push({ method: each, url, role, describe });
-  });
   app.get(
     '/v1/openapi.json',
     {
@@ -26,8 +24,12 @@ export function registerOpenApi(app: FastifyInstance, { options }: RouteContext)
       },
     },
     async (_request, reply) => {
-      text ??= JSON.stringify(openApiDocument(routes, options));
+      text ??= JSON.stringify(openApiDocument(routes.flatMap(described), options));
       return await reply.type('application/json').send(text);
     },
   );
+}
+
+function described({ method, url, role, describe }: ListedRoute): DescribedRoute[] {
+  return role === undefined || describe === undefined ? [] : [{ method, url, role, describe }];
 }
