@@ -7,6 +7,7 @@ import { createHashCore } from '../../../shared/hash/create-hash-core.js';
 import { systemClock } from '../../../shared/clock.js';
 import { silentLog } from '../../../shared/log.js';
 import type { PointSummary } from '../../../replica/history/set-reader.js';
+import type { ListedRoute } from '../../../replica/serve/list-routes.js';
 import type { ServedSet, SetActivity } from '../../../replica/serve/served-set.js';
 import type { ServerOptions } from '../../../replica/serve/route-context.js';
 import { type ApiServer, createServer } from '../../../replica/serve/server.js';
@@ -88,6 +89,11 @@ export class TestReplica {
       ...options,
     });
     this.url = await this.#server.listen({ host: '127.0.0.1', port: 0 });
+  }
+
+  /** What the server has routes for, once it is started. */
+  get routes(): readonly ListedRoute[] {
+    return this.#server?.routes ?? [];
   }
 
   async stop(): Promise<void> {
