@@ -15,13 +15,13 @@ export interface DiffScope {
 
 /** Gives way between changes, also between those that are not told. */
 export async function* tellChanges(
-  changes: Iterable<DiffEntry>,
+  changes: Iterable<DiffEntry> | AsyncIterable<DiffEntry>,
   scope: DiffScope,
 ): AsyncGenerator<DiffEntry | DiffSummary> {
   const slice = new TimeSlice();
   const counts = emptySummary();
   let told = 0;
-  for (const change of changes) {
+  for await (const change of changes) {
     if (scope.signal.aborted) return;
     await slice.breathe();
     if (!isWithin(change, scope.path)) continue;

@@ -1,9 +1,13 @@
 /** What differs between two points, from the rows that changed between them: costs what changed. */
+import { TimeSlice } from '../../shared/time-slice.js';
 import type { IndexDb } from '../index/index-db.js';
 import { nodeAt, pathAt, toVersion } from '../index/nodes.js';
 import type { DiffEntry, NodeVersion } from './set-reader.js';
 
-const PAGE_ROWS = 5000;
+/** How long one go may take: nodes that did not change are passed over, too. */
+const STRETCH_MS = 8;
+/** Node numbers of the first go. */
+const STRETCH_NODES = 4_000;
 
 interface TouchedEntry {
   readonly parent: number;
@@ -15,30 +19,55 @@ export function* diffPoints(
   index: IndexDb,
   points: { readonly a: number; readonly b: number },
 ): Generator<DiffEntry> {
-  const seen = new Set<number>();
-  for (const node of touchedNodes(index, points)) {
-    if (seen.has(node)) continue;
-    seen.add(node);
-    yield* diffNode(index, points, node);
+  for (const nodes of touchedNodes(index, points)) {
+    for (const node of nodes) yield* diffNode(index, points, node);
   }
 }
 
-/** Nodes of which a version or a name begins or ends between the points. */
-function* touchedNodes(index: IndexDb, points: { a: number; b: number }): Generator<number> {
+/** The same, giving way to others also while nothing is found. */
+export async function* changesBetween(
+  index: IndexDb,
+  points: { readonly a: number; readonly b: number },
+): AsyncGenerator<DiffEntry> {
+  const slice = new TimeSlice();
+  for (const nodes of touchedNodes(index, points)) {
+    for (const node of nodes) {
+      yield* diffNode(index, points, node);
+      await slice.breathe();
+    }
+    await slice.breathe();
+  }
+}
+
+/** Nodes of which a version or a name begins or ends between the points, a stretch of numbers at a time. */
+function* touchedNodes(
+  index: IndexDb,
+  points: { readonly a: number; readonly b: number },
+): Generator<number[]> {
   const lo = Math.min(points.a, points.b);
   const hi = Math.max(points.a, points.b);
-  // In pages: an iteration left open would keep the connection's view of the index where it is.
+  let nodes = STRETCH_NODES;
   for (let after = 0; ;) {
-    const rows = index.all<{ id: number }>(
-      `SELECT id FROM node WHERE id > @after AND ((born > @lo AND born <= @hi) OR (died > @lo AND died <= @hi))
-       UNION SELECT node FROM entry WHERE node > @after AND ((born > @lo AND born <= @hi) OR (died > @lo AND died <= @hi))
-       ORDER BY 1 LIMIT ${PAGE_ROWS}`,
-      { after, lo, hi },
+    const first = index.get<{ id: number }>(
+      'SELECT id FROM node WHERE id > ? ORDER BY id LIMIT 1',
+      after,
     );
-    for (const { id } of rows) yield id;
-    const last = rows.at(-1);
-    if (last === undefined || rows.length < PAGE_ROWS) return;
-    after = last.id;
+    if (first === undefined) return;
+    const upTo = first.id + nodes;
+    const startMs = performance.now();
+    const rows = index.all<{ id: number }>(
+      `SELECT id FROM node WHERE id > @after AND id <= @upTo
+         AND ((born > @lo AND born <= @hi) OR (died > @lo AND died <= @hi))
+       UNION SELECT node FROM entry INDEXED BY entry_node WHERE node > @after AND node <= @upTo
+         AND ((born > @lo AND born <= @hi) OR (died > @lo AND died <= @hi))
+       ORDER BY 1`,
+      { after, upTo, lo, hi },
+    );
+    const tookMs = performance.now() - startMs;
+    if (tookMs < STRETCH_MS / 2) nodes *= 2;
+    else if (tookMs > STRETCH_MS) nodes = Math.max(STRETCH_NODES, Math.floor(nodes / 2));
+    yield rows.map(({ id }) => id);
+    after = upTo;
   }
 }
 

@@ -8,6 +8,8 @@ import { compileGlob, longestLiteral } from './glob.js';
 export interface SearchText {
   /** Exactly this name, and names that begin with it, are looked up first; undefined for a glob. */
   readonly begin: string | undefined;
+  /** Path of the folder that was typed before it, as it was typed; undefined without one. */
+  readonly folder: string | undefined;
   /** Each is somewhere in the name, in lower case: those long enough go to the index of names. */
   readonly words: readonly string[];
   /** Undefined where the name does not fit. */
@@ -31,6 +33,7 @@ function globSearch(text: string): SearchText {
   const literal = longestLiteral(last);
   return {
     begin: undefined,
+    folder: undefined,
     words: literal === '' ? [] : [literal],
     matchName: (name) => (ofName.test(name.toLowerCase()) ? 'glob' : undefined),
     fitsPath: ofPath === undefined ? undefined : (path) => ofPath.test(path.toLowerCase()),
@@ -45,6 +48,7 @@ function plainSearch(text: string): SearchText {
   const words = lower.split(/\s+/).filter((word) => word !== '');
   return {
     begin,
+    folder: whole.includes('/') ? whole.slice(0, whole.lastIndexOf('/')) : undefined,
     words,
     matchName: (name) => matchOf(name, { begin, lower, words }),
     fitsPath: path.includes('/') ? (at) => `/${at.toLowerCase()}`.includes(`/${path}`) : undefined,

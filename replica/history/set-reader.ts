@@ -158,6 +158,8 @@ export interface SetReader {
     readonly limit: number;
   }): FoundVersion[];
   diff(a: number, b: number): Generator<DiffEntry>;
+  /** The same, giving way to other work. Readers of little lack it. */
+  changes?(a: number, b: number): AsyncGenerator<DiffEntry>;
   space(): SpaceUse;
   /**
    * Digests of points (ascending) as their cuts kept them, and as all rows of the index give them

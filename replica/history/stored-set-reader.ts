@@ -8,7 +8,7 @@ import { storedDigest } from '../certify/point-digest.js';
 import { recomputeDigests } from '../certify/recompute.js';
 import { newestPoint } from '../index/nodes.js';
 import { Place } from '../index/schema.js';
-import { diffPoints } from './diff.js';
+import { changesBetween, diffPoints } from './diff.js';
 import { findVersions } from './find.js';
 import { PointTable } from './point-table.js';
 import { StoredPointView } from './point-view.js';
@@ -130,6 +130,11 @@ export class StoredSetReader implements SetReader {
   diff(a: number, b: number): Generator<DiffEntry> {
     for (const point of [a, b]) this.open(point).close();
     return diffPoints(this.#store.index, { a, b });
+  }
+
+  changes(a: number, b: number): AsyncGenerator<DiffEntry> {
+    for (const point of [a, b]) this.open(point).close();
+    return changesBetween(this.#store.index, { a, b });
   }
 
   async *pointDigests(request: {

@@ -73,7 +73,9 @@ export function registerChanges(app: FastifyInstance, context: RouteContext): vo
       if (from > to) {
         throw new AfterimageError('argument-invalid', `point ${from} is newer than point ${to}`);
       }
-      const changes = tellChanges(served.reader.diff(from, to), {
+      const { reader } = served;
+      const all = reader.changes?.(from, to) ?? reader.diff(from, to);
+      const changes = tellChanges(all, {
         path: pathOf(query.path ?? ''),
         limit: query.limit ?? Infinity,
         summary: query.summary,

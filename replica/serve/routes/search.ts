@@ -18,7 +18,7 @@ import type { RouteContext } from '../route-context.js';
 import type { ServedSet } from '../served-set.js';
 
 /** Of a whole search, less what the answer takes. */
-const SEARCH_MS = 80;
+const SEARCH_MS = 60;
 /** A set gets at least so much, however many there are. */
 const SET_MS_MIN = 10;
 
