@@ -6,7 +6,7 @@ import { TextField } from '../../parts/field.js';
 import { formatBytes } from '../../parts/format.js';
 import { texts } from '../../texts.js';
 import { isDestructive, type Planned } from './planned.js';
-import type { RestoreDraft } from './restore-draft.js';
+import { canUndo, type RestoreDraft } from './restore-draft.js';
 
 export interface ConfirmStepProps {
   readonly draft: RestoreDraft;
@@ -52,7 +52,7 @@ export function ConfirmStep({ draft, planned, onConfirm }: ConfirmStepProps): VN
           {texts.restore.willLose(counts.overwritten, counts.deleted)}.
         </p>
       )}
-      {draft.way === 'agent' && (
+      {canUndo(draft) && (
         <p>{draft.undoPoint ? texts.restore.confirmUndo : texts.restore.confirmNoUndo}</p>
       )}
       <form

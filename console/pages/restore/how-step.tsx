@@ -2,13 +2,14 @@
 import type { VNode } from 'preact';
 import { CheckField, ChoiceField } from '../../parts/field.js';
 import { texts } from '../../texts.js';
+import { canUndo } from './restore-draft.js';
 import type { StepProps } from './what-step.js';
 
 const conflicts = ['overwrite', 'keep-newer', 'keep-existing', 'rename'] as const;
 const orphans = ['leave', 'move-aside', 'delete'] as const;
 
 export function HowStep({ draft, change }: Pick<StepProps, 'draft' | 'change'>): VNode {
-  const agent = draft.way === 'agent';
+  const undoable = canUndo(draft);
   return (
     <>
       <ChoiceField
@@ -30,9 +31,9 @@ export function HowStep({ draft, change }: Pick<StepProps, 'draft' | 'change'>):
       {draft.orphans === 'delete' && <p class="warning">{texts.restore.orphansWarning}</p>}
       <CheckField
         label={texts.restore.undo}
-        hint={agent ? texts.restore.undoHint : texts.restore.undoAgentOnly}
-        checked={agent && draft.undoPoint}
-        disabled={!agent}
+        hint={undoable ? texts.restore.undoHint : texts.restore.undoInPlaceOnly}
+        checked={undoable && draft.undoPoint}
+        disabled={!undoable}
         onChecked={(undoPoint) => {
           change({ undoPoint });
         }}

@@ -23,12 +23,15 @@ export interface RestoreDraft {
   /** Absolute folder of the replica's machine. */
   readonly folder: string;
   readonly place: Place;
-  /** What a new folder beside each root is named with. */
+  /** Absolute folder of the application server. */
   readonly beside: string;
   readonly conflict: RestoreJobRequest['conflict'];
   readonly orphans: RestoreJobRequest['orphans'];
   readonly undoPoint: boolean;
 }
+
+/** How long the point before a restore is held. */
+const UNDO_DAYS = 30;
 
 export function beginDraft(given: {
   readonly set: string;
@@ -63,9 +66,8 @@ export function faultsOf(draft: RestoreDraft, step: Step): DraftFault[] {
   }
   if (step === 'where') {
     if (draft.way === 'replica' && !draft.folder.startsWith('/')) faults.push('folder');
-    const beside = draft.beside.trim();
-    const named = beside !== '' && !beside.includes('/') && beside !== '.' && beside !== '..';
-    if (draft.way === 'agent' && draft.place === 'beside' && !named) faults.push('beside');
+    const besides = draft.way === 'agent' && draft.place === 'beside';
+    if (besides && !draft.beside.startsWith('/')) faults.push('beside');
   }
   return faults;
 }
@@ -84,8 +86,14 @@ export function toRequest(
     conflict: draft.conflict,
     orphans: draft.orphans,
     dryRun: run === 'dry',
-    undoPoint: way === 'agent' && draft.undoPoint,
+    undoPoint: canUndo(draft) && draft.undoPoint,
+    undoDays: UNDO_DAYS,
   };
+}
+
+/** Only what overwrites the set itself can be taken back by a point of it. */
+export function canUndo({ way, place }: RestoreDraft): boolean {
+  return way === 'agent' && place === 'in-place';
 }
 
 function targetOf(draft: RestoreDraft): RestoreJobRequest['target'] {

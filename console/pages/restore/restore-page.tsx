@@ -128,17 +128,15 @@ function Wizard({ facts, given }: WizardProps): VNode {
   );
 }
 
-/** What suits most: the first folder that is allowed, and a new folder named for the point. */
-function placeOf({ roots }: RestoreFacts, given: WizardProps['given']): Partial<RestoreDraft> {
-  const point = given.point === undefined ? '' : `-${given.point}`;
-  const name = `restored${point}`;
-  const root = roots?.[0];
-  const folder = root === undefined ? '' : `${root.replace(/\/$/, '')}/${given.set}${point}`;
-  return {
-    folder,
-    beside: name,
-    way: root === undefined && roots !== null ? 'download' : 'replica',
-  };
+/** What suits most: a folder of its own below the first that is allowed. */
+function placeOf(
+  { roots }: RestoreFacts,
+  { set, point }: WizardProps['given'],
+): Partial<RestoreDraft> {
+  if (roots?.length === 0) return { way: 'download' };
+  const name = point === undefined ? set : `${set}-${point}`;
+  const root = roots?.[0]?.replace(/\/$/, '');
+  return root === undefined ? {} : { folder: `${root}/${name}` };
 }
 
 function Steps({ steps, step }: { readonly steps: readonly Step[]; readonly step: Step }): VNode {

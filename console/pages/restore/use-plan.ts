@@ -130,26 +130,37 @@ async function planByJob(
   return plannedOfJob(job, log);
 }
 
-/** The log of a dry run names what it would do, a line each: `rewrite app/etc/shop.conf`. */
 function plannedOfJob(job: JobJson, log: JobLogAnswer): Planned {
   const { counts = {}, notes = [], troubles = [], troubleCount = 0 } = job.result ?? {};
+  const entries = (job.result?.planned ?? loggedOf(log, counts))
+    .map((planned) => ({
+      ...planned,
+      outcome: outcomeOf(planned.action),
+    }))
+    .filter(({ outcome }) => outcome !== 'kept');
   const outcomeCounts = countOutcomes(counts);
-  const entries = log.lines.flatMap(({ text }): PlannedEntry[] => {
-    const [, action, path] = /^([a-z]+) (.+)$/.exec(text) ?? [];
-    if (action === undefined || path === undefined || !(action in counts)) return [];
-    return [{ outcome: outcomeOf(action), action, path, bytes: 0 }];
-  });
-  const { kept, ...told } = outcomeCounts;
-  const tellable = Object.values(told).reduce((sum, count) => sum + count, 0);
+  const all = Object.values(outcomeCounts).reduce((sum, count) => sum + count, 0);
   return {
-    counts: { ...told, kept },
+    counts: outcomeCounts,
     bytes: counts['bytesWritten'] ?? 0,
     entries,
-    leftOut: Math.max(0, tellable - entries.length),
+    leftOut: Math.max(0, all - outcomeCounts.kept - entries.length),
     notes,
     troubles,
     troubleCount,
   };
+}
+
+/** Where the result names no paths, the log does: `rewrite app/etc/shop.conf (700 bytes)`. */
+function loggedOf(
+  { lines }: JobLogAnswer,
+  counts: Readonly<Record<string, number>>,
+): { readonly action: string; readonly path: string; readonly bytes: number }[] {
+  return lines.flatMap(({ text }) => {
+    const [, action, path, bytes = '0'] = /^([a-z]+) (.+?)(?: \((\d+) bytes\))?$/.exec(text) ?? [];
+    if (action === undefined || path === undefined || !(action in counts)) return [];
+    return [{ action, path, bytes: Number(bytes) }];
+  });
 }
 
 function pause(signal: AbortSignal): Promise<void> {
