@@ -37,6 +37,8 @@ const verbs: Readonly<Record<string, () => Promise<AddVerb>>> = {
   scrub: async () => (await import('./verbs/scrub.js')).addScrub,
   jobs: async () => (await import('./verbs/jobs.js')).addJobs,
   certificate: async () => (await import('./verbs/certificate.js')).addCertificate,
+  token: async () => (await import('./verbs/token.js')).addToken,
+  audit: async () => (await import('./verbs/audit.js')).addAudit,
   bench: async () => (await import('./verbs/bench.js')).addBench,
   doctor: async () => (await import('./verbs/doctor.js')).addDoctor,
   completion: async () => (await import('./verbs/completion.js')).addCompletion,
