@@ -298,6 +298,7 @@ describe('policies one by one', () => {
       removeFolder(posix, inApp('sub'));
       symlinkSync(elsewhere, inApp('sub'));
       symlinkSync(elsewhere, inApp('aside'));
+      writeFileSync(inApp('stray'), 'what the point lacks');
       await restore(point, {
         conflict: conflictPolicy(conflict, { ms: Date.now() + 60_000 }),
         orphans: orphanPolicy(orphans, Buffer.from('aside')),
