@@ -1,5 +1,6 @@
 /** Ends mounts, and removes what is left of those whose process is gone. */
 import fs from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AfterimageError, errnoOf } from '../../shared/errors.js';
 import { detach, ownPrivilege } from './attach.js';
@@ -49,14 +50,24 @@ export function clear(record: MountRecord, records: MountRecords): void {
   if (scratch !== null) {
     if (pointFolder !== folder) removeEmpty(pointFolder);
     if (!scratch.stays) {
-      for (const name of fs.readdirSync(scratch.folder)) {
-        fs.rmSync(`${scratch.folder}/${name}`, { recursive: true, force: true });
+      // The process does this as well when it ends, maybe now: what is gone already is no trouble.
+      for (const name of namesIn(scratch.folder)) {
+        fs.rmSync(join(scratch.folder, name), { recursive: true, force: true });
       }
       if (scratch.isOwn) removeEmpty(scratch.folder);
     }
   }
   if (madeFolder) removeEmpty(folder);
   records.remove(record);
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return fs.readdirSync(folder);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
+  }
 }
 
 function removeEmpty(folder: string): void {

@@ -11,7 +11,7 @@ import { AfterimageError } from '../../shared/errors.js';
 import { createHashCore } from '../../shared/hash/create-hash-core.js';
 import type { Log } from '../../shared/log.js';
 import { ApiClient, setPath } from '../api-client.js';
-import { attach, ownPrivilege } from './attach.js';
+import { attach, detach, ownPrivilege } from './attach.js';
 import { BlockStore } from './block-store.js';
 import { clear, detachFolders } from './end-mount.js';
 import type { SpaceShown } from './fuse-protocol.js';
@@ -174,6 +174,8 @@ async function serve(parts: Parts): Promise<RunningMount> {
   if (record.scratch !== null) {
     const scratch = record.scratch.folder;
     await mountOverlay(binding, { scratch, folder: record.folder, source });
+    // The overlay holds on to it by itself: whoever unmounts the overlay, by whatever means, ends both.
+    await detach({ binding, privilege, folder, manner: 'lazy' });
   }
   if (order.scope.type === 'point') void keepPoint(api, order.scope, { closing, log });
   const stop = async (): Promise<void> => {
