@@ -39,7 +39,11 @@ export interface CarryOut {
 
 /** Told one by one of each kind of action; the counts tell all. */
 const PLANNED_EACH = Math.floor(PLANNED_MAX / (actionWords.length - 1));
-const PLANNED_BYTES_MAX = 256 * 1024;
+const PLANNED_BYTES_MAX = 192 * 1024;
+const NOTE_LENGTH_MAX = 500;
+const PROBLEMS_BYTES_MAX = 64 * 1024;
+
+type TroubleLine = Extract<RestoreReportMessage, { state: 'done' }>['problems'][number];
 
 /** Rejects with what refuses or ends the whole restore. */
 export async function carryOut(order: RestoreOrder, work: CarryOut): Promise<RestoreReportMessage> {
@@ -136,11 +140,28 @@ class PlannedActions {
     if (this.#effect === 'write' || action === 'keep') return;
     const count = (this.#counts.get(action) ?? 0) + 1;
     this.#counts.set(action, count);
-    if (count > PLANNED_EACH || this.#bytes > PLANNED_BYTES_MAX) return;
     const text = toPathText(path);
-    this.#bytes += text.length;
+    this.#bytes += count > PLANNED_EACH ? 0 : Buffer.byteLength(text);
+    if (count > PLANNED_EACH || this.#bytes > PLANNED_BYTES_MAX) return;
     this.lines.push({ action, path: text, bytes, ...(kind === undefined ? {} : { kind }) });
   }
+}
+
+/** As many as one message takes, however long their paths are. */
+function toldProblems({ problems }: RestoreReport): TroubleLine[] {
+  const told: TroubleLine[] = [];
+  let length = 0;
+  for (const { path, error } of problems.slice(0, REPORTED_PROBLEMS_MAX)) {
+    const line = {
+      path: toPathText(path),
+      code: error.code,
+      message: error.message.slice(0, REPORT_TEXT_MAX),
+    };
+    length += Buffer.byteLength(JSON.stringify(line));
+    if (length > PROBLEMS_BYTES_MAX) break;
+    told.push(line);
+  }
+  return told;
 }
 
 function reportOf(
@@ -156,12 +177,8 @@ function reportOf(
     bytesCompared,
     damaged,
     problemCount,
-    problems: report.problems.slice(0, REPORTED_PROBLEMS_MAX).map(({ path, error }) => ({
-      path: toPathText(path),
-      code: error.code,
-      message: error.message.slice(0, REPORT_TEXT_MAX),
-    })),
-    notes: [...roots, ...report.notes].slice(0, 100).map((note) => note.slice(0, REPORT_TEXT_MAX)),
+    problems: toldProblems(report),
+    notes: [...roots, ...report.notes].slice(0, 50).map((note) => note.slice(0, NOTE_LENGTH_MAX)),
     planned,
   };
 }

@@ -112,7 +112,9 @@ export function leftOf(piece: ReadPiece, place: ReadPlace): ReadPiece | undefine
 }
 
 function rangesOf({ ranges, size }: ReadItem): readonly BlockRange[] {
-  return ranges ?? [{ first: 0, count: size === undefined ? BLOCKS_UNKNOWN : blockCount(size) }];
+  if (ranges !== undefined) return ranges;
+  const count = size === undefined ? BLOCKS_UNKNOWN : blockCount(size);
+  return count === 0 ? [] : [{ first: 0, count }];
 }
 
 /** Bytes of a range; the last block of a file may be short. */

@@ -115,6 +115,7 @@ export class WireSource implements PointSource {
       coming = next === null ? undefined : page(lineNumber(next));
       // It is awaited above; until then nobody listens.
       coming?.catch(() => undefined);
+      if (next !== null && bytes.length === 0) throw malformed('a walk that never ends');
       for (const line of Buffer.from(bytes).toString('utf8').split('\n')) {
         if (line !== '') yield parseLine(line);
       }
@@ -154,8 +155,10 @@ async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield encodeEnd();
 }
 
-function leftOver(piece: ReadPiece, { next }: Answer): ReadPiece | undefined {
-  return next === null ? undefined : leftOf(piece, decodeReadPlace(next));
+function leftOver(piece: ReadPiece, { bytes, next }: Answer): ReadPiece | undefined {
+  if (next === null) return undefined;
+  if (bytes.length === 0) throw malformed('contents that never end');
+  return leftOf(piece, decodeReadPlace(next));
 }
 
 function malformed(message: string, cause?: unknown): AfterimageError {

@@ -1,11 +1,19 @@
 /** `restore`: brings a point, or parts of it, back into folders of this machine. */
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { PointDetail } from '../../shared/api/points.js';
 import { AfterimageError, ExitCode } from '../../shared/errors.js';
 import { createHashCore } from '../../shared/hash/create-hash-core.js';
-import { toPathText } from '../../shared/path-text.js';
+import { parsePathText, toPathText } from '../../shared/path-text.js';
 import { loadPosix } from '../../shared/posix/load-posix.js';
+import { isEntryName } from '../../shared/protocol/records.js';
+import {
+  conflictPolicy,
+  conflictWords,
+  orphanPolicy,
+  type OrphanWord,
+  orphanWords,
+} from '../../shared/restore/policies.js';
 import type {
   RestoreAction,
   RestoreReport,
@@ -23,6 +31,9 @@ interface Options {
   readonly to?: string;
   readonly inPlace?: boolean;
   readonly delete?: boolean;
+  readonly conflict: string;
+  readonly orphans?: string;
+  readonly aside: string;
   readonly dryRun?: boolean;
 }
 
@@ -32,7 +43,22 @@ export function addRestore(program: Command, invoke: Invoke): void {
     .argument('[paths...]', 'only these, from the root names down or as they were on the host')
     .option('--to <folder>', 'into FOLDER/<root name>; a new or empty folder without --in-place')
     .option('--in-place', 'rewrite only what differs; without --to, where the set came from')
-    .option('--delete', 'delete what the point lacks, below what is restored')
+    .option('--delete', 'delete what the point lacks, below what is restored: --orphans delete')
+    .addOption(
+      new Option('--conflict <policy>', 'what becomes of files that differ from the point')
+        .choices(conflictWords)
+        .default('overwrite'),
+    )
+    .addOption(
+      new Option('--orphans <policy>', 'what becomes of what the point lacks; left unless told')
+        .choices(orphanWords)
+        .conflicts('delete'),
+    )
+    .option(
+      '--aside <name>',
+      'folder in each root that --orphans move-aside moves to',
+      'moved-aside',
+    )
     .option('--dry-run', 'print what would be done and write nothing')
     .action((at: string, paths: readonly string[], options: Options, command: Command) =>
       invoke(command, async (context) => {
@@ -58,10 +84,31 @@ function requestOf(
   return {
     target,
     mode: options.inPlace === true ? 'in-place' : 'fresh',
-    orphans: { type: options.delete === true ? 'delete' : 'leave' },
+    conflict: conflictPolicy(word(conflictWords, options.conflict), {
+      ms: point.outcome.imageMs,
+    }),
+    orphans: orphanPolicy(orphanWord(options), asideName(options.aside)),
+    label: `restore-${new Date().toISOString().slice(0, 19).replace(/[-:]/g, '').toLowerCase()}`,
     effect: options.dryRun === true ? 'plan' : 'write',
     paths: paths.map((path) => parseSetPath(path, point)),
   };
+}
+
+function orphanWord({ delete: deletes, orphans }: Options): OrphanWord {
+  if (orphans !== undefined) return word(orphanWords, orphans);
+  return deletes === true ? 'delete' : 'leave';
+}
+
+function word<Word extends string>(words: readonly Word[], text: string): Word {
+  const found = words.find((each) => each === text);
+  if (found !== undefined) return found;
+  throw new AfterimageError('argument-invalid', `${text}: one of ${words.join(', ')}`);
+}
+
+function asideName(text: string): Buffer {
+  const name = parsePathText(text);
+  if (isEntryName(name)) return name;
+  throw new AfterimageError('argument-invalid', `--aside ${text}: a name without /`);
 }
 
 async function restore(
