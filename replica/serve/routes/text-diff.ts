@@ -42,6 +42,7 @@ export function registerTextDiff(app: FastifyInstance, context: RouteContext): v
     {
       config: {
         role: 'viewer',
+        audit: 'text-diff.read',
         describe: {
           summary: 'A text file at two points, compared line by line',
           tag: 'contents',

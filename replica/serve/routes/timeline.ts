@@ -11,11 +11,14 @@ import { columnsOf } from '../../history/point-columns.js';
 import { drawTimeline, timeSpan } from '../../history/timeline.js';
 import { presentPoint } from '../present.js';
 import { checked, findSet, type SetParams, summaryOf } from '../requests.js';
-import type { RouteContext } from '../route-context.js';
+import type { RouteContext, ServerOptions } from '../route-context.js';
 import type { ServedSet } from '../served-set.js';
 
+/** Newest mass changes that are looked at. */
+const ALARMS_MAX = 1000;
+
 export function registerTimeline(app: FastifyInstance, context: RouteContext): void {
-  const { sets, retention, flaggedPoints } = context.options;
+  const { sets, retention } = context.options;
 
   app.get<{ Params: SetParams }>(
     '/v1/sets/:set/timeline',
@@ -40,7 +43,7 @@ export function registerTimeline(app: FastifyInstance, context: RouteContext): v
       const fromMs = query.from ?? span?.firstMs ?? 0;
       const toMs = Math.max(fromMs, query.to ?? (span?.lastMs ?? 0) + 1);
       const held = new Set(retention?.holds(set).map(({ point }) => point));
-      const flagged = new Set(flaggedPoints?.(set));
+      const flagged = new Set(flaggedPoints(context.options, set));
       const drawn = drawTimeline(columns, {
         ...{ fromMs, toMs, held, flagged, buckets: query.buckets },
         listMax: TIMELINE_POINTS_MAX,
@@ -56,6 +59,13 @@ export function registerTimeline(app: FastifyInstance, context: RouteContext): v
       };
     },
   );
+}
+
+/** The first point of each mass change. */
+function flaggedPoints({ flaggedPoints: given, observe }: ServerOptions, set: string): number[] {
+  if (given !== undefined) return [...given(set)];
+  const alarms = observe?.desk.list({ set, kind: 'mass-change', limit: ALARMS_MAX }) ?? [];
+  return alarms.flatMap(({ facts }) => facts.firstPoint ?? []);
 }
 
 /** A point that retention removed meanwhile is left out. */
