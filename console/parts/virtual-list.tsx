@@ -30,12 +30,15 @@ export interface VirtualListProps {
 const AROUND = 8;
 /** `onEnd` is called so many rows before the end. */
 const END_ROWS = 100;
+/** Of the head, as the style sheet has it. */
+const HEAD_HEIGHT = 32;
 
 export function VirtualList(props: VirtualListProps): VNode {
   const { label, count, rowHeight, active } = props;
   const id = useId();
   const scroller = useRef<HTMLDivElement>(null);
   const [sight, setSight] = useState({ top: 0, height: 600 });
+  const headHeight = props.head === undefined ? 0 : HEAD_HEIGHT;
 
   const look = (): void => {
     const element = scroller.current;
@@ -62,10 +65,9 @@ export function VirtualList(props: VirtualListProps): VNode {
     const element = scroller.current;
     if (element === null || count === 0) return;
     const top = active * rowHeight;
+    const room = element.clientHeight - headHeight;
     if (top < element.scrollTop) element.scrollTop = top;
-    else if (top + rowHeight > element.scrollTop + element.clientHeight) {
-      element.scrollTop = top + rowHeight - element.clientHeight;
-    }
+    else if (top + rowHeight > element.scrollTop + room) element.scrollTop = top + rowHeight - room;
   }, [active, count === 0]);
 
   const first = Math.max(0, Math.floor(sight.top / rowHeight) - AROUND);
@@ -76,7 +78,7 @@ export function VirtualList(props: VirtualListProps): VNode {
   }, [end, count, onEnd]);
 
   const onKeyDown = (event: KeyboardEvent): void => {
-    const page = Math.max(1, Math.floor(sight.height / rowHeight) - 1);
+    const page = Math.max(1, Math.floor((sight.height - headHeight) / rowHeight) - 1);
     const next = {
       ArrowDown: active + 1,
       ArrowUp: active - 1,
@@ -113,6 +115,8 @@ export function VirtualList(props: VirtualListProps): VNode {
   return (
     <div
       class="virtual-list"
+      ref={scroller}
+      onScroll={look}
       role="grid"
       aria-label={label}
       aria-rowcount={count + 1}
@@ -120,6 +124,7 @@ export function VirtualList(props: VirtualListProps): VNode {
       {...(count > 0 && active >= first && active < end
         ? { 'aria-activedescendant': `${id}-${active}` }
         : {})}
+      style={{ '--list-height': `${count * rowHeight + headHeight + 2}px` }}
       tabIndex={0}
       onKeyDown={onKeyDown}
     >
@@ -128,10 +133,8 @@ export function VirtualList(props: VirtualListProps): VNode {
           {props.head}
         </div>
       )}
-      <div class="virtual-scroller" ref={scroller} onScroll={look} role="presentation">
-        <div class="virtual-rows" role="presentation" style={{ height: `${count * rowHeight}px` }}>
-          {rows}
-        </div>
+      <div class="virtual-rows" role="rowgroup" style={{ height: `${count * rowHeight}px` }}>
+        {rows}
       </div>
     </div>
   );

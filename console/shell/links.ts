@@ -21,14 +21,16 @@ export interface PointPlace {
   /** The entry whose panel is open, as path text. */
   readonly at?: string | undefined;
   readonly tab?: EntryTab | undefined;
+  /** With which point the entry is compared. */
+  readonly against?: number | undefined;
 }
 
 export function pointLink(
   set: string,
   point: number | string,
-  { path, at: entry, tab }: PointPlace = {},
+  { path, at: entry, tab, against }: PointPlace = {},
 ): string {
-  return href(at`/sets/${set}/points/${point}`, { path, at: entry, tab });
+  return href(at`/sets/${set}/points/${point}`, { path, at: entry, tab, against });
 }
 
 /** What became of a path over all points. */

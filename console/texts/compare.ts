@@ -1,2 +1,30 @@
 /** Texts of the comparison of two points. */
-export const compare = { title: (set: string) => `Comparison in ${set}` } as const;
+export const compare = {
+  title: (set: string) => `Comparison in ${set}`,
+  heading: (from: string, to: string) => `From point ${from} to point ${to}`,
+  from: 'From point',
+  to: 'To point',
+  path: 'Only below',
+  pathHint: 'A path from the set’s root; everything when empty.',
+  swap: 'Compare',
+  missing: 'Choose two points to compare',
+  missingHint: 'Numbers as the timeline tells them, the older one first.',
+  none: 'Nothing differs',
+  noneFits: 'No such change among those loaded',
+  label: 'Changes',
+  shown: (count: string) => `${count} changes`,
+  shownOf: (count: string, total: string) => `The first ${count} of ${total} changes.`,
+  more: 'Load more',
+  changes: {
+    added: 'Added',
+    removed: 'Removed',
+    content: 'Content',
+    metadata: 'Metadata',
+    kind: 'Kind',
+  },
+  all: 'All',
+  columns: { change: 'Change', path: 'Path', before: 'Before', after: 'After' },
+  movedFrom: (path: string) => `from ${path}`,
+  filter: 'Path has',
+  bytes: (added: string, removed: string) => `${added} added, ${removed} removed`,
+} as const;
