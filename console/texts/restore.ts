@@ -111,6 +111,7 @@ export const restore = {
   },
   summary: (written: number, bytes: string) =>
     `${many(written, 'entry', 'entries')} would be written, ${bytes} of content.`,
+  atLeast: (bytes: string) => `at least ${bytes}`,
   nothingToDo: 'Everything there is already as the point has it.',
   nothingLost: 'Nothing that is there now would be lost.',
   willLose: (overwritten: number, deleted: number) =>

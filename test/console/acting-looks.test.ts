@@ -39,7 +39,9 @@ describe.skipIf(missing !== undefined)('acting pages', () => {
         for (const width of [1280, 360]) {
           const view = await browser.open(link, { theme, width });
           await view.page.getByRole('heading', { name: title, level: 1 }).waitFor();
-          await expect.poll(() => view.page.locator('.loading').count(), { timeout: 15_000 }).toBe(0);
+          await expect
+            .poll(() => view.page.locator('.loading').count(), { timeout: 15_000 })
+            .toBe(0);
           await view.picture(name, 'whole');
           await view.expectAccessible();
           await view.expectNoSidewaysScroll();

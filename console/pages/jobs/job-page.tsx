@@ -42,7 +42,9 @@ function Job({ job, onJob }: JobProps): VNode {
         </div>
         <JobActions job={job} onJob={onJob} />
       </header>
-      <JobNow job={job} />
+      <section class="card" aria-label={texts.jobs.progress}>
+        <JobNow job={job} />
+      </section>
       <section class="card stack" aria-labelledby="job-request">
         <h2 id="job-request">{texts.jobs.request}</h2>
         <JobFacts job={job} />
@@ -56,15 +58,15 @@ function Job({ job, onJob }: JobProps): VNode {
 export function JobNow({ job }: { readonly job: JobJson }): VNode {
   const { message, problem, result } = job;
   return (
-    <section class="card stack" aria-label={texts.jobs.progress}>
-      <div aria-live="polite">
+    <div class="stack">
+      <div class="job-now" aria-live="polite">
         {isOpen(job) && <JobProgressView job={job} />}
         {isOpen(job) && message !== null && <p class="job-said">{message}</p>}
         {problem !== null && <FailureBox failure={new ApiFailure(problem)} />}
       </div>
       {result !== null && <JobResultView result={result} />}
       {!isOpen(job) && result === null && problem === null && <p>{texts.jobs.states[job.state]}</p>}
-    </section>
+    </div>
   );
 }
 

@@ -71,5 +71,6 @@ function countText(name: string, count: number): string {
 
 /** `bytesWritten` as `bytes written`. */
 function countName(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  const known: Readonly<Record<string, string>> = texts.jobs.counts;
+  return known[name] ?? name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }

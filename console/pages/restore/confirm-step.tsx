@@ -3,9 +3,9 @@ import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import { ActButton } from '../../parts/act-button.js';
 import { TextField } from '../../parts/field.js';
-import { formatBytes } from '../../parts/format.js';
 import { texts } from '../../texts.js';
 import { isDestructive, type Planned } from './planned.js';
+import { contentText } from './planned-view.js';
 import { canUndo, type RestoreDraft } from './restore-draft.js';
 
 export interface ConfirmStepProps {
@@ -18,7 +18,7 @@ export function ConfirmStep({ draft, planned, onConfirm }: ConfirmStepProps): VN
   const [typed, setTyped] = useState('');
   const destructive = isDestructive(planned);
   const ready = !destructive || typed.trim() === draft.set;
-  const { counts, bytes } = planned;
+  const { counts } = planned;
   return (
     <>
       <h2>{texts.restore.confirmTitle}</h2>
@@ -37,13 +37,18 @@ export function ConfirmStep({ draft, planned, onConfirm }: ConfirmStepProps): VN
               {draft.paths.length > 1 && ' …'}
             </span>
           )}
-          {`, ${formatBytes(bytes)}`}
+          {`, ${contentText(planned)}`}
         </dd>
         <dt>{texts.restore.confirmTo}</dt>
         <dd>{placeText(draft)}</dd>
         <dt>{texts.restore.confirmHow}</dt>
         <dd>
-          {texts.restore.conflicts[draft.conflict]}. {texts.restore.orphanWords[draft.orphans]}.
+          <p>
+            {texts.restore.conflict}: {texts.restore.conflicts[draft.conflict]}.
+          </p>
+          <p>
+            {texts.restore.orphans}: {texts.restore.orphanWords[draft.orphans]}.
+          </p>
         </dd>
       </dl>
       {destructive && (

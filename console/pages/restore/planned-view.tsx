@@ -9,8 +9,14 @@ import { filterEntries, isDestructive, type Outcome, outcomes, type Planned } fr
 
 const ROWS_MAX = 500;
 
+/** How much content would be written, as far as it is known. */
+export function contentText({ bytes, leftOut }: Planned): string {
+  const text = formatBytes(bytes);
+  return leftOut > 0 ? texts.restore.atLeast(text) : text;
+}
+
 export function PlannedView({ planned }: { readonly planned: Planned }): VNode {
-  const { counts, bytes, notes, troubles, troubleCount } = planned;
+  const { counts, notes, troubles, troubleCount } = planned;
   const { deleted } = counts;
   const written = counts.overwritten + counts.aside + counts.attributes + counts.new;
   return (
@@ -23,7 +29,7 @@ export function PlannedView({ planned }: { readonly planned: Planned }): VNode {
         </strong>{' '}
         {written + deleted === 0
           ? texts.restore.nothingToDo
-          : texts.restore.summary(written, formatBytes(bytes))}
+          : texts.restore.summary(written, contentText(planned))}
       </p>
       <ul class="outcomes">
         {outcomes

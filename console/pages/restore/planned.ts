@@ -45,7 +45,7 @@ export interface PlannedEntry {
 
 export interface Planned {
   readonly counts: Readonly<Record<Outcome, number>>;
-  /** Of content that would be written. */
+  /** Of content that would be written; at least so much when entries are left out. */
   readonly bytes: number;
   /** Told one by one; those kept are not among them. */
   readonly entries: readonly PlannedEntry[];
@@ -78,6 +78,11 @@ export function countOutcomes(actions: Readonly<Record<string, number>>): Planne
     if (outcome !== undefined) counts[outcome] += count;
   }
   return counts;
+}
+
+/** A dry run writes nothing, so how much it would write is known of its entries alone. */
+export function bytesOf(entries: readonly PlannedEntry[]): number {
+  return entries.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** Whether something that stands there now would be gone afterwards. */

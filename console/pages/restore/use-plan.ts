@@ -9,7 +9,7 @@ import { getJson, getLines, postJson } from '../../api/client.js';
 import { ApiFailure, asFailure, isAbort } from '../../api/failure.js';
 import { isOpen } from '../jobs/job-list.js';
 import { cancelJob } from '../jobs/use-jobs.js';
-import { countOutcomes, outcomeOf, type Planned, type PlannedEntry } from './planned.js';
+import { bytesOf, countOutcomes, outcomeOf, type Planned, type PlannedEntry } from './planned.js';
 import { type RestoreDraft, toRequest } from './restore-draft.js';
 
 export type PlanState =
@@ -95,7 +95,7 @@ function plannedOf(
   const tellable = Object.values(told).reduce((sum, count) => sum + count, 0);
   return {
     counts: countOutcomes({ ...told, keep, leave }),
-    bytes: line.bytesWritten,
+    bytes: bytesOf(entries),
     entries,
     leftOut: Math.max(0, tellable - entries.length),
     notes: line.notes,
@@ -142,7 +142,7 @@ function plannedOfJob(job: JobJson, log: JobLogAnswer): Planned {
   const all = Object.values(outcomeCounts).reduce((sum, count) => sum + count, 0);
   return {
     counts: outcomeCounts,
-    bytes: counts['bytesWritten'] ?? 0,
+    bytes: bytesOf(entries),
     entries,
     leftOut: Math.max(0, all - outcomeCounts.kept - entries.length),
     notes,
