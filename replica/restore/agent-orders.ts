@@ -41,7 +41,7 @@ export interface OrderRequest {
 export interface OpenOrder {
   /** Milliseconds since the agent asked or told anything of it. */
   readonly silentMs: number;
-  /** The agent hears with its next report that nobody wants it any more. */
+  /** The agent hears with whatever it asks or tells next that nobody wants it any more. */
   callOff(): void;
   close(): void;
 }
@@ -89,7 +89,7 @@ export class AgentOrders {
     };
   }
 
-  /** Throws `restore-unknown`, `frame-malformed`, and what reading throws. */
+  /** Throws `restore-unknown`, `cancelled` when it was called off, `frame-malformed`, and what reading throws. */
   async answer(set: string, bytes: Uint8Array): Promise<Answer> {
     const question = decodeRestoreQuestion(bytes);
     const entry = this.#orders.get(question.order);
@@ -97,6 +97,9 @@ export class AgentOrders {
       throw new AfterimageError('restore-unknown', `no restore ${question.order} is under way`);
     }
     entry.heardMs = this.#monotonic();
+    if (!entry.wanted && question.ask !== 'report') {
+      throw new AfterimageError('cancelled', 'the restore was called off');
+    }
     switch (question.ask) {
       case 'order':
         return whole(Buffer.from(JSON.stringify(entry.order)));

@@ -245,14 +245,18 @@ class AgentRestore {
   /** Until `ended` is aborted, the job is cancelled and the agent had its time, or the replica stops. */
   async #watch(open: OpenOrder, order: string, ended: AbortSignal): Promise<void> {
     const { signal } = this.#context;
+    const callOff = (): void => {
+      if (!this.#context.isInterrupted()) open.callOff();
+    };
+    signal.addEventListener('abort', callOff, { once: true });
     let calledOffMs: number | undefined;
     let isTold = false;
     let isAway = false;
     while (!ended.aborted) {
       if (signal.aborted) {
         if (this.#context.isInterrupted()) return;
-        calledOffMs ??= performance.now();
         open.callOff();
+        calledOffMs ??= performance.now();
         if (performance.now() - calledOffMs > CALL_OFF_MS) return;
       } else if (!isTold || open.silentMs > SILENT_MS_MAX) {
         const heard = await this.#tell(order);
