@@ -6,7 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StoredSetReader } from '../../../replica/history/stored-set-reader.js';
 import type { PathHistory, PresentStretch } from '../../../replica/history/versions.js';
 import type { CopiedNode } from '../../model/full-copy.js';
+import { prunePoints } from '../../../replica/retain/prune-points.js';
+import { SET_NODE } from '../../../shared/protocol/records.js';
 import { RandomHistory } from '../retain/support/random-history.js';
+import { link, Nodes, SmallSet, unlink } from '../support/small-set.js';
 
 const SYNCS = 16;
 const seeds = (process.env['SEEDS'] ?? '3,4').split(',').map(Number);
@@ -181,4 +184,28 @@ describe.each(seeds)('versions of a path, over a random history of seed %i', (se
       code: 'cancelled',
     });
   });
+});
+
+it('a file that was away only at points that were removed: was never away', async () => {
+  const set = await SmallSet.create();
+  await set.commit([unlink(SET_NODE, 'folder'), link(SET_NODE, 'moved', Nodes.folder)]);
+  await set.commit([unlink(SET_NODE, 'moved'), link(SET_NODE, 'folder', Nodes.folder)]);
+  const { store, writer } = set.open;
+  const reader = new StoredSetReader(store);
+  const ask = (): Promise<PathHistory> =>
+    reader.versions({
+      ...{ path: Buffer.from('folder/file'), from: 0, to: set.point },
+      ...{ follow: 'path', limit: 100 },
+    });
+  expect((await ask()).stretches).toMatchObject([
+    { state: 'present', firstPoint: 1, lastPoint: 2, change: 'first' },
+    { state: 'absent', firstPoint: 3, lastPoint: 3, why: 'moved' },
+    { state: 'present', firstPoint: 4, lastPoint: 4, change: 'moved', contentChanged: false },
+  ]);
+  const reason = { policy: 'test', by: 'test', timeMs: 1 };
+  await writer.exclusively(() => prunePoints(store, { points: [3], reason }));
+  expect((await ask()).stretches).toMatchObject([
+    { state: 'present', firstPoint: 1, lastPoint: 4, change: 'first', live: true },
+  ]);
+  await set.close();
 });
