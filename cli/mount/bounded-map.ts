@@ -5,6 +5,7 @@ export class BoundedMap<Key, Value> {
   readonly #weigh: (value: Value) => number;
   readonly #onForget: (value: Value) => void;
   readonly #entries = new Map<Key, Value>();
+  #oldest = this.#entries.keys();
   #weight = 0;
 
   constructor(
@@ -40,10 +41,21 @@ export class BoundedMap<Key, Value> {
     this.delete(key);
     this.#entries.set(key, value);
     this.#weight += this.#weigh(value);
-    for (const [oldest] of this.#entries) {
-      if (this.#weight <= this.#weightMax || oldest === key) return;
+    while (this.#weight > this.#weightMax) {
+      const oldest = this.#nextOldest();
+      if (oldest === undefined || oldest === key) return;
       this.delete(oldest);
     }
+  }
+
+  /** One iterator goes on: a new one would pass by all that was deleted in front, each time. */
+  #nextOldest(): Key | undefined {
+    let next = this.#oldest.next();
+    if (next.done === true) {
+      this.#oldest = this.#entries.keys();
+      next = this.#oldest.next();
+    }
+    return next.done === true ? undefined : next.value;
   }
 
   delete(key: Key): void {
