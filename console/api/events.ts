@@ -39,19 +39,35 @@ export function useEvents(listener: Listener): void {
   }, []);
 }
 
-/** Listens while somebody is signed in. Called once, when the console starts. */
-export function startEvents(): void {
-  let leaving: AbortController | undefined;
-  sessionState.subscribe((now) => {
-    leaving?.abort();
-    if (now.state !== 'in') return;
-    leaving = new AbortController();
-    void keepListening(leaving.signal);
-  });
+interface Position {
+  /** Of the last event that came. */
+  lastId: string;
+  waitMs: number;
 }
 
-async function keepListening(signal: AbortSignal): Promise<void> {
-  const position = { lastId: '', waitMs: WAIT_MS_MIN };
+/**
+ * Listens while somebody is signed in and looks: browsers open six connections to a replica in all
+ * their tabs together, so a seventh tab would wait for ever for one that nobody sees. Called once,
+ * when the console starts.
+ */
+export function startEvents(): void {
+  const position: Position = { lastId: '', waitMs: WAIT_MS_MIN };
+  let leaving: AbortController | undefined;
+  const follow = (): void => {
+    leaving?.abort();
+    leaving = undefined;
+    const { state } = sessionState.peek();
+    if (state !== 'in') position.lastId = '';
+    if (state !== 'in' || document.hidden) return;
+    leaving = new AbortController();
+    void keepListening(position, leaving.signal);
+  };
+  sessionState.subscribe(follow);
+  document.addEventListener('visibilitychange', follow);
+}
+
+async function keepListening(position: Position, signal: AbortSignal): Promise<void> {
+  position.waitMs = WAIT_MS_MIN;
   while (!signal.aborted) {
     try {
       await listen(position, signal);
@@ -64,10 +80,7 @@ async function keepListening(signal: AbortSignal): Promise<void> {
   }
 }
 
-async function listen(
-  position: { lastId: string; waitMs: number },
-  signal: AbortSignal,
-): Promise<void> {
+async function listen(position: Position, signal: AbortSignal): Promise<void> {
   const silence = new AbortController();
   const headers = position.lastId === '' ? {} : { 'last-event-id': position.lastId };
   const response = await getResponse('/v1/events', {

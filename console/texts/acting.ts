@@ -1,6 +1,6 @@
 /** Texts that every page shows on which somebody acts. */
 export const acting = {
-  needs: (role: string) => `Your token may only look: this needs the role ${role}.`,
+  needs: (role: string) => `This needs a token with the role ${role}.`,
   cancel: 'Cancel',
   close: 'Close',
   copy: 'Copy',

@@ -51,8 +51,9 @@ export const policies = {
   removes: (count: number) => `${many(count, 'point goes', 'points go')}`,
   removesNow: (count: number) =>
     count === 0
-      ? 'None of them is kept by the policy in force.'
-      : `${many(count, 'of them is', 'of them are')} kept by the policy in force.`,
+      ? 'None of them would stay by the policy in force either.'
+      : `${many(count, 'of those that go stays', 'of those that go stay')} by the policy in force.`,
+  removesAll: 'Without a policy, as now, every one of them stays.',
   oldest: (time: string) => `The oldest point that stays is of ${time}.`,
   freed: (bytes: string) => `About ${bytes} come back.`,
   freedUnknown: 'How much space comes back was not found out in time.',

@@ -109,7 +109,7 @@ describe.skipIf(missing !== undefined)('access', () => {
       const { page } = view;
       await page.getByText('63 points stay').first().waitFor();
       await page
-        .getByText('Your token may only look: this needs the role admin.')
+        .getByText('This needs a token with the role admin.')
         .first()
         .waitFor();
       expect(await page.getByRole('button', { name: 'Save policy' }).isDisabled()).toBe(true);

@@ -38,10 +38,10 @@ describe.skipIf(missing !== undefined)('jobs', () => {
     await page.getByText('Live', { exact: true }).waitFor();
     const { id } = await begin({ kind: 'scrub', set: 'shop', bytesPerSecond: 1024 });
     await page.getByRole('link', { name: 'Scrubbing round: shop' }).waitFor();
-    await page.getByRole('cell', { name: 'running' }).waitFor();
+    await page.getByRole('cell', { name: 'running', exact: true }).waitFor();
     await view.picture('jobs-running');
     await page.getByRole('button', { name: `Cancel ${id}` }).click();
-    await page.getByRole('cell', { name: 'cancelled' }).waitFor();
+    await page.getByRole('cell', { name: 'cancelled', exact: true }).waitFor();
     expect(((await replica.ask(`/v1/jobs/${id}`)) as JobJson).state).toBe('cancelled');
     await view.expectAccessible();
     expect(view.troubles).toEqual([]);
@@ -70,6 +70,32 @@ describe.skipIf(missing !== undefined)('jobs', () => {
     await view.go('/jobs?kind=prune');
     await page.getByText('No job matches.').waitFor();
     expect(view.troubles).toEqual([]);
+    await view.close();
+  });
+
+  test('tabs: one that nobody looks at holds no stream, and catches up when it is looked at', async () => {
+    const view = await browser.open('/jobs?kind=export');
+    const { page } = view;
+    const look = (hidden: boolean): Promise<void> =>
+      page.evaluate(
+        `Object.defineProperty(document, 'hidden', { configurable: true, value: ${hidden} });
+        document.dispatchEvent(new Event('visibilitychange'));`,
+      );
+    await page.getByText('Live', { exact: true }).waitFor();
+    const streams: string[] = [];
+    page.on('request', (request) => {
+      if (request.url().includes('/v1/events')) streams.push(request.url());
+    });
+    await look(true);
+    await page.getByText('Not live', { exact: true }).waitFor();
+    const { id } = await begin({ kind: 'export', what: 'audit', to: replica.restoreRoot });
+    const state = async (): Promise<string> =>
+      ((await replica.ask(`/v1/jobs/${id}`)) as JobJson).state;
+    await expect.poll(state, patience).toBe('done');
+    expect(streams).toEqual([]);
+    await look(false);
+    await page.getByText('Live', { exact: true }).waitFor();
+    await page.getByRole('link', { name: 'Export' }).waitFor();
     await view.close();
   });
 });

@@ -101,7 +101,7 @@ export function PolicyEditor({ set, retention, onSaved }: PolicyEditorProps): VN
         </div>
         {changed && inForce !== null && <p class="muted small">{texts.policies.unsaved}</p>}
       </section>
-      <Simulation set={set} policy={policy} />
+      <Simulation set={set} policy={policy} inForce={inForce} />
       {asking === 'remove' && (
         <ConfirmDialog
           title={texts.policies.remove}

@@ -20,9 +20,10 @@ export interface SimulationProps {
   readonly set: string;
   /** Undefined while the fields are no policy: the last trial stays. */
   readonly policy: Policy | undefined;
+  readonly inForce: Policy | null;
 }
 
-export function Simulation({ set, policy }: SimulationProps): VNode {
+export function Simulation({ set, policy, inForce }: SimulationProps): VNode {
   const tried = useSettled(policy);
   const [last, setLast] = useState<SimulateAnswer>();
   const answer = useAnswer(
@@ -49,7 +50,7 @@ export function Simulation({ set, policy }: SimulationProps): VNode {
       {answer.state === 'failed' && <FailureBox failure={answer.failure} onRetry={answer.reload} />}
       {last === undefined
         ? answer.state !== 'failed' && <Loading text={texts.policies.simulating} />
-        : answer.state !== 'failed' && <Simulated simulated={last} />}
+        : answer.state !== 'failed' && <Simulated simulated={last} inForce={inForce} />}
     </section>
   );
 }
@@ -70,7 +71,12 @@ function useSettled(policy: Policy | undefined): Policy | undefined {
   return JSON.stringify(settled) === key ? policy : settled;
 }
 
-function Simulated({ simulated }: { readonly simulated: SimulateAnswer }): VNode {
+interface SimulatedProps {
+  readonly simulated: SimulateAnswer;
+  readonly inForce: Policy | null;
+}
+
+function Simulated({ simulated, inForce }: SimulatedProps): VNode {
   const { keep, go, goOnlyNow, oldestKeptMs, freed, future, byRule, kept, keptLeftOut } = simulated;
   return (
     <>
@@ -82,7 +88,11 @@ function Simulated({ simulated }: { readonly simulated: SimulateAnswer }): VNode
       </div>
       <Strip simulated={simulated} />
       <ul class="notes">
-        {go > 0 && <li>{texts.policies.removesNow(goOnlyNow)}</li>}
+        {go > 0 && (
+          <li>
+            {inForce === null ? texts.policies.removesAll : texts.policies.removesNow(goOnlyNow)}
+          </li>
+        )}
         {oldestKeptMs !== null && <li>{texts.policies.oldest(formatTime(oldestKeptMs))}</li>}
         {go > 0 && (
           <li>
