@@ -27,6 +27,7 @@ export const set = {
     changedMost: (bytes: string) => `the largest change ${bytes}`,
     nodes: ['entry', 'entries'],
     countOf: (count: string, consistency: string) => `${count} ${consistency}`,
+    burst: 'much more than usual',
     held: 'held',
     flagged: 'alarm',
     healed: 'everything was compared',
@@ -54,7 +55,7 @@ export const set = {
     compare: 'What changed',
   },
   point: {
-    none: 'Pick a point on the timeline to see what it holds.',
+    panel: 'The point',
     newest: 'Newest point',
     previous: 'Previous point',
     next: 'Next point',

@@ -7,7 +7,7 @@ import { TextField } from '../../parts/field.js';
 import { formatBytes, formatCount } from '../../parts/format.js';
 import { Empty, FailureBox, Loading } from '../../parts/states.js';
 import { VirtualList } from '../../parts/virtual-list.js';
-import { compareLink, pointLink, setLink } from '../../shell/links.js';
+import { compareLink, nameOf, pointLink, setLink } from '../../shell/links.js';
 import type { PageProps } from '../../shell/page-entry.js';
 import { go, href } from '../../shell/router.js';
 import { texts } from '../../texts.js';
@@ -230,13 +230,14 @@ function ChangeRow({ line, link }: { readonly line: DiffLine; readonly link: str
         <span class="change-sign" aria-hidden="true">
           {signs[change]}
         </span>
-        {words.changes[change]}
+        <span class="change-word">{words.changes[change]}</span>
       </span>
       <span role="gridcell" class="change-path">
         <a href={link} tabIndex={-1} title={path}>
-          {path}
+          <span class="change-folder">{path.slice(0, -nameOf(path).length)}</span>
+          <span class="change-name">{nameOf(path)}</span>
         </a>
-        {movedFrom !== undefined && <span class="muted small"> {words.movedFrom(movedFrom)}</span>}
+        {movedFrom !== undefined && <span class="change-moved">{words.movedFrom(movedFrom)}</span>}
       </span>
       <span role="gridcell" class="change-before">
         {sizeOf(before)}

@@ -8,7 +8,7 @@ import { useAnswer } from '../../api/use-answer.js';
 import { Button, LinkButton } from '../../parts/button.js';
 import { formatBytes, formatNumbered, formatTime } from '../../parts/format.js';
 import { Icon } from '../../parts/icon.js';
-import { compareLink, setLink } from '../../shell/links.js';
+import { compareLink } from '../../shell/links.js';
 import { texts } from '../../texts.js';
 import { itemsOf, lastBurst, type TimelineItem } from './timeline-items.js';
 import { askTimeline } from './use-timeline.js';
@@ -64,7 +64,13 @@ export function BurstNotice({ set, whole, onPick }: BurstNoticeProps): VNode | n
             </LinkButton>
           </>
         )}
-        <LinkButton href={setLink(set, { point })}>{words.show}</LinkButton>
+        <Button
+          onClick={() => {
+            onPick(point);
+          }}
+        >
+          {words.show}
+        </Button>
       </div>
     </section>
   );

@@ -10,12 +10,14 @@ const TIP_WIDTH = 250;
 
 export interface ItemTipProps {
   readonly item: TimelineItem;
+  /** From here on a change stands out. */
+  readonly burstBytes: number;
   /** CSS pixels from the left of the stage. */
   readonly x: number;
   readonly width: number;
 }
 
-export function ItemTip({ item, x, width }: ItemTipProps): VNode {
+export function ItemTip({ item, burstBytes, x, width }: ItemTipProps): VNode {
   const left = Math.max(
     0,
     Math.min(width - TIP_WIDTH, x < width / 2 ? x + 14 : x - TIP_WIDTH - 14),
@@ -36,20 +38,22 @@ export function ItemTip({ item, x, width }: ItemTipProps): VNode {
       ) : (
         <p>{countsOf(item)}</p>
       )}
-      {marksOf(item).length > 0 && <p class="item-tip-marks">{marksOf(item).join(' · ')}</p>}
+      {marksOf(item, burstBytes).length > 0 && (
+        <p class="item-tip-marks">{marksOf(item, burstBytes).join(' · ')}</p>
+      )}
     </div>
   );
 }
 
 /** One sentence with all facts. */
-export function describeItem(item: TimelineItem): string {
+export function describeItem(item: TimelineItem, burstBytes: number): string {
   const { enterPicks, enterZooms } = texts.set.timeline;
   return [
     titleOf(item),
     whenOf(item),
     countsOf(item),
     changeOf(item),
-    ...marksOf(item),
+    ...marksOf(item, burstBytes),
     item.point === undefined ? enterZooms : enterPicks,
   ].join(', ');
 }
@@ -82,10 +86,12 @@ export function countsOf({ points, consistency }: TimelineItem): string {
     .join(', ');
 }
 
-export function marksOf({ holds, flagged, healed, unreadable }: TimelineItem): string[] {
+export function marksOf(item: TimelineItem, burstBytes: number): string[] {
+  const { holds, flagged, healed, unreadable, changedBytes } = item;
   const words = texts.set.timeline;
   return [
     ...(flagged > 0 ? [words.flagged] : []),
+    ...(changedBytes >= burstBytes ? [words.burst] : []),
     ...(holds > 0 ? [words.held] : []),
     ...(healed > 0 ? [words.healed] : []),
     ...(unreadable > 0 ? [words.unreadable] : []),

@@ -18,8 +18,8 @@ import {
 import { Icon } from '../../parts/icon.js';
 import { ConsistencyMark } from '../../parts/marks.js';
 import { Answered } from '../../parts/states.js';
-import { compareLink, pointLink, restoreLink, setLink } from '../../shell/links.js';
-import { at } from '../../shell/router.js';
+import { compareLink, pointLink, restoreLink } from '../../shell/links.js';
+import { at, hrefHere } from '../../shell/router.js';
 import { texts } from '../../texts.js';
 import { CertificateDialog } from './certificate-dialog.js';
 import { HoldDialog, Holds } from './holds.js';
@@ -27,19 +27,16 @@ import { MountDialog } from './mount-dialog.js';
 
 export interface PointPanelProps {
   readonly set: string;
-  /** As the API takes it: a number, or `latest`. */
-  readonly selector: string;
+  readonly detail: Answer<PointDetail>;
+  /** Shown because it is the newest, not because it was picked. */
+  readonly newest: boolean;
 }
 
-export function PointPanel({ set, selector }: PointPanelProps): VNode {
-  const detail = useAnswer(
-    (signal) => getJson<PointDetail>(at`/v1/sets/${set}/points/${selector}`, { signal }),
-    [set, selector],
-  );
+export function PointPanel({ set, detail, newest }: PointPanelProps): VNode {
   return (
-    <section class="card point-panel" aria-label={texts.set.point.facts.time} aria-live="polite">
+    <section class="card point-panel" aria-label={texts.set.point.panel} aria-live="polite">
       <Answered answer={detail}>
-        {(point) => <Point set={set} detail={point} newest={selector === 'latest'} />}
+        {(point) => <Point key={point.point} set={set} detail={point} newest={newest} />}
       </Answered>
     </section>
   );
@@ -120,12 +117,12 @@ function Point({ set, detail, newest }: PointProps): VNode {
               {words.compare}
             </LinkButton>
           )}
-          <LinkButton kind="quiet" href={setLink(set, { point: Math.max(1, point - 1) })}>
+          <LinkButton kind="quiet" href={hrefHere({ point: Math.max(1, point - 1) })}>
             <Icon name="left" />
             {words.previous}
           </LinkButton>
           {!newest && (
-            <LinkButton kind="quiet" href={setLink(set, { point: point + 1 })}>
+            <LinkButton kind="quiet" href={hrefHere({ point: point + 1 })}>
               {words.next}
               <Icon name="right" />
             </LinkButton>

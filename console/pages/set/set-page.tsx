@@ -1,6 +1,7 @@
 /** One set: how it stands, its timeline, and the point that was picked on it. */
 import type { VNode } from 'preact';
 import type { StatusAnswer } from '../../../shared/api/status.js';
+import type { PointDetail } from '../../../shared/api/points.js';
 import type { JobJson } from '../../../shared/api/jobs.js';
 import { getJson, postJson } from '../../api/client.js';
 import { useEvents } from '../../api/events.js';
@@ -13,7 +14,7 @@ import { Answered, Empty, FailureBox } from '../../parts/states.js';
 import { notify } from '../../shell/notices.js';
 import type { PageProps } from '../../shell/page-entry.js';
 import { restoreLink } from '../../shell/links.js';
-import { go, href, hrefHere } from '../../shell/router.js';
+import { at, go, href, hrefHere } from '../../shell/router.js';
 import { texts } from '../../texts.js';
 import { healthOf } from '../overview/set-health.js';
 import { NextStep, SetFigures } from '../overview/set-row.js';
@@ -27,13 +28,18 @@ const EVERY_MS = 10_000;
 export function SetPage({ params, query }: PageProps): VNode {
   const { set = '' } = params;
   const whole = useWholeTimeline(set);
-  const picked = Number(query.get('point') ?? '');
+  const asked = Number(query.get('point') ?? '');
+  const picked = asked > 0 ? asked : undefined;
+  const detail = useAnswer(
+    (signal) => getJson<PointDetail>(at`/v1/sets/${set}/points/${picked ?? 'latest'}`, { signal }),
+    [set, picked, picked === undefined && whole.state === 'ready' ? whole.value.lastMs : 0],
+  );
   const pick = (point: number): void => {
     go(hrefHere({ point }), 'replace');
   };
   return (
     <div class="stack">
-      <SetHead set={set} picked={picked > 0 ? picked : undefined} />
+      <SetHead set={set} picked={picked} />
       <Answered answer={whole}>
         {(answer) =>
           answer.total === 0 ? (
@@ -41,8 +47,17 @@ export function SetPage({ params, query }: PageProps): VNode {
           ) : (
             <>
               <BurstNotice set={set} whole={answer} onPick={pick} />
-              <TimelineCard set={set} whole={answer} query={query} onPick={pick} />
-              <PointPanel set={set} selector={picked > 0 ? String(picked) : 'latest'} />
+              <TimelineCard
+                whole={answer}
+                query={query}
+                onPick={pick}
+                set={set}
+                picked={picked}
+                pickedMs={
+                  picked !== undefined && detail.state === 'ready' ? detail.value.timeMs : undefined
+                }
+              />
+              <PointPanel set={set} detail={detail} newest={picked === undefined} />
             </>
           )
         }

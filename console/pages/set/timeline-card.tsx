@@ -13,7 +13,16 @@ import { lanes } from './timeline-draw.js';
 import { burstBytes, itemsOf } from './timeline-items.js';
 import { TimelineMap } from './timeline-map.js';
 import { TimelineTable } from './timeline-table.js';
-import { boundsOf, isSame, pan, spanOf, type View, within, zoom } from './timeline-view.js';
+import {
+  boundsOf,
+  centred,
+  isSame,
+  pan,
+  spanOf,
+  type View,
+  within,
+  zoom,
+} from './timeline-view.js';
 import { useItems } from './use-timeline.js';
 
 export interface TimelineCardProps {
@@ -21,6 +30,9 @@ export interface TimelineCardProps {
   readonly whole: TimelineAnswer;
   readonly query: URLSearchParams;
   readonly onPick: (point: number) => void;
+  readonly picked: number | undefined;
+  /** Its time, once it is known. */
+  readonly pickedMs: number | undefined;
 }
 
 const words = texts.set.timeline;
@@ -28,7 +40,8 @@ const DAY_MS = 86_400_000;
 const spans = { all: Infinity, month: 30 * DAY_MS, week: 7 * DAY_MS, day: DAY_MS, hour: 3_600_000 };
 const REST_MS = 300;
 
-export function TimelineCard({ set, whole, query, onPick }: TimelineCardProps): VNode {
+export function TimelineCard(props: TimelineCardProps): VNode {
+  const { set, whole, query, onPick, pickedMs } = props;
   const bounds = boundsOf(whole.firstMs ?? 0, whole.lastMs ?? 0);
   const [view, setView] = useState<View>(() => viewOf(query, bounds));
   const [width, setWidth] = useState(0);
@@ -41,11 +54,11 @@ export function TimelineCard({ set, whole, query, onPick }: TimelineCardProps): 
   const bytesMax = useMemo(() => Math.max(...all.map((item) => item.changedBytes)), [all]);
   useAddress(view, { bounds, query });
 
-  const pickedPoint = Number(query.get('point') ?? '');
-  const picked =
-    pickedPoint > 0
-      ? { point: pickedPoint, timeMs: items.find(({ point }) => point === pickedPoint)?.timeMs }
-      : undefined;
+  const picked = props.picked === undefined ? undefined : { point: props.picked, timeMs: pickedMs };
+  useEffect(() => {
+    if (pickedMs === undefined || (view.fromMs <= pickedMs && pickedMs < view.toMs)) return;
+    setView(centred(view, { timeMs: pickedMs, share: 0.5, bounds }));
+  }, [pickedMs]);
 
   return (
     <section class="card timeline-card" aria-label={words.title}>
@@ -96,7 +109,12 @@ export function TimelineCard({ set, whole, query, onPick }: TimelineCardProps): 
           <Legend />
         </>
       ) : (
-        <TimelineTable set={set} items={items} picked={picked?.point} onView={setView} />
+        <TimelineTable
+          items={items}
+          picked={picked?.point}
+          burstBytes={standsOut}
+          onView={setView}
+        />
       )}
     </section>
   );

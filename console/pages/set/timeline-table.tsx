@@ -3,20 +3,20 @@ import type { VNode } from 'preact';
 import { Button } from '../../parts/button.js';
 import { formatBytes, formatCount } from '../../parts/format.js';
 import { Table } from '../../parts/table.js';
-import { setLink } from '../../shell/links.js';
+import { hrefHere } from '../../shell/router.js';
 import { texts } from '../../texts.js';
 import { countsOf, marksOf, titleOf, whenOf } from './item-tip.js';
 import type { TimelineItem } from './timeline-items.js';
 import type { View } from './timeline-view.js';
 
 export interface TimelineTableProps {
-  readonly set: string;
   readonly items: readonly TimelineItem[];
   readonly picked: number | undefined;
+  readonly burstBytes: number;
   readonly onView: (view: View) => void;
 }
 
-export function TimelineTable({ set, items, picked, onView }: TimelineTableProps): VNode {
+export function TimelineTable({ items, picked, burstBytes, onView }: TimelineTableProps): VNode {
   const words = texts.set.table;
   return (
     <div class="timeline-table">
@@ -42,7 +42,7 @@ export function TimelineTable({ set, items, picked, onView }: TimelineTableProps
                   {titleOf(item)}
                 </Button>
               ) : (
-                <a href={setLink(set, { point: item.point })}>{titleOf(item)}</a>
+                <a href={hrefHere({ point: item.point })}>{titleOf(item)}</a>
               ),
           },
           { key: 'time', title: words.time, cell: whenOf },
@@ -59,7 +59,11 @@ export function TimelineTable({ set, items, picked, onView }: TimelineTableProps
             kind: 'number',
             cell: ({ changedNodes }) => formatCount(changedNodes),
           },
-          { key: 'marks', title: words.marks, cell: (item) => marksOf(item).join(', ') },
+          {
+            key: 'marks',
+            title: words.marks,
+            cell: (item) => marksOf(item, burstBytes).join(', '),
+          },
         ]}
       />
     </div>

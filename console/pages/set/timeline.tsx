@@ -86,8 +86,8 @@ export function Timeline(props: TimelineProps): VNode {
     [onWidth],
   );
   const told = useMemo(
-    () => (keys.cursor === undefined ? '' : describeItem(keys.cursor)),
-    [keys.cursor],
+    () => (keys.cursor === undefined ? '' : describeItem(keys.cursor, burstBytes)),
+    [keys.cursor, burstBytes],
   );
   useEffect(() => {
     setHoverMs(undefined);
@@ -111,7 +111,12 @@ export function Timeline(props: TimelineProps): VNode {
       >
         <Canvas height={TIMELINE_HEIGHT} draw={draw} onWidth={measure} />
         {cursor !== undefined && width > 0 && (
-          <ItemTip item={cursor} x={xOf(cursor.timeMs, frame)} width={width} />
+          <ItemTip
+            item={cursor}
+            burstBytes={burstBytes}
+            x={xOf(cursor.timeMs, frame)}
+            width={width}
+          />
         )}
       </div>
       {items.length === 0 && <Empty title={texts.set.timeline.nothing} />}
