@@ -2,7 +2,6 @@
 export const acting = {
   needs: (role: string) => `This needs a token with the role ${role}.`,
   cancel: 'Cancel',
-  close: 'Close',
   copy: 'Copy',
   copied: 'Copied',
   copyFailed: 'The browser did not allow it: select the text and copy it by hand.',
@@ -13,6 +12,4 @@ export const acting = {
   none: 'None',
   never: 'never',
   typeName: (name: string) => `Type ${name} to confirm`,
-  working: 'Working …',
-  save: 'Save',
 } as const;

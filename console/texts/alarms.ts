@@ -17,7 +17,6 @@ export const alarms = {
   } as Readonly<Record<string, string>>,
   severities: { warning: 'warning', critical: 'critical' },
   replica: 'the replica',
-  since: (time: string) => `since ${time}`,
   until: (time: string) => `ended ${time}`,
   signs: 'Why',
   examples: 'For example',

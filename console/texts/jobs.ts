@@ -33,7 +33,6 @@ export const jobs = {
   },
   cancel: 'Cancel job',
   cancelOne: (id: string) => `Cancel ${id}`,
-  cancelling: 'Cancelling …',
   resume: 'Resume',
   resumeOne: (id: string) => `Resume ${id}`,
   start: 'Start a job',
@@ -51,7 +50,6 @@ export const jobs = {
   took: 'Took',
   attempt: 'Attempt',
   request: 'What was asked for',
-  result: 'Result',
   problems: (count: number) => many(count, 'problem', 'problems'),
   problemsShown: (shown: number, all: number) => `The first ${shown} of ${all}.`,
   path: 'Path',
@@ -75,13 +73,11 @@ export const jobs = {
   log: 'Log',
   logEmpty: 'It has said nothing yet.',
   logDropped: (count: number) => `${many(count, 'older line is', 'older lines are')} gone.`,
-  why: 'Why',
   files: (done: string, total: string | undefined) =>
     total === undefined ? `${done} files` : `${done} of ${total} files`,
   bytes: (done: string, total: string | undefined) =>
     total === undefined ? done : `${done} of ${total}`,
   rate: (rate: string) => `${rate}/s`,
   left: (left: string) => `about ${left} left`,
-  percent: (percent: number) => `${percent} %`,
   away: 'No live events just now: the list is asked for every two seconds.',
 } as const;

@@ -5,7 +5,6 @@ export const policies = {
   title: 'Retention',
   intro:
     'A point stays while one of these rules keeps it. Held points and the newest point stay whatever the rules say.',
-  chooseSet: 'Choose a set',
   noPolicy: 'This set has no policy: it keeps every point.',
   offered: 'The fields below are a proposal. Nothing changes until you save.',
   fields: {

@@ -25,7 +25,6 @@ export const restore = {
   },
   verified: (time: string) => `everything up to this point was verified ${time}`,
   notVerified: 'not verified since it was cut',
-  verifyUnknown: 'whether it was verified is not known',
   damaged: (count: number) => `${many(count, 'damaged block', 'damaged blocks')} known in this set`,
   unreadable: (count: number) =>
     `${many(count, 'file', 'files')} could not be read when this point was made`,
@@ -84,13 +83,12 @@ export const restore = {
     'move-aside': 'Move them aside',
   },
   orphansWarning:
-    'What the agent is told to leave out is not in the point either, so it would be deleted too. The dry run shows it.',
+    'Whatever stands below what is restored and is not in the point is deleted. The dry run names it.',
   undo: 'Make an undo point first',
   undoHint: 'A sync before the restore, held for 30 days, so that it can be taken back.',
   undoInPlaceOnly: 'Only a restore in place changes the set, so only that needs one.',
   checking: 'Looking at what is there and comparing it with the point. Nothing is written.',
   checkAgain: 'Run the dry run again',
-  checkStart: 'Start the dry run',
   outcomes: {
     deleted: 'Deleted',
     overwritten: 'Overwritten',
@@ -130,7 +128,6 @@ export const restore = {
     `${many(count, 'more path is', 'more paths are')} counted above but not listed.`,
   size: 'Size',
   path: 'Path',
-  attributes: 'Changes',
   problems: (count: number) => many(count, 'problem', 'problems'),
   confirmTitle: 'Last look',
   confirmFrom: 'From',
@@ -150,5 +147,4 @@ export const restore = {
   doneTitle: 'Restored',
   failedTitle: 'The restore did not end well',
   cancelledTitle: 'The restore was cancelled. What was restored until then is there.',
-  folderMissing: 'no folder',
 } as const;

@@ -29,7 +29,6 @@ export const search = {
     first === last ? `point ${first}` : `points ${first} to ${last}`,
   gone: (time: string) => `deleted, last seen ${time}`,
   isLive: 'there now',
-  open: 'Browse',
   versions: 'Versions',
   restore: 'Restore',
   results: 'Results',

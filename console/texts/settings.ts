@@ -34,7 +34,6 @@ export const settings = {
   scopeNone: 'Choose at least one set.',
   expiry: 'Good for',
   forever: 'no end',
-  created: 'Made',
   used: 'Last used',
   expires: 'Ends',
   state: 'State',
