@@ -1,7 +1,7 @@
 /** A zip file of a part of a point, made while it is read; compressed where that pays. */
 import { pipeline, Readable } from 'node:stream';
 import { promisify } from 'node:util';
-import { crc32, createDeflateRaw, deflateRaw } from 'node:zlib';
+import { crc32, createDeflateRaw, deflateRaw, deflateRawSync } from 'node:zlib';
 import type { PointView } from '../../history/set-reader.js';
 import { type ArchiveEntry, archiveEntries, fileBytes } from './archive-entries.js';
 import { gathered } from './gathered.js';
@@ -22,6 +22,8 @@ import {
 const deflate = promisify(deflateRaw);
 /** Files up to this are compressed whole: their sizes stand before them. */
 const WHOLE_BYTES_MAX = 1024 * 1024;
+/** Up to this it takes less to compress here than to ask another thread to. */
+const HERE_BYTES_MAX = 64 * 1024;
 /** Less than this is not worth compressing. */
 const DEFLATE_BYTES_MIN = 64;
 const level = { level: 1 };
@@ -102,7 +104,7 @@ class PackedEntry {
     for await (const piece of fileBytes(this.#view, version)) pieces.push(piece);
     const bytes = Buffer.concat(pieces);
     if (bytes.length !== version.size) throw wrongSize(this.#view, version.node);
-    const packed = bytes.length < DEFLATE_BYTES_MIN ? bytes : await deflate(bytes, level);
+    const packed = await packedWhole(bytes);
     if (packed.length >= bytes.length) {
       yield* this.#plain(bytes);
       return;
@@ -150,6 +152,11 @@ class PackedEntry {
     yield count(first);
     for await (const piece of rest) yield count(piece);
   }
+}
+
+function packedWhole(bytes: Buffer): Buffer | Promise<Buffer> {
+  if (bytes.length < DEFLATE_BYTES_MIN) return bytes;
+  return bytes.length <= HERE_BYTES_MAX ? deflateRawSync(bytes, level) : deflate(bytes, level);
 }
 
 async function* deflated(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
