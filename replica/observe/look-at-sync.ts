@@ -28,6 +28,7 @@ export interface LookOptions {
 }
 
 const EXAMPLES = 8;
+const NO_NAME = Buffer.alloc(0);
 const LARGE_BYTES = 1024 * 1024;
 const BLOCKS_OF_LARGE = 5;
 const NOTHING: Sampled = { hits: 0, sampled: 0, population: 0 };
@@ -154,13 +155,13 @@ class Look {
     const blocks = shownBlocks(this.#sync, node, 2);
     const [first] = blocks;
     const now = first === undefined ? undefined : classifyNew(this.#sync, first);
-    const isArchive = now?.header?.family === 'archive' && now.bytes !== 'readable';
-    if (now === undefined || !(isUnreadable(now) || isArchive)) return;
+    if (now === undefined || !(isUnreadable(now) || isPacked(now, NO_NAME))) return;
     const entry = intent.get<{ parent: number; name: Buffer }>(
       'SELECT parent, name FROM entry WHERE node = ? LIMIT 1',
       node,
     );
     if (entry === undefined) return;
+    const isArchive = isPacked(now, entry.name);
     const origin = this.#originOf(entry);
     if (isArchive) {
       if (origin === undefined || !origin.isGone) return;
@@ -266,6 +267,12 @@ function isUnreadable({ bytes, header }: Classified): boolean {
 function wasReadable({ bytes, header }: Classified): boolean {
   if (header !== undefined) return header.family !== 'sealed';
   return bytes === 'readable';
+}
+
+/** Compressed: by its header, or by its name where the compressor writes none. */
+function isPacked({ bytes, header }: Classified, name: Buffer): boolean {
+  if (header !== undefined) return header.family === 'archive' && bytes !== 'readable';
+  return bytes === 'random' && endingOf(name) === 'br';
 }
 
 /** Two samples of one sync as one: what was found, and out of how many. */

@@ -173,7 +173,7 @@ export const innocents: Readonly<
     await sync();
     gitIn(root)('clone', '-q', 'work', 'copy');
     await sync();
-    git('gc', '-q', '--prune=now', '--aggressive');
+    git('gc', '-q', '--prune=now');
     await sync();
     fs.rmSync(path.join(root, 'copy'), { recursive: true });
     await sync();
@@ -269,6 +269,13 @@ export const innocents: Readonly<
         fs.writeFileSync(path.join(root, `backup-${day}-${part}.enc`), random.bytes(60_000));
         if (day > 1) fs.unlinkSync(path.join(root, `backup-${day - 2}-${part}.enc`));
       }
+      await sync();
+    }
+  },
+  'encrypted files written anew under their names': async (root, random, sync) => {
+    const files = Array.from({ length: 30 }, (_, at) => path.join(root, `vault-${at}.bin`));
+    for (let day = 0; day < 3; day += 1) {
+      for (const file of files) fs.writeFileSync(file, random.bytes(3000 + random.below(90_000)));
       await sync();
     }
   },
