@@ -21,14 +21,19 @@ describe.skipIf(missing !== undefined)('jobs', () => {
     await replica.close();
   });
 
-  const begin = async (body: object): Promise<JobJson> => {
-    const answer = await fetch(`${replica.url}/v1/jobs`, {
+  const post = (route: string, body: object): Promise<Response> =>
+    fetch(`${replica.url}${route}`, {
       method: 'POST',
       headers: { authorization: `Bearer ${replica.token}`, 'content-type': 'application/json' },
       body: JSON.stringify(body),
     });
+  const begin = async (body: object): Promise<JobJson> => {
+    const answer = await post('/v1/jobs', body);
     expect(answer.status).toBe(201);
     return (await answer.json()) as JobJson;
+  };
+  const cancel = async (id: string): Promise<void> => {
+    expect((await post(`/v1/jobs/${id}/cancel`, {})).status).toBe(200);
   };
 
   test('list: a job that begins elsewhere appears by itself, and its cancel button ends it', async () => {
@@ -97,5 +102,26 @@ describe.skipIf(missing !== undefined)('jobs', () => {
     await page.getByText('Live', { exact: true }).waitFor();
     await page.getByRole('link', { name: 'Export' }).waitFor();
     await view.close();
+  });
+
+  test('order: an answer that was on its way while the job ended does not bring its past back', async () => {
+    const list = await browser.open('/jobs?kind=scrub&state=cancelled');
+    await list.page.getByText('Live', { exact: true }).waitFor();
+    const { id } = await begin({ kind: 'scrub', set: 'mail', bytesPerSecond: 1024 });
+    const view = await browser.open('/jobs?kind=prune');
+    const { page } = view;
+    await page.getByText('Live', { exact: true }).waitFor();
+    await page.route(`**/v1/jobs/${id}`, async (route) => {
+      const past = await route.fetch();
+      await cancel(id);
+      await list.page.getByText(id, { exact: true }).waitFor();
+      await route.fulfill({ response: past });
+    });
+    await view.go(`/jobs/${id}`);
+    await page.getByRole('heading', { name: 'Scrubbing round: mail' }).waitFor();
+    await page.getByText('cancelled', { exact: true }).first().waitFor();
+    expect(await page.getByRole('button', { name: `Cancel ${id}` }).count()).toBe(0);
+    await view.close();
+    await list.close();
   });
 });

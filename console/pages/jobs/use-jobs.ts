@@ -11,6 +11,8 @@ const PAGE_JOBS = 50;
 /** How often is asked while no events come. */
 const AWAY_EVERY_MS = 2000;
 const LOG_LINES_KEPT = 2000;
+/** Jobs heard of since the last answer, at most. */
+const HEARD_KEPT = 200;
 
 export function cancelJob(id: string): Promise<JobJson> {
   return postJson<JobJson>(`/v1/jobs/${encodeURIComponent(id)}/cancel`, {});
@@ -47,15 +49,27 @@ export function useJobs(filter: JobFilter): {
   );
   const [page, setPage] = useState<JobsPage>({ jobs: [], next: null });
   const value = answer.state === 'ready' ? answer.value : undefined;
+  // An answer may be older than what was heard while it was on its way.
+  const heard = useRef<JobJson[]>([]);
   useEffect(() => {
-    setPage(value ?? { jobs: [], next: null });
+    const page = value ?? { jobs: [], next: null };
+    const jobs = heard.current.reduce<readonly JobJson[]>(
+      (now, job) => withJob(now, job, filter),
+      page.jobs,
+    );
+    heard.current = [];
+    setPage({ jobs, next: page.next });
   }, [value]);
   const change = (job: JobJson): void => {
+    heard.current = [...heard.current.slice(-HEARD_KEPT), job];
     setPage((now) => ({ ...now, jobs: withJob(now.jobs, job, filter) }));
   };
   useEvents((event) => {
     if (event.name === 'job') change(event.data);
-    else if (event.name === 'hello' && !event.data.resumed) answer.reload();
+    else if (event.name === 'hello' && !event.data.resumed) {
+      heard.current = [];
+      answer.reload();
+    }
   });
   const { next } = page;
   const more = async (): Promise<void> => {
@@ -81,15 +95,26 @@ export function useJob(id: string): {
     open && liveState.value !== 'live' ? { everyMs: AWAY_EVERY_MS } : {},
   );
   const value = answer.state === 'ready' ? answer.value : undefined;
+  // A job may end while an older answer is on its way: then nothing more would be heard of it.
+  const heard = useRef<JobJson | undefined>(undefined);
+  const change = (job: JobJson): void => {
+    heard.current = job;
+    setTold(job);
+  };
   useEffect(() => {
-    if (value !== undefined) setTold(value);
+    if (value === undefined) return;
+    setTold(heard.current?.id === value.id ? heard.current : value);
+    heard.current = undefined;
   }, [value]);
   useEvents((event) => {
-    if (event.name === 'job' && event.data.id === id) setTold(event.data);
-    else if (event.name === 'hello' && !event.data.resumed) answer.reload();
+    if (event.name === 'job' && event.data.id === id) change(event.data);
+    else if (event.name === 'hello' && !event.data.resumed) {
+      heard.current = undefined;
+      answer.reload();
+    }
   });
   const shown = answer.state === 'ready' && told?.id === id ? { ...answer, value: told } : answer;
-  return { answer: shown, change: setTold };
+  return { answer: shown, change };
 }
 
 export interface JobLog {
