@@ -3,7 +3,7 @@
  * that does not change does not lag, however old its newest point is; while its agent is away nobody
  * knows, and the time since it was last heard of counts.
  */
-import type { WatchedSet } from './set-watch.js';
+import type { WatchedSet } from './watched-set.js';
 
 export class Lag {
   readonly #startedMs: number;

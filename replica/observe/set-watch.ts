@@ -10,16 +10,7 @@ import type { Log } from '../../shared/log.js';
 import type { SetActivity } from '../serve/served-set.js';
 import type { AlarmDesk, Raised } from './alarm-desk.js';
 import { Lag } from './lag.js';
-
-/** What is asked of a set; `ServedSet` has it. */
-export interface WatchedSet {
-  readonly reader: {
-    readonly set: string;
-    newest(): { readonly timeMs: number } | undefined;
-  };
-  activity(): SetActivity;
-  readonly scrub?: { summary(): ScrubSummary } | undefined;
-}
+import type { WatchedSet } from './watched-set.js';
 
 export interface SetWatchDeps {
   readonly desk: AlarmDesk;
