@@ -22,6 +22,8 @@ export interface VirtualListProps {
   readonly onKey?: (event: KeyboardEvent) => void;
   /** Called when the last rows come into sight. */
   readonly onEnd?: () => void;
+  /** Takes the keyboard when it appears: for a list that follows one that was left by a key. */
+  readonly focus?: 'take' | 'leave';
   /** Head of the grid: a row of columnheaders. */
   readonly head?: ComponentChildren;
 }
@@ -54,6 +56,7 @@ export function VirtualList(props: VirtualListProps): VNode {
     look();
     const element = scroller.current;
     if (element === null) return undefined;
+    if (props.focus === 'take') element.focus({ preventScroll: true });
     const observer = new ResizeObserver(look);
     observer.observe(element);
     return () => {

@@ -233,7 +233,7 @@ function ChangeRow({ line, link }: { readonly line: DiffLine; readonly link: str
         <span class="change-word">{words.changes[change]}</span>
       </span>
       <span role="gridcell" class="change-path">
-        <a href={link} tabIndex={-1} title={path}>
+        <a href={link} tabIndex={-1} title={path} aria-label={path}>
           <span class="change-folder">{path.slice(0, -nameOf(path).length)}</span>
           <span class="change-name">{nameOf(path)}</span>
         </a>

@@ -3,7 +3,7 @@
  * selects, letters jump to a name, Backspace goes up.
  */
 import type { VNode } from 'preact';
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { ListedNode } from '../../../shared/api/tree.js';
 import { Button } from '../../parts/button.js';
 import { TextField } from '../../parts/field.js';
@@ -42,9 +42,12 @@ export function FolderList(props: FolderListProps): VNode {
     [folder.entries, order, filter],
   );
   useActive({ entries, name: props.shown, path, setActive });
-  useEffect(() => {
+  useLayoutEffect(() => {
     setFilter('');
+    typed.current = { text: '', atMs: 0 };
   }, [path]);
+  // Who goes from folder to folder by keys stays in the list.
+  const byKey = useRef(false);
 
   const toggle = (entry: ListedNode): void => {
     onToggle([entry], isSelected(entry) ? 'remove' : 'add');
@@ -64,10 +67,14 @@ export function FolderList(props: FolderListProps): VNode {
     if (event.ctrlKey) {
       if (event.key !== 'a') return;
       onToggle(entries, 'add');
-    } else if (event.key === 'Enter' && entry !== undefined) onOpen(entry);
-    else if (event.key === ' ' && entry !== undefined) toggle(entry);
-    else if (event.key === 'Backspace') props.onUp();
-    else if (event.key.length === 1 && event.key !== ' ') jump(event.key);
+    } else if (event.key === 'Enter' && entry !== undefined) {
+      byKey.current = entry.kind === 'folder';
+      onOpen(entry);
+    } else if (event.key === ' ' && entry !== undefined) toggle(entry);
+    else if (event.key === 'Backspace') {
+      byKey.current = true;
+      props.onUp();
+    } else if (event.key.length === 1 && event.key !== ' ') jump(event.key);
     else return;
     event.preventDefault();
   };
@@ -94,6 +101,7 @@ export function FolderList(props: FolderListProps): VNode {
           active={Math.min(active, entries.length - 1)}
           onActive={setActive}
           onKey={onKey}
+          focus={byKey.current ? 'take' : 'leave'}
           onEnd={folder.more}
           rowKey={(index) => entries[index]?.name ?? index}
           rowClass={(index) => (entries[index]?.name === props.shown ? 'shown' : '')}
@@ -124,6 +132,7 @@ export function FolderList(props: FolderListProps): VNode {
                   toggle(entry);
                 }}
                 onFollow={() => {
+                  byKey.current = false;
                   setActive(index);
                 }}
               />
@@ -148,7 +157,8 @@ function useActive({
   readonly setActive: (index: number) => void;
 }): void {
   const settled = useRef({ path, name: '' });
-  useEffect(() => {
+  // Before anybody sees the entries: a key pressed then must not be lost.
+  useLayoutEffect(() => {
     const last = settled.current;
     if (entries.length === 0 || (last.path === path && last.name === name)) return;
     settled.current = { path, name: name ?? '' };

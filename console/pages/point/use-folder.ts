@@ -20,6 +20,8 @@ export interface Folder {
 }
 
 interface Shown {
+  /** Which folder it is of: another one is asked for before anything of it can be shown. */
+  readonly of: string;
   readonly entries: readonly ListedNode[];
   readonly next: string | null | undefined;
   readonly failure: ApiFailure | undefined;
@@ -34,7 +36,7 @@ interface Reader {
   next: string | null | undefined;
 }
 
-const nothing: Shown = { entries: [], next: undefined, failure: undefined };
+const nothing: Shown = { of: '', entries: [], next: undefined, failure: undefined };
 
 export function useFolder(place: {
   readonly set: string;
@@ -42,7 +44,9 @@ export function useFolder(place: {
   readonly path: string;
 }): Folder {
   const { set, point, path } = place;
-  const [shown, setShown] = useState<Shown>(nothing);
+  const of = JSON.stringify([set, point, path]);
+  const [last, setShown] = useState<Shown>(nothing);
+  const shown = last.of === of ? last : nothing;
   const reader = useRef<Reader | undefined>(undefined);
 
   const readPage = useCallback(
@@ -52,9 +56,9 @@ export function useFolder(place: {
       const page = await getJson<ListAnswer>(url, { query, signal: now.signal });
       now.entries = [...now.entries, ...page.entries];
       now.next = page.next;
-      setShown({ entries: now.entries, next: now.next, failure: undefined });
+      setShown({ of, entries: now.entries, next: now.next, failure: undefined });
     },
-    [set, point, path],
+    [of],
   );
 
   const read = useCallback(
@@ -66,12 +70,14 @@ export function useFolder(place: {
         if (manner === 'page') await readPage(now, PAGE_ENTRIES);
         else while (hasMore(now)) await readPage(now, PAGE_ENTRIES_ALL);
       } catch (error) {
-        if (!isAbort(error)) setShown((last) => ({ ...last, failure: asFailure(error) }));
+        if (!isAbort(error)) {
+          setShown({ of, entries: now.entries, next: now.next, failure: asFailure(error) });
+        }
       } finally {
         now.state = 'idle';
       }
     },
-    [readPage],
+    [readPage, of],
   );
 
   useEffect(() => {

@@ -4,7 +4,7 @@
  */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { nearest, type TimelineItem } from './timeline-items.js';
-import { centred, pan, spanOf, type View, zoom } from './timeline-view.js';
+import { centred, isSame, pan, spanOf, type View, zoom } from './timeline-view.js';
 
 export interface KeysOptions {
   readonly items: readonly TimelineItem[];
@@ -59,12 +59,13 @@ export function useKeys(options: KeysOptions): Keys {
 
   const jump = (to: 'first' | 'last'): void => {
     const timeMs = to === 'first' ? bounds.fromMs : bounds.toMs;
-    wish.current = { side: to === 'first' ? 'after' : 'before', timeMs };
     const next = centred(view, { timeMs, share: to === 'first' ? 0 : 1, bounds });
-    onView(next);
-    // What is in sight already is not asked for again.
     const item = to === 'first' ? items[0] : items.at(-1);
     if (item !== undefined) setCursorMs(item.timeMs);
+    // What is in sight already is not asked for again.
+    if (isSame(next, view)) return;
+    wish.current = { side: to === 'first' ? 'after' : 'before', timeMs };
+    onView(next);
   };
 
   const zoomBy = (factor: number): void => {
@@ -122,6 +123,8 @@ export function useKeys(options: KeysOptions): Keys {
       const act = acts[event.key];
       if (act === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
+      // Another key is another wish.
+      wish.current = undefined;
       act();
     },
     leave: () => {
