@@ -91,6 +91,19 @@ describe('mass change: the alarm', () => {
     expect(set.alarm()?.facts.calmPoint).toBeGreaterThanOrEqual(calm);
   });
 
+  test('a long sync is one while it is received, before there is a point that has it', async () => {
+    const files = writeOffice(set.root, new Seeded(SEED), 200);
+    const calm = await set.sync();
+    const firstPoints: unknown[] = [];
+    set.desk.onEvent(({ facts }) => firstPoints.push(facts.firstPoint));
+    for (const file of files) encryptors['in place']?.(file);
+    set.tick(6_000);
+    await set.sync();
+    expect(firstPoints[0]).toBeNull();
+    expect(set.alarm()?.facts).toMatchObject({ calmPoint: calm, firstPoint: calm + 1 });
+    expect(set.holds()).toHaveLength(1);
+  });
+
   test('a set of one database is one when its file is encrypted', async () => {
     const file = path.join(set.root, 'all.db');
     fs.writeFileSync(

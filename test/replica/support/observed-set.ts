@@ -29,6 +29,8 @@ export interface ObservedSet {
   readonly bench: AgentBench;
   readonly clock: Clock;
   readonly retention: Retention;
+  /** From now on, time passes by so much whenever the replica looks at its clock. */
+  tick(ms: number): void;
   /** Moves the replica's clock on. */
   advance(ms: number): void;
   /** Cuts a point after moving the replica's clock on; the point's number. */
@@ -48,7 +50,14 @@ const SET = 'test';
 export async function openObservedSet(): Promise<ObservedSet> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'afterimage-observed-'));
   let nowMs = Date.UTC(2026, 0, 5);
-  const clock = { now: () => nowMs, monotonic: () => nowMs };
+  let tickMs = 0;
+  const clock = {
+    now: () => nowMs,
+    monotonic: () => {
+      nowMs += tickMs;
+      return nowMs;
+    },
+  };
   const store = new AlarmStore(':memory:');
   const desk = new AlarmDesk({ store, clock, log: silentLog });
   const holds = new RetentionStore(':memory:');
@@ -110,6 +119,9 @@ export async function openObservedSet(): Promise<ObservedSet> {
     bench,
     clock,
     retention,
+    tick(ms) {
+      tickMs = ms;
+    },
     advance(ms) {
       nowMs += ms;
     },
