@@ -71,8 +71,9 @@ export function Canvas({ height, draw, onWidth, class: className = '' }: CanvasP
   );
 }
 
-/** The browser resolves light-dark() only where a colour is used. */
+/** The browser resolves light-dark() only where a colour is used, and a transition would delay that. */
 function resolved(canvas: HTMLCanvasElement, name: string): string {
+  canvas.style.transition = 'none';
   canvas.style.color = `var(${name})`;
   const { color } = getComputedStyle(canvas);
   canvas.style.color = '';

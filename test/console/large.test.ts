@@ -8,7 +8,7 @@ import {
   type TimelineAnswer,
   timelineQuerySchema,
 } from '../../shared/api/timeline.js';
-import { chromiumMissing, TestBrowser } from './support/browser.js';
+import { chromiumMissing, TestBrowser, type TestPage } from './support/browser.js';
 import { type SampleReplica, startSampleReplica } from './support/sample-replica.js';
 
 const missing = chromiumMissing();
@@ -87,7 +87,7 @@ describe.skipIf(missing !== undefined)('large sets', () => {
     await view.close();
   });
 
-  test('a timeline of 100,000 points: shows the burst, zooms to single points, and picks one', async () => {
+  test('a timeline of 100,000 points: shows the burst, zooms to single points, and lists them', async () => {
     const view = await browser.blank();
     const { page } = view;
     await serveTimeline(page);
@@ -96,6 +96,7 @@ describe.skipIf(missing !== undefined)('large sets', () => {
     await page.getByText('100,000 of 100,000 points in sight').waitFor();
     await page.getByRole('heading', { name: `Point ${BURST} changed far more` }).waitFor();
     await view.picture('timeline-large');
+    await expectDrawn(view);
     expect(await view.number("document.querySelectorAll('*').length")).toBeLessThan(ELEMENTS_MAX);
     const stage = page.getByRole('slider', { name: 'Points over time' });
     const box = await stage.boundingBox();
@@ -122,6 +123,28 @@ describe.skipIf(missing !== undefined)('large sets', () => {
     await view.close();
   });
 });
+
+/** The canvas has the colours that the legend has; all of one colour it told nothing. */
+async function expectDrawn(view: TestPage): Promise<void> {
+  for (const [sample, property] of [
+    ['.timeline-legend .shape.application', 'fill'],
+    ['.timeline-legend .shape.filesystem', 'fill'],
+    ['.timeline-legend .shape.crash', 'fill'],
+    ['.timeline-swatch.high', 'backgroundColor'],
+  ] as const) {
+    const pixels = await view.number(`(() => {
+      const wanted = getComputedStyle(document.querySelector('${sample}'))['${property}'].match(/\\d+/g);
+      const canvas = document.querySelector('.timeline-stage canvas');
+      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      let count = 0;
+      for (let at = 0; at < data.length; at += 4) {
+        if (data[at + 3] === 255 && wanted.every((value, part) => data[at + part] === Number(value))) count += 1;
+      }
+      return count;
+    })()`);
+    expect(pixels, `pixels of ${sample}`).toBeGreaterThan(20);
+  }
+}
 
 /** Answers for the timeline as the replica draws it, over points that would take hours to cut. */
 async function serveTimeline(page: Page): Promise<void> {
