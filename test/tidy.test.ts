@@ -27,6 +27,7 @@ const entries = [
   'cli/main.ts',
   'cli/start.ts',
   'bench/main.ts',
+  'cli/mount/mount-main.ts',
   'console/main.tsx',
   'agent/quiesce/watchdog.ts',
   'agent/quiesce/sqlite-holder.ts',

@@ -137,7 +137,7 @@ export class TestPage {
         .map(({ id, nodes }) => id + ': ' + nodes.slice(0, 4).map(({ html, any }) =>
           html.slice(0, 160) + ' ' + any.map(({ message }) => message).join('; ')).join(' | ')))`,
     );
-    expect(found).toEqual([]);
+    expect(found, `axe: ${JSON.stringify(found)}`).toEqual([]);
   }
 
   /** Fails when the page as a whole scrolls sideways. */
