@@ -19,7 +19,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
@@ -96,9 +96,9 @@ function copyDependencies() {
   }
 }
 
-/** Some packages run what they call their sources. */
+/** Some packages run what they call their sources, at the top or below `lib`. */
 function isNeeded(packageFolder, inside) {
-  if (inside !== 'src') return false;
+  if (basename(inside) !== 'src') return false;
   return !existsSync(join(packageFolder, 'binding.gyp'));
 }
 

@@ -350,7 +350,7 @@ export const removals: readonly Removal[] = [
     rule: 'P1',
     without: 'the flush before a sync is said to be sealed',
     file: 'replica/pipeline.ts',
-    find: 'if (wants.length === 0) await flushIntent(deps, staging);',
+    find: '    await flushIntent(deps, staging);\n',
     put: '',
     test: 'test/replica/flush.test.ts',
   },
