@@ -46,8 +46,8 @@ export const policies = {
   },
   simulation: 'What this policy would do',
   simulating: 'Trying it …',
-  keeps: (count: number) => `${many(count, 'point stays', 'points stay')}`,
-  removes: (count: number) => `${many(count, 'point goes', 'points go')}`,
+  keeps: (count: number) => many(count, 'point stays', 'points stay'),
+  removes: (count: number) => many(count, 'point goes', 'points go'),
   removesNow: (count: number) =>
     count === 0
       ? 'None of them would stay by the policy in force either.'
