@@ -3,7 +3,7 @@
  * of each, 33 bytes a point. A snapshot never changes; the next one may share its arrays.
  */
 import { consistencies, type Consistency } from '../../shared/protocol/sync-outcome.js';
-import type { PointSummary } from './set-reader.js';
+import type { PointSummary } from './point-summary.js';
 
 /** What columns are made of, a point at a time. */
 export interface ColumnRow {

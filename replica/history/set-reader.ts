@@ -5,43 +5,14 @@
  * under way, and a sync never waits for them (R9).
  */
 import type { PointSelector } from '../../shared/point-selector.js';
-import type { SyncOutcome } from '../../shared/protocol/sync-outcome.js';
 import type { NodeVersion, ReadManner } from '../../shared/restore/node-version.js';
+import type { PointSummary } from './point-summary.js';
 import type { PointTable } from './point-table.js';
 import type { SearchFor, SearchPage } from './search.js';
+import type { TreeEntry, WalkedEntry } from './tree-entry.js';
 import type { PathHistory, VersionsRequest } from './versions.js';
 
-export type { NodeVersion, ReadManner };
-
-export interface PointSummary {
-  readonly point: number;
-  /** Replica's clock at the cut, ms since the epoch (R20). */
-  readonly timeMs: number;
-  /** Agent's sync number. */
-  readonly sync: number;
-  readonly chain: Buffer;
-  readonly manifest: Buffer;
-  /** Of the agent's history that the sync belongs to; with it, `chain` can be checked. */
-  readonly incarnation?: Buffer;
-  readonly outcome: SyncOutcome;
-  /** Live at this point: nodes other than folders, and the sum of their sizes. */
-  readonly files: number;
-  readonly bytes: number;
-  /** What the sync changed: nodes written or removed, and bytes of blocks received new. */
-  readonly changedNodes: number;
-  readonly changedBytes: number;
-}
-
-export interface TreeEntry {
-  readonly parent: number;
-  readonly name: Buffer;
-  readonly version: NodeVersion;
-}
-
-export interface WalkedEntry extends TreeEntry {
-  /** From the set's root, components joined by `/`, no leading slash. */
-  readonly path: Buffer;
-}
+export type { NodeVersion, PointSummary, ReadManner, TreeEntry, WalkedEntry };
 
 export interface BlockDigestRun {
   /** First block of the run. */

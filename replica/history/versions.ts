@@ -7,13 +7,13 @@ import type { VersionChange } from '../../shared/api/versions.js';
 import { AfterimageError } from '../../shared/errors.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import { SET_NODE } from '../../shared/protocol/records.js';
+import type { NodeVersion } from '../../shared/restore/node-version.js';
 import { TimeSlice } from '../../shared/time-slice.js';
 import type { IndexDb } from '../index/index-db.js';
 import { nodeAt, type NodeRow, setVersion, toVersion } from '../index/nodes.js';
 import { nodesAtPath, overlap, pathsAt, placesOf, type Span } from './path-spans.js';
 import { type PointColumns, positionsIn } from './point-columns.js';
 import { sameContent } from './same-content.js';
-import type { NodeVersion } from './set-reader.js';
 
 export interface VersionsRequest {
   /** From the set's root, no slash in front. */

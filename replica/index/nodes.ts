@@ -1,7 +1,8 @@
 /** Tier 1 of the index: nodes and entries at a point, and the newest point itself. */
 import { type NodeKind, nodeKinds, SET_NODE, decodeXattrs } from '../../shared/protocol/records.js';
 import { invariant } from '../../shared/errors.js';
-import type { NodeVersion, TreeEntry } from '../history/set-reader.js';
+import type { NodeVersion } from '../../shared/restore/node-version.js';
+import type { TreeEntry } from '../history/tree-entry.js';
 import type { IndexDb } from './index-db.js';
 
 /** A row of `node`, as stored. */
