@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stringify } from 'yaml';
-import { URL_FILE } from '../shared/api/address.js';
+import { TOKEN_FILE, URL_FILE } from '../shared/api/address.js';
 import { AfterimageError, asAfterimageError, ExitCode } from '../shared/errors.js';
 import { checkLedger } from './sample/ledger-writer.js';
 import {
@@ -262,6 +262,7 @@ function report(good: boolean, text: string): boolean {
 
 function whatNext(stage: Stage): void {
   const data = path.relative('.', stage.processes.dataFolder);
+  const url = fs.readFileSync(path.join(stage.processes.dataFolder, URL_FILE), 'utf8').trim();
   say(`
 Everything stays up and watches. Change something in ${path.relative('.', stage.root) || '.'} and look, in another terminal:
 
@@ -271,6 +272,9 @@ Everything stays up and watches. Change something in ${path.relative('.', stage.
   npm run -s afterimage -- ls ${SET}@latest
   npm run -s afterimage -- find '*page-01*'
   npm run -s afterimage -- restore ${SET}@latest~1 --to ./restored
+
+Or in a browser: ${url}/console/
+Sign in with the token that \`cat ${path.join(data, TOKEN_FILE)}\` prints.
 
 Ctrl-C stops everything.`);
 }
