@@ -9,7 +9,10 @@ export const restoreJobSchema = z.object({
   paths: z.array(z.string()).max(PATHS_MAX).default([]),
   /** Who writes: the replica, below its restore roots, or the set's agent. */
   where: z.enum(['replica', 'agent']),
-  /** Where the set came from; a new folder beside each root; or an absolute folder. */
+  /**
+   * Where the set came from, or an absolute folder of the agent's host below its `restore.folders`
+   * (`beside`); an absolute folder of the replica's machine below its restore roots (`folder`).
+   */
   target: z.union([
     z.literal('in-place'),
     z.strictObject({ beside: z.string().min(1) }),
