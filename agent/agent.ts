@@ -150,7 +150,7 @@ function openSet(
     allowed: config.restore,
     folder,
     session,
-    place: { filter, ownFolders, posix, state },
+    place: { filter, ownFolders, guarded: guardedPaths(config), posix, state },
     createCore: deps.createCore,
     clock,
     log,
@@ -194,6 +194,10 @@ function openSet(
     restores,
     runner: new SetRunner({ config: set, parts, capture, asked, writesIn }),
   };
+}
+
+function guardedPaths({ sets, dataFolder }: AgentConfig): string[] {
+  return [dataFolder, ...sets.flatMap(({ roots }) => roots.map(({ path }) => path))];
 }
 
 /** Clones where the root's file system can; only the native part can ask it to. */

@@ -2,7 +2,7 @@
  * Where an order may write on this host, and what stays there whatever it says (R22). The replica asks;
  * this agent's own configuration decides.
  */
-import { closeSync, lstatSync, statSync } from 'node:fs';
+import { closeSync, lstatSync, realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { RestoreConfig, SetConfig } from '../../shared/config/agent-config.js';
 import { AfterimageError, errnoOf } from '../../shared/errors.js';
@@ -12,6 +12,7 @@ import type { RestoreOrder } from '../../shared/protocol/restore-question.js';
 import { kindOf } from '../../shared/restore/plan.js';
 import type { Spares } from '../../shared/restore/remove-tree.js';
 import type { RestoreTarget } from '../../shared/restore/request.js';
+import { cleanPath, splitPath } from '../../shared/restore/set-path.js';
 import { openRestoreFolder, placeBelow } from '../../shared/restore/target-folder.js';
 import { closeRoots, openRoots, type RootPath } from '../plan/open-roots.js';
 import type { PathFilter } from '../plan/path-filter.js';
@@ -22,6 +23,8 @@ export interface PlaceParts {
   readonly filter: PathFilter;
   /** The agent's own data. */
   readonly ownFolders: readonly FolderIdentity[];
+  /** Absolute paths that no restore beside the set may reach: every set's roots, the agent's data. */
+  readonly guarded: readonly string[];
   readonly posix: Posix;
   readonly state: AgentState;
 }
@@ -49,8 +52,10 @@ export function openRestorePlace({ set, allowed, order, parts }: PlaceRequest): 
       "nothing is restored to this host: restore.allow of its agent's configuration is none",
     );
   }
-  if (order.target !== 'in-place')
+  if (order.target !== 'in-place') {
+    checkGuarded(allowed.folders, order.target.beside, parts.guarded);
     return beside(allowed.folders, order.target.beside, order.effect);
+  }
   const mounts = new Set(set.roots.flatMap((root) => [...checkRoot(root, parts)]));
   return {
     target: {
@@ -63,13 +68,37 @@ export function openRestorePlace({ set, allowed, order, parts }: PlaceRequest): 
   };
 }
 
-function beside(
-  folders: readonly string[],
-  folder: string,
-  effect: RestoreOrder['effect'],
-): RestorePlace {
+/** What is written beside the set has no undo point: it must not be a root by another way. */
+function checkGuarded(folders: readonly string[], to: string, guarded: readonly string[]): void {
+  const { root, names } = allowedPlace(folders, to);
+  const folder = Buffer.concat([
+    realPath(Buffer.from(root)),
+    ...names.flatMap((name) => [Buffer.from('/'), name]),
+  ]);
+  for (const path of guarded) {
+    const names = splitPath(cleanPath(realPath(Buffer.from(path))));
+    if (!splitPath(cleanPath(folder)).every((name, at) => names[at]?.equals(name) === true))
+      continue;
+    throw new AfterimageError(
+      'restore-refused',
+      `${to} holds ${path}, which would be overwritten without an undo point: choose a folder of its own, or restore in place`,
+      { facts: { path: to } },
+    );
+  }
+}
+
+function realPath(path: Buffer): Buffer {
   try {
-    placeBelow(folders, folder);
+    return realpathSync(path, { encoding: 'buffer' });
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return path;
+    throw error;
+  }
+}
+
+function allowedPlace(folders: readonly string[], folder: string): ReturnType<typeof placeBelow> {
+  try {
+    return placeBelow(folders, folder);
   } catch (cause) {
     throw new AfterimageError(
       'restore-refused',
@@ -77,6 +106,13 @@ function beside(
       { cause, facts: { path: folder } },
     );
   }
+}
+
+function beside(
+  folders: readonly string[],
+  folder: string,
+  effect: RestoreOrder['effect'],
+): RestorePlace {
   const place = { roots: undefined, spares: undefined };
   if (effect === 'plan') {
     const target = { type: 'folder', folder: parsePathText(folder) } as const;

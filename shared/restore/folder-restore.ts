@@ -29,6 +29,8 @@ import { joinPath } from './set-path.js';
 import type { Step } from './step.js';
 import { throwIfCancelled } from './cancelled.js';
 
+type WantedAction = Extract<PlannedAction, { readonly wanted: WantedEntry }>;
+
 export class FolderRestore {
   readonly #local: LocalState;
   readonly #rules: PlanRules;
@@ -37,6 +39,7 @@ export class FolderRestore {
   /** Takes a step; does nothing when only planning. */
   readonly #push: (step: Step) => Promise<void>;
   readonly #isKept: Spares;
+  readonly #spares: Spares;
   readonly #leftover: Buffer;
   readonly #slice = new TimeSlice();
   readonly #stack = new FolderStack();
@@ -53,11 +56,14 @@ export class FolderRestore {
     readonly push: (step: Step) => Promise<void>;
     /** What the point lacks, and yet stays. */
     readonly isKept: Spares;
+    /** What stays as it is with all below it, also where the point has something else. */
+    readonly spares: Spares;
     /** Name of what a run that died may have left in the folder where it was. */
     readonly leftover: Buffer;
   }) {
     this.#leftover = context.leftover;
     this.#isKept = context.isKept;
+    this.#spares = context.spares;
     this.#local = context.local;
     this.#rules = context.rules;
     this.#outcome = context.outcome;
@@ -65,7 +71,7 @@ export class FolderRestore {
     this.#push = context.push;
     this.#contents = new FileContents(context);
     const set = { path: Buffer.alloc(0), version: undefined, state: 'present', way: true } as const;
-    this.#stack.announce({ ...set, unsettled: false, foreign: false });
+    this.#stack.announce({ ...set, unsettled: false, foreign: false, spared: false });
   }
 
   async part(part: FolderPart): Promise<void> {
@@ -78,7 +84,9 @@ export class FolderRestore {
       const { name } = 'wanted' in action ? action.wanted : action.local;
       const path = joinPath(folder.path, name);
       try {
-        await this.#act(folder, path, action);
+        if ('wanted' in action && this.#isSpared(folder, path, action)) {
+          this.#passOver(path, action);
+        } else await this.#act(folder, path, action);
       } catch (error) {
         this.#outcome.fail(path, error);
       }
@@ -116,6 +124,27 @@ export class FolderRestore {
     } catch (error) {
       this.#outcome.fail(folder.path, error);
       return [];
+    }
+  }
+
+  /** What no point of the set has, no undo point has either. */
+  #isSpared(folder: OpenFolder, path: Buffer, action: WantedAction): boolean {
+    if (folder.spared) return true;
+    const local = localOf(action);
+    return local !== undefined && this.#spares(path, local.status);
+  }
+
+  /** As `#spare`, for all that is below it as well. */
+  #passOver(path: Buffer, action: WantedAction): void {
+    const { wanted } = action;
+    const { version } = wanted;
+    const local = localOf(action);
+    this.#tell('spare', path, wanted);
+    this.#outcome.notes.add('what the set leaves out of its points was left as it is');
+    if (version.kind !== 'folder') this.#links.forget(version.node);
+    else if (local !== undefined && kindOf(local.status.mode) === 'folder') {
+      const stays = { state: 'present', way: true, unsettled: false } as const;
+      this.#stack.announce({ path, version, ...stays, foreign: true, spared: true });
     }
   }
 
@@ -201,7 +230,8 @@ export class FolderRestore {
   ): void {
     const { local, way, unsettled } = how;
     const foreign = this.#isKept(path, local.status) || this.#local.isOtherFileSystem(path, local);
-    this.#stack.announce({ path, version, state: 'present', way, unsettled, foreign });
+    const there = { state: 'present', way, unsettled } as const;
+    this.#stack.announce({ path, version, ...there, foreign, spared: false });
   }
 
   #tell(action: ActionWord, path: Buffer, wanted: WantedEntry): void {
@@ -212,8 +242,8 @@ export class FolderRestore {
     const { version, way } = wanted;
     folder.unsettled = true;
     if (version.kind === 'folder') {
-      const made = { state: 'new', way, unsettled: true, foreign: false } as const;
-      this.#stack.announce({ path, version, ...made });
+      const made = { state: 'new', way, unsettled: true } as const;
+      this.#stack.announce({ path, version, ...made, foreign: false, spared: false });
       await this.#push({ type: 'folder', path, version });
     } else {
       await this.#push(
@@ -324,6 +354,10 @@ export class FolderRestore {
       this.#tell('keep', path, wanted);
     }
   }
+}
+
+function localOf(action: WantedAction): LocalEntry | undefined {
+  return 'local' in action ? action.local : undefined;
 }
 
 /** Whether a link takes the place of something that the policies set aside. */

@@ -12,6 +12,8 @@ export interface OpenFolder {
   readonly way: boolean;
   /** Of another file system, or the restore's business otherwise not: nothing is taken out of it. */
   readonly foreign: boolean;
+  /** Nothing in it is touched, nor made. */
+  readonly spared: boolean;
   /** Metadata is set when the folder is left: it differs, or names in it changed. */
   unsettled: boolean;
 }

@@ -31,7 +31,7 @@ export interface RestoreMeans {
   readonly listener?: RestoreListener;
   /** What this process may do about owners; found out when left out. */
   readonly owner?: PlanRules['owner'];
-  /** What stays, whatever the policy of orphans: what the set leaves out of its points. */
+  /** What stays, whatever the policies and the point: what the set leaves out of its points. */
   readonly spares?: Spares;
 }
 
@@ -119,7 +119,9 @@ function folderRestore(
   const rules = rulesOf(work);
   const isKept = keptOrphans(work);
   const leftover = partName(work.request.label ?? noLabel);
-  return new FolderRestore({ source, hash, local, rules, outcome, signal, push, isKept, leftover });
+  const spares = means.spares ?? (() => false);
+  const kept = { isKept, spares, leftover };
+  return new FolderRestore({ source, hash, local, rules, outcome, signal, push, ...kept });
 }
 
 function rulesOf({ request, means }: Work): PlanRules {

@@ -9,6 +9,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -81,6 +82,7 @@ function startAgent(restore = 'allow: in-place', tamper: Tamper = (_, answer) =>
   });
   const [only] = config.sets;
   if (only === undefined) throw new Error('the configuration has a set');
+  const own = statSync(join(folder, 'data'), { bigint: true });
   const state = new AgentState(join(folder, 'data', `state-${closing.length}.db`));
   const listeners = new Set<(event: SessionEvent) => void>();
   const questions: RestoreQuestion[] = [];
@@ -99,7 +101,13 @@ function startAgent(restore = 'allow: in-place', tamper: Tamper = (_, answer) =>
         return { unsubscribe: () => void listeners.delete(listener) };
       },
     },
-    place: { filter: new PathFilter(only), ownFolders: [], posix, state },
+    place: {
+      filter: new PathFilter(only),
+      ownFolders: [{ dev: Number(own.dev), ino: own.ino }],
+      guarded: [join(folder, 'data'), root],
+      posix,
+      state,
+    },
     createCore: () => createHashCore(),
     clock: systemClock,
     log: silentLog,
@@ -126,7 +134,7 @@ function startAgent(restore = 'allow: in-place', tamper: Tamper = (_, answer) =>
   };
 }
 
-function open(more: Partial<RestoreOrder> = {}): OpenOrder {
+function open(more: Partial<RestoreOrder> = {}, point = 1): OpenOrder {
   const order: RestoreOrder = {
     id: 'job-1-aa',
     label: 'job-1',
@@ -143,7 +151,7 @@ function open(more: Partial<RestoreOrder> = {}): OpenOrder {
   const opened = orders.open({
     set: 'shop',
     order,
-    open: () => set.open(1),
+    open: () => set.open(point),
     onReport: (report) => reports.push(report),
   });
   closing.push(() => {
@@ -246,6 +254,37 @@ describe('what the configuration of the agent decides (R22)', () => {
     expect(await final()).toMatchObject({ state: 'done', problemCount: 0 });
     expect(readFileSync(join(folder, 'allowed/new/app/conf'), 'utf8')).toBe('good');
     expect(readdirSync(root)).toEqual([]);
+  });
+});
+
+describe('what no undo point would have', () => {
+  it('left out of the set since: it stays, whatever the point has there', async () => {
+    set.cut((tree) => {
+      tree.folder('app/cache').file('app/cache/page', 'older').file('app/cache/lost', 'older');
+    });
+    mkdirSync(join(root, 'cache'));
+    writeFileSync(join(root, 'cache', 'page'), 'captured by no point');
+    open({ point: 2 }, 2);
+    const agent = startAgent();
+    agent.asked('job-1-aa');
+    expect(await final()).toMatchObject({ state: 'done', problemCount: 0 });
+    expect(readFileSync(join(root, 'conf'), 'utf8')).toBe('good');
+    expect(readFileSync(join(root, 'cache/page'), 'utf8')).toBe('captured by no point');
+    expect(readdirSync(join(root, 'cache'))).toEqual(['page']);
+  });
+
+  it.each([
+    ['the folder that a root lies in', '', ''],
+    ['the same behind a link that the operator configured', '/link', '/link'],
+  ])('beside, into %s: is refused, as the root would be written', async (_, allowed, to) => {
+    writeFileSync(join(root, 'conf'), 'newer');
+    symlinkSync(folder, join(folder, 'link'));
+    open({ target: { beside: `${folder}${to}` } });
+    const agent = startAgent(`folders: [${folder}${allowed}]`);
+    agent.asked('job-1-aa');
+    expect(await final()).toMatchObject({ state: 'failed', code: 'restore-refused' });
+    expect(readFileSync(join(root, 'conf'), 'utf8')).toBe('newer');
+    expect(readdirSync(root)).toEqual(['conf']);
   });
 });
 
