@@ -18,7 +18,7 @@ interface Reading {
   readonly signal: AbortSignal;
 }
 
-/** As `PointSource.read`. Throws `answer-malformed` for a block that came wrong twice. */
+/** As `PointSource.read`; a block that came wrong twice is a failed one, with `answer-malformed`. */
 export async function* checkedFrames(
   reading: Reading,
   items: readonly ReadItem[],
@@ -29,7 +29,7 @@ export async function* checkedFrames(
       continue;
     }
     const asked = items[frame.item];
-    if (asked === undefined) throw broken(frame);
+    if (asked === undefined) throw broken(frame.block);
     const range = { first: frame.block, count: Math.max(1, blockCount(frame.bytes.length)) };
     yield* readAgain(reading, frame.item, { ...asked, ranges: [range] });
   }
@@ -41,8 +41,16 @@ async function* readAgain(
   asked: ReadItem,
 ): AsyncGenerator<ContentFrame> {
   for await (const frame of source.read([asked], signal, 'here')) {
-    if (hasBlocks(frame) && !matches(hash, frame)) throw broken(frame);
-    yield { ...frame, item };
+    if (hasBlocks(frame) && !matches(hash, frame)) yield* failedBlocks(frame, item);
+    else yield { ...frame, item };
+  }
+}
+
+/** The file that they are of is not made; all others go on. */
+function* failedBlocks({ block, bytes }: BlocksFrame, item: number): Generator<ContentFrame> {
+  const count = Math.max(1, blockCount(bytes.length));
+  for (let at = block; at < block + count; at += 1) {
+    yield { type: 'failed', item, block: at, error: broken(at) };
   }
 }
 
@@ -57,7 +65,7 @@ export function matches(hash: HashCore, frame: BlocksFrame): boolean {
   return digests.equals(hash.digestBlocks(frame.bytes).digests);
 }
 
-function broken({ block }: ContentFrame): AfterimageError {
+function broken(block: number): AfterimageError {
   return new AfterimageError('answer-malformed', `block ${block} arrived broken`, {
     facts: { block },
   });
