@@ -1,6 +1,7 @@
 /** What agent and replica both need of their machine. */
 import fs from 'node:fs';
 import os from 'node:os';
+import { join } from 'node:path';
 import { formatBytes, formatDuration } from '../format.js';
 import { createHashCore } from '../../shared/hash/create-hash-core.js';
 import { loadPosix } from '../../shared/posix/load-posix.js';
@@ -25,6 +26,7 @@ export async function checkHost(): Promise<readonly Check[]> {
     }),
     attempt('memory', memory),
     attempt('open files', openFiles),
+    attempt('mounts', mounts),
     attempt('clock', clock),
   ]);
   return checks.flat();
@@ -59,6 +61,22 @@ function openFiles(): Check {
   const soft = /^Max open files\s+(\d+|unlimited)/m.exec(limits)?.[1] ?? 'unknown';
   if (soft === 'unlimited' || Number(soft) >= FILES_MIN) return ok('open files', `up to ${soft}`);
   return warn('open files', `up to ${soft}`, `Raise it: ulimit -n ${FILES_MIN}, or LimitNOFILE=.`);
+}
+
+function mounts(): Check {
+  if (!fs.existsSync('/dev/fuse')) {
+    return warn(
+      'mounts',
+      'there is no /dev/fuse',
+      'Load the fuse module to mount points: modprobe fuse.',
+    );
+  }
+  if (process.getuid?.() === 0) return ok('mounts', 'as root');
+  const folders = (process.env['PATH'] ?? '').split(':');
+  if (folders.some((folder) => fs.existsSync(join(folder, 'fusermount3')))) {
+    return ok('mounts', 'by fusermount3');
+  }
+  return warn('mounts', 'fusermount3 is not installed', 'Install fuse3, or mount points as root.');
 }
 
 function clock(): Check {

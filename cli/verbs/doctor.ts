@@ -1,9 +1,13 @@
 /** `doctor`: looks at this machine, and at what a configuration names, and says what to do. */
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { ExitCode } from '../../shared/errors.js';
 import { attempt, type Check } from '../doctor/check.js';
 import { addVerb, type Invoke, type VerbContext } from '../verb.js';
+
+const AGENT_FILE = '/etc/afterimage/agent.yaml';
+const REPLICA_FILE = '/etc/afterimage/replica.yaml';
 
 interface Options {
   readonly agent?: string;
@@ -12,16 +16,28 @@ interface Options {
 
 export function addDoctor(program: Command, invoke: Invoke): void {
   addVerb(program, 'doctor', 'Check this machine, and an agent or a replica on it')
-    .option('--agent <file>', "an agent's configuration")
-    .option('--replica <file>', "a replica's configuration")
+    .option('--agent <file>', "an agent's configuration; that of the package if not told")
+    .option('--replica <file>', "a replica's configuration; that of the package if not told")
     .action((options: Options, command: Command) =>
       invoke(command, async (context) => {
         const { checkHost } = await import('../doctor/host.js');
-        const checks = [...(await checkHost()), ...(await checkConfigured(context, options))];
+        const named = options.agent !== undefined || options.replica !== undefined;
+        const configured = await checkConfigured(context, named ? options : installed());
+        const checks = [...(await checkHost()), ...configured];
         await print(context, checks);
         return checks.some(({ state }) => state === 'fail') ? ExitCode.mismatch : ExitCode.ok;
       }),
     );
+}
+
+/** Configurations where the package has them. */
+function installed(): Options {
+  const found = (file: string): string | undefined => (existsSync(file) ? file : undefined);
+  const [agent, replica] = [AGENT_FILE, REPLICA_FILE].map(found);
+  return {
+    ...(agent === undefined ? {} : { agent }),
+    ...(replica === undefined ? {} : { replica }),
+  };
 }
 
 async function checkConfigured(

@@ -201,15 +201,15 @@ function parseRequest(text: string | undefined): object {
 }
 
 const columns = [
-  { title: 'job', value: ({ id }: JobJson) => id },
-  { title: 'kind', value: ({ kind }: JobJson) => kind },
-  { title: 'set', value: ({ set }: JobJson) => set ?? '-' },
-  { title: 'state', value: ({ state }: JobJson) => state },
-  { title: 'created', value: ({ createdMs }: JobJson) => formatTime(createdMs) },
-  { title: 'took', align: 'right' as const, value: tookText },
-  { title: 'progress', align: 'right' as const, value: progressText },
-  { title: 'by', value: ({ by }: JobJson) => by },
-  { title: 'message', value: ({ message }: JobJson) => message ?? '' },
+  { title: 'JOB', value: ({ id }: JobJson) => id },
+  { title: 'KIND', value: ({ kind }: JobJson) => kind },
+  { title: 'SET', value: ({ set }: JobJson) => set ?? '-' },
+  { title: 'STATE', value: ({ state }: JobJson) => state },
+  { title: 'CREATED', value: ({ createdMs }: JobJson) => formatTime(createdMs) },
+  { title: 'TOOK', align: 'right' as const, value: tookText },
+  { title: 'PROGRESS', align: 'right' as const, value: progressText },
+  { title: 'BY', value: ({ by }: JobJson) => by },
+  { title: 'MESSAGE', value: ({ message }: JobJson) => message ?? '' },
 ];
 
 function tookText({ startedMs, endedMs }: JobJson): string {
