@@ -4,8 +4,9 @@
  * One stream alone waits for its own results: each step needs the one before. The second stream fills
  * those waits, a quarter more throughput where vector operations take two cycles (Zen 5) and no loss
  * where they take one. Sixteen registers cannot hold two states, so the rows a, c and d live in memory
- * between turns; only b, which the next turn needs first, stays in registers. The engine places pure
- * operations just before the store that needs them, so the stores, b's too, also keep the turns apart.
+ * between turns; only b, which the next turn needs first, stays out of it. The engine places pure
+ * operations just before the store that needs them, so stores keep the turns apart; b's last rotation
+ * has none and is left to the stream's next turn, where it waits for less.
  */
 import {
   COLUMNS,
@@ -48,7 +49,7 @@ function turn(stream, quad, firstWord) {
     '{',
     ...[0, 2, 3].map((row) => `let ${names[row]} = ${load(stream, quad[row])};`),
     ...mix([names], [words]),
-    ...quad.map((index, row) => store(stream, index, names[row])),
+    ...[0, 2, 3].map((row) => store(stream, quad[row], names[row])),
     '}',
   ];
 }
