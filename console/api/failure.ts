@@ -37,6 +37,17 @@ export function asFailure(error: unknown): ApiFailure {
   return new ApiFailure(problemOf('internal', detail, texts.api.internalHint), { cause: error });
 }
 
+/** Undefined for what this caller may not see, or this replica does not have. */
+export async function orWithout<Value>(asked: Promise<Value>): Promise<Value | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    const status = error instanceof ApiFailure ? error.status : 0;
+    if (status === 403 || status === 404) return undefined;
+    throw error;
+  }
+}
+
 /** The request did not reach the replica, or its answer broke off. */
 export function unreachable(cause: unknown): ApiFailure {
   return new ApiFailure(

@@ -1,7 +1,7 @@
 /** What stands where an answer is not there: loading, failed with its hint, empty. */
 import type { ComponentChildren, VNode } from 'preact';
 import type { ApiFailure } from '../api/failure.js';
-import type { Answer } from '../api/use-answer.js';
+import type { Answer, AnswerState } from '../api/use-answer.js';
 import { texts } from '../texts.js';
 import { Button } from './button.js';
 import { Icon } from './icon.js';
@@ -48,6 +48,17 @@ export function FailureBox({ failure, onRetry }: FailureBoxProps): VNode {
       </div>
       {onRetry !== undefined && <Button onClick={onRetry}>{texts.words.retry}</Button>}
     </div>
+  );
+}
+
+/** In a line of facts: that one is not known yet, or that asking for it failed. */
+export function Pending({ answer }: { readonly answer: AnswerState<unknown> }): VNode {
+  if (answer.state !== 'failed') return <span class="muted">{texts.words.loading}</span>;
+  const { message, code } = answer.failure;
+  return (
+    <span class="fact-failed" role="alert" title={code}>
+      {texts.words.notAnswered}: {message}
+    </span>
   );
 }
 

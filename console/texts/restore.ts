@@ -17,6 +17,9 @@ export const restore = {
   pointNone: 'This set has no point yet.',
   pointOlder: (count: number) =>
     `${many(count, 'older point is', 'older points are')} not listed: choose one on the timeline.`,
+  pointUnknown: (point: number) =>
+    `Nothing is known of point ${point}: it may be removed, or never have been there.`,
+  extent: (files: string, bytes: string) => `${files} files, ${bytes}.`,
   timeline: 'Choose on the timeline',
   consistency: {
     application: 'consistent for the application',
@@ -29,9 +32,9 @@ export const restore = {
   unreadable: (count: number) =>
     `${many(count, 'file', 'files')} could not be read when this point was made`,
   massChange: (point: number) =>
-    `This point holds a mass change: very many files changed at once, as encryption or a slip would. Point ${point} is the last one before it.`,
+    `This point holds what a mass change did: many files became what encryption makes of them. Point ${point} is the last calm one before it.`,
   massChangeNoCalm:
-    'This point holds a mass change: very many files changed at once, as encryption or a slip would.',
+    'This point holds what a mass change did: many files became what encryption makes of them. No calm point before it is known.',
   useCalm: (point: number) => `Use point ${point}`,
   everything: 'Everything in this point',
   chosen: 'Only chosen files and folders',
@@ -133,6 +136,10 @@ export const restore = {
   confirmFrom: 'From',
   confirmTo: 'To',
   confirmWhat: 'What',
+  confirmLooked: 'Dry run of',
+  confirmOld: 'What is there may have changed since: go back and look again.',
+  mayRun: 'It may have begun all the same. Look at the jobs before you try again.',
+  seeJobs: 'Jobs of this set',
   confirmHow: 'How',
   confirmDestructive: 'This takes away what is there now.',
   confirmUndo: 'An undo point is made first.',

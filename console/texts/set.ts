@@ -48,11 +48,24 @@ export const set = {
   burst: {
     title: (point: number) => `Point ${point} changed far more than usual`,
     flaggedTitle: (point: number) => `Alarm at point ${point}`,
-    text: (bytes: string, nodes: string, when: string) =>
-      `${bytes} in ${nodes}, ${when}. If that was not meant to happen, the point before it is the last good state.`,
+    text: (bytes: string, nodes: string, when: string) => `${bytes} in ${nodes}, ${when}.`,
+    calm: (point: number) =>
+      `If that was not meant to happen, point ${point} is the last good state.`,
+    noCalm: 'All points before it that are looked at changed as much.',
     pick: (point: number) => `Pick point ${point}, before it`,
     show: 'Show it',
     compare: 'What changed',
+  },
+  massChange: {
+    title: (point: number) => `Mass change at point ${point}`,
+    titleNow: 'A mass change is being received',
+    held: (point: number, hold: string) =>
+      `Point ${point} is the last calm one before it. ${hold} keeps it: no policy removes it.`,
+    notHeld: (point: number) =>
+      `Point ${point} is the last calm one before it. It is not held: a policy may remove it.`,
+    noCalm: 'No calm point before it is known.',
+    pick: (point: number) => `Pick point ${point}, the last calm one`,
+    alarm: 'The alarm',
   },
   point: {
     panel: 'The point',

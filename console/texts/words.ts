@@ -2,6 +2,7 @@
 export const words = {
   loading: 'Loading …',
   retry: 'Try again',
+  notAnswered: 'Not known',
   close: 'Close',
   cancel: 'Cancel',
   copy: 'Copy',

@@ -3,8 +3,9 @@ import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import { ActButton } from '../../parts/act-button.js';
 import { TextField } from '../../parts/field.js';
+import { formatTime } from '../../parts/format.js';
 import { texts } from '../../texts.js';
-import { isDestructive, type Planned } from './planned.js';
+import { isDestructive, isOld, type Planned } from './planned.js';
 import { contentText } from './planned-view.js';
 import { canUndo, type RestoreDraft } from './restore-draft.js';
 
@@ -41,6 +42,11 @@ export function ConfirmStep({ draft, planned, onConfirm }: ConfirmStepProps): VN
         </dd>
         <dt>{texts.restore.confirmTo}</dt>
         <dd>{placeText(draft)}</dd>
+        <dt>{texts.restore.confirmLooked}</dt>
+        <dd>
+          {formatTime(planned.lookedMs)}
+          {isOld(planned, Date.now()) && <p class="warning">{texts.restore.confirmOld}</p>}
+        </dd>
         <dt>{texts.restore.confirmHow}</dt>
         <dd>
           <p>

@@ -44,6 +44,8 @@ export interface PlannedEntry {
 }
 
 export interface Planned {
+  /** When it was looked at, by the browser's clock. */
+  readonly lookedMs: number;
   readonly counts: Readonly<Record<Outcome, number>>;
   /** Of content that would be written; at least so much when entries are left out. */
   readonly bytes: number;
@@ -83,6 +85,13 @@ export function countOutcomes(actions: Readonly<Record<string, number>>): Planne
 /** A dry run writes nothing, so how much it would write is known of its entries alone. */
 export function bytesOf(entries: readonly PlannedEntry[]): number {
   return entries.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+/** What is there goes on changing: a dry run this old says little of it, ms. */
+const OLD_MS = 10 * 60_000;
+
+export function isOld({ lookedMs }: Planned, nowMs: number): boolean {
+  return nowMs - lookedMs > OLD_MS;
 }
 
 /** Whether something that stands there now would be gone afterwards. */

@@ -55,6 +55,31 @@ export function beginDraft(given: {
   };
 }
 
+/**
+ * A folder of its own for a point, below the first that is allowed; '' where nothing is known of them.
+ */
+export function folderOffered(
+  roots: readonly string[] | null,
+  { set, point }: Pick<RestoreDraft, 'set' | 'point'>,
+): string {
+  const root = roots?.[0]?.replace(/\/$/, '');
+  if (root === undefined) return '';
+  return `${root}/${point === undefined ? set : `${set}-${point}`}`;
+}
+
+/** The draft for another point: the folder that was offered for the last one goes with it. */
+export function withPoint(
+  draft: RestoreDraft,
+  {
+    point,
+    roots,
+  }: { readonly point: number | undefined; readonly roots: readonly string[] | null },
+): RestoreDraft {
+  const next = { ...draft, point };
+  const isOffered = draft.folder === folderOffered(roots, draft);
+  return isOffered ? { ...next, folder: folderOffered(roots, next) } : next;
+}
+
 export type DraftFault = 'point' | 'paths' | 'folder' | 'beside';
 
 /** What is still missing before the step can be left. */

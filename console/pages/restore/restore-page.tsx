@@ -14,7 +14,15 @@ import { CheckStep } from './check-step.js';
 import { ConfirmStep } from './confirm-step.js';
 import { HowStep } from './how-step.js';
 import type { Planned } from './planned.js';
-import { beginDraft, faultsOf, type RestoreDraft, type Step, stepsOf } from './restore-draft.js';
+import {
+  beginDraft,
+  faultsOf,
+  folderOffered,
+  type RestoreDraft,
+  type Step,
+  stepsOf,
+  withPoint,
+} from './restore-draft.js';
 import { RunStep } from './run-step.js';
 import { type RestoreFacts, useRestoreFacts } from './use-facts.js';
 import { WhatStep } from './what-step.js';
@@ -22,12 +30,12 @@ import { WhereStep } from './where-step.js';
 
 export function RestorePage({ params, query }: PageProps): VNode {
   const set = params['set'] ?? '';
-  const facts = useRestoreFacts(set);
   const given = {
     set,
     point: Number(query.get('point')) || undefined,
     paths: query.getAll('paths'),
   };
+  const facts = useRestoreFacts(set, given.point);
   return (
     <div class="stack">
       <nav class="crumbs" aria-label={texts.nav.sets}>
@@ -38,7 +46,12 @@ export function RestorePage({ params, query }: PageProps): VNode {
       <header class="page-head">
         <h1>{texts.restore.title(set)}</h1>
       </header>
-      <Answered answer={facts}>{(value) => <Wizard facts={value} given={given} />}</Answered>
+      <Answered answer={facts}>
+        {(value) => (
+          // Another address is another restore: nothing that was chosen for the last one may stay.
+          <Wizard key={JSON.stringify(given)} facts={value} given={given} />
+        )}
+      </Answered>
     </div>
   );
 }
@@ -50,8 +63,9 @@ interface WizardProps {
 
 function Wizard({ facts, given }: WizardProps): VNode {
   const [draft, setDraft] = useState<RestoreDraft>(() => {
-    const newest = facts.points.at(-1)?.point;
-    return { ...beginDraft({ ...given, point: given.point ?? newest }), ...placeOf(facts, given) };
+    const draft = beginDraft({ ...given, point: given.point ?? facts.points.at(-1)?.point });
+    const way = facts.roots?.length === 0 ? 'download' : draft.way;
+    return { ...draft, way, folder: folderOffered(facts.roots, draft) };
   });
   const [step, setStep] = useState<Step>('what');
   const [tried, setTried] = useState<Step>();
@@ -64,7 +78,10 @@ function Wizard({ facts, given }: WizardProps): VNode {
     if (index > 0) inside.current?.focus();
   }, [step]);
   const change = (changes: Partial<RestoreDraft>): void => {
-    setDraft((now) => ({ ...now, ...changes }));
+    setDraft((now) => {
+      const point = changes.point ?? now.point;
+      return { ...withPoint(now, { point, roots: facts.roots }), ...changes };
+    });
     setPlanned(undefined);
   };
   const move = (by: -1 | 1): void => {
@@ -126,17 +143,6 @@ function Wizard({ facts, given }: WizardProps): VNode {
       </section>
     </div>
   );
-}
-
-/** What suits most: a folder of its own below the first that is allowed. */
-function placeOf(
-  { roots }: RestoreFacts,
-  { set, point }: WizardProps['given'],
-): Partial<RestoreDraft> {
-  if (roots?.length === 0) return { way: 'download' };
-  const name = point === undefined ? set : `${set}-${point}`;
-  const root = roots?.[0]?.replace(/\/$/, '');
-  return root === undefined ? {} : { folder: `${root}/${name}` };
 }
 
 function Steps({ steps, step }: { readonly steps: readonly Step[]; readonly step: Step }): VNode {

@@ -67,7 +67,19 @@ function Begin({ draft }: { readonly draft: PlannedDraft }): VNode {
     asked.current = 'yes';
     begin();
   }, []);
-  if (failure !== undefined) return <FailureBox failure={failure} onRetry={begin} />;
+  if (failure !== undefined) {
+    return (
+      <>
+        <FailureBox failure={failure} onRetry={begin} />
+        {failure.code === 'unreachable' && (
+          <p class="warning">
+            {texts.restore.mayRun}{' '}
+            <a href={href('/jobs', { set: draft.set })}>{texts.restore.seeJobs}</a>
+          </p>
+        )}
+      </>
+    );
+  }
   return job === undefined ? <Loading /> : <Running id={job.id} />;
 }
 
@@ -79,7 +91,7 @@ function Running({ id }: { readonly id: string }): VNode {
         <>
           <header class="row">
             <h2>{titleOf(job)}</h2>
-            <JobStateMark state={job.state} />
+            <JobStateMark job={job} />
           </header>
           {isOpen(job) && <p class="muted">{texts.restore.started}</p>}
           <JobNow job={job} />

@@ -1,16 +1,19 @@
 /** What somebody has to know before they choose: points, what is wrong with them, who could write. */
 import type { SettingsAnswer } from '../../../shared/api/access.js';
 import type { AlarmJson, AlarmsAnswer, LastVerified } from '../../../shared/api/alarms.js';
-import type { PointJson, PointsAnswer } from '../../../shared/api/points.js';
+import type { PointDetail, PointJson, PointsAnswer } from '../../../shared/api/points.js';
 import type { SetStatusJson, StatusAnswer } from '../../../shared/api/status.js';
 import { getJson } from '../../api/client.js';
-import { type ApiFailure, asFailure, isAbort } from '../../api/failure.js';
+import { orWithout } from '../../api/failure.js';
 import { type Answer, useAnswer } from '../../api/use-answer.js';
+import { at } from '../../shell/router.js';
 
 const POINTS_LISTED = 200;
 
 export interface RestoreFacts {
-  /** Oldest first. */
+  /** The point that somebody came with; it is missing in `points` when it is not there. */
+  readonly asked: number | undefined;
+  /** Oldest first: the newest ones, and that which was asked for. */
   readonly points: readonly PointJson[];
   readonly leftOut: number;
   readonly status: SetStatusJson | undefined;
@@ -20,16 +23,26 @@ export interface RestoreFacts {
   readonly roots: readonly string[] | null;
 }
 
-export function useRestoreFacts(set: string): Answer<RestoreFacts> {
-  return useAnswer((signal) => loadFacts(set, signal), ['restore', set]);
+/** `point` is what somebody came with: it is told of however old it is. */
+export function useRestoreFacts(set: string, point: number | undefined): Answer<RestoreFacts> {
+  return useAnswer((signal) => loadFacts({ set, point, signal }), ['restore', set, point]);
 }
 
-async function loadFacts(set: string, signal: AbortSignal): Promise<RestoreFacts> {
-  const [points, status, alarms, settings] = await Promise.all([
-    getJson<PointsAnswer>(`/v1/sets/${encodeURIComponent(set)}/points`, {
-      query: { limit: POINTS_LISTED },
-      signal,
-    }),
+async function loadFacts({
+  set,
+  point,
+  signal,
+}: {
+  readonly set: string;
+  readonly point: number | undefined;
+  readonly signal: AbortSignal;
+}): Promise<RestoreFacts> {
+  const path = at`/v1/sets/${set}/points`;
+  const [points, asked, status, alarms, settings] = await Promise.all([
+    getJson<PointsAnswer>(path, { query: { limit: POINTS_LISTED }, signal }),
+    point === undefined
+      ? undefined
+      : orWithout(getJson<PointDetail>(`${path}/${point}`, { signal })),
     getJson<StatusAnswer>('/v1/status', { signal }),
     orWithout(
       getJson<AlarmsAnswer>('/v1/alarms', {
@@ -40,8 +53,10 @@ async function loadFacts(set: string, signal: AbortSignal): Promise<RestoreFacts
     orWithout(getJson<SettingsAnswer>('/v1/settings', { signal })),
   ]);
   const own = status.sets.find((one) => one.set === set);
+  const isListed = points.points.some((one) => one.point === asked?.point);
   return {
-    points: points.points,
+    asked: point,
+    points: asked === undefined || isListed ? points.points : [asked, ...points.points],
     leftOut: points.leftOut,
     status: own,
     lastVerified: own?.lastVerified ?? undefined,
@@ -50,30 +65,9 @@ async function loadFacts(set: string, signal: AbortSignal): Promise<RestoreFacts
   };
 }
 
-/** The wizard does without what this caller may not see, or this replica does not have. */
-async function orWithout<Value>(asked: Promise<Value>): Promise<Value | undefined> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (isAbort(error)) throw error;
-    const failure: ApiFailure = asFailure(error);
-    if (failure.status === 403 || failure.status === 404) return undefined;
-    throw failure;
-  }
-}
-
 function rootsOf(settings: SettingsAnswer | undefined): readonly string[] | null {
   const value = settings?.settings.find(({ key }) => key === 'restore_roots')?.value;
   if (value === undefined) return null;
   if (Array.isArray(value)) return value;
   return typeof value === 'string' ? [value] : [];
-}
-
-/** The mass change that a point is at or behind, until the next calm point is not known. */
-export function massChangeOf(facts: RestoreFacts, point: number): AlarmJson | undefined {
-  return facts.massChanges.find(({ facts: { firstPoint, calmPoint }, untilMs }) => {
-    if (firstPoint == null) return false;
-    const ended = untilMs !== null && firstPoint !== point;
-    return !ended && point >= firstPoint && point !== calmPoint;
-  });
 }

@@ -94,6 +94,7 @@ function plannedOf(
   const { keep, leave, ...told } = line.actions;
   const tellable = Object.values(told).reduce((sum, count) => sum + count, 0);
   return {
+    lookedMs: Date.now(),
     counts: countOutcomes({ ...told, keep, leave }),
     bytes: bytesOf(entries),
     entries,
@@ -141,6 +142,7 @@ function plannedOfJob(job: JobJson, log: JobLogAnswer): Planned {
   const outcomeCounts = countOutcomes(counts);
   const all = Object.values(outcomeCounts).reduce((sum, count) => sum + count, 0);
   return {
+    lookedMs: Date.now(),
     counts: outcomeCounts,
     bytes: bytesOf(entries),
     entries,

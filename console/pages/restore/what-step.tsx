@@ -8,10 +8,10 @@ import { Icon } from '../../parts/icon.js';
 import { ConsistencyMark, Mark } from '../../parts/marks.js';
 import { Empty } from '../../parts/states.js';
 import { pointLink, setLink } from '../../shell/links.js';
-
 import { texts } from '../../texts.js';
+import { massChangeOf } from '../alarms/mass-change.js';
 import type { DraftFault, RestoreDraft } from './restore-draft.js';
-import { massChangeOf, type RestoreFacts } from './use-facts.js';
+import type { RestoreFacts } from './use-facts.js';
 
 export interface StepProps {
   readonly draft: RestoreDraft;
@@ -49,6 +49,9 @@ export function WhatStep({ draft, change, facts, faults }: StepProps): VNode {
       </div>
       {leftOut > 0 && <p class="muted small">{texts.restore.pointOlder(leftOut)}</p>}
       {chosen !== undefined && <PointState point={chosen} facts={facts} change={change} />}
+      {chosen === undefined && draft.point !== undefined && draft.point === facts.asked && (
+        <p class="warning">{texts.restore.pointUnknown(draft.point)}</p>
+      )}
       <What draft={draft} change={change} faults={faults} />
     </>
   );
@@ -64,7 +67,7 @@ interface PointStateProps {
 function PointState({ point, facts, change }: PointStateProps): VNode {
   const { lastVerified, status } = facts;
   const verified = lastVerified !== undefined && lastVerified.point >= point.point;
-  const mass = massChangeOf(facts, point.point);
+  const mass = massChangeOf(facts.massChanges, point);
   const calm = mass?.facts.calmPoint;
   const damaged = status?.scrub?.damaged ?? 0;
   return (
@@ -72,8 +75,8 @@ function PointState({ point, facts, change }: PointStateProps): VNode {
       <div class="row">
         <ConsistencyMark of={point.consistency} />
         <span class="muted">
-          {texts.restore.consistency[point.consistency]}. {formatCount(point.files)} files,{' '}
-          {formatBytes(point.bytes)}.
+          {texts.restore.consistency[point.consistency]}.{' '}
+          {texts.restore.extent(formatCount(point.files), formatBytes(point.bytes))}
         </span>
       </div>
       <div class="row">

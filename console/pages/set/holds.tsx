@@ -11,7 +11,7 @@ import { ConfirmDialog } from '../../parts/confirm-dialog.js';
 import { Dialog } from '../../parts/dialog.js';
 import { TextField } from '../../parts/field.js';
 import { formatTime } from '../../parts/format.js';
-import { FailureBox } from '../../parts/states.js';
+import { FailureBox, Pending } from '../../parts/states.js';
 import { notify } from '../../shell/notices.js';
 import { at } from '../../shell/router.js';
 import { texts } from '../../texts.js';
@@ -24,8 +24,8 @@ export interface HoldsProps {
 
 export function Holds({ point, retention }: HoldsProps): VNode {
   const [leaving, setLeaving] = useState<HoldJson>();
-  const holds =
-    retention.state === 'ready' ? retention.value.holds.filter((hold) => hold.point === point) : [];
+  if (retention.state !== 'ready') return <Pending answer={retention} />;
+  const holds = retention.value.holds.filter((hold) => hold.point === point);
   if (holds.length === 0) return <>{texts.set.point.noHolds}</>;
   return (
     <>

@@ -17,7 +17,7 @@ import {
 } from '../../parts/format.js';
 import { Icon } from '../../parts/icon.js';
 import { ConsistencyMark } from '../../parts/marks.js';
-import { Answered } from '../../parts/states.js';
+import { Answered, Pending } from '../../parts/states.js';
 import { compareLink, pointLink, restoreLink } from '../../shell/links.js';
 import { at, hrefHere } from '../../shell/router.js';
 import { texts } from '../../texts.js';
@@ -206,9 +206,13 @@ function PointFacts({ detail, certificate, children }: PointFactsProps): VNode {
       <dl class="facts">
         <dt>{facts.certificate}</dt>
         <dd>
-          {certificate.state === 'ready' && certificate.value.entries.length > 0
-            ? signedWords.entries(certificate.value.entries.length)
-            : signedWords.unsigned}
+          {certificate.state !== 'ready' ? (
+            <Pending answer={certificate} />
+          ) : certificate.value.entries.length > 0 ? (
+            signedWords.entries(certificate.value.entries.length)
+          ) : (
+            signedWords.unsigned
+          )}
         </dd>
         <dt>{facts.holds}</dt>
         <dd>{children}</dd>
