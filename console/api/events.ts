@@ -117,7 +117,14 @@ function tell(block: string): string | undefined {
   const json = fields.get('data');
   if (name !== undefined && json !== undefined) {
     const event = { name, data: JSON.parse(json) as unknown } as ApiEvent;
-    for (const listener of listeners) listener(event);
+    for (const listener of listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        // Its own page's trouble: the stream would else end here, again and again.
+        reportError(error);
+      }
+    }
   }
   return fields.get('id');
 }

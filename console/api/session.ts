@@ -5,6 +5,7 @@
  */
 import { signal } from '@preact/signals';
 import type { Role } from '../../shared/api/access.js';
+import type { ApiFailure } from './failure.js';
 
 export interface Session {
   readonly who: string;
@@ -18,7 +19,12 @@ export interface Session {
 /** `unknown` until the first answer. */
 export type SessionState =
   | { readonly state: 'unknown' }
-  | { readonly state: 'out'; readonly why: 'never' | 'ended' | 'left' }
+  | {
+      readonly state: 'out';
+      readonly why: 'never' | 'ended' | 'left';
+      /** The replica could not say whether somebody is signed in: they may well be. */
+      readonly unasked?: ApiFailure | undefined;
+    }
   | { readonly state: 'in'; readonly session: Session };
 
 export const sessionState = signal<SessionState>({ state: 'unknown' });

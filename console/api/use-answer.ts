@@ -1,6 +1,8 @@
 /**
  * What a page asks the API for, as state: `loading`, then `ready` or `failed`. Asking anew keeps the
- * last answer on the screen (`stale`), leaving the page or changing `keys` ends the request.
+ * last answer on the screen (`stale`), leaving the page or changing `keys` ends the request. Asked for
+ * more often than the replica answers, it asks once more when the answer is there: else a busy set,
+ * whose events ask anew all the time, would never be told of.
  */
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { type ApiFailure, asFailure, isAbort } from './failure.js';
@@ -20,6 +22,15 @@ export interface UseAnswerOptions {
   readonly everyMs?: number;
 }
 
+/** An answer that takes longer is not waited for when somebody asks anew. */
+const PATIENCE_MS = 20_000;
+
+/** The request that is under way. */
+interface Flight {
+  readonly sinceMs: number;
+  isAskedAnew: boolean;
+}
+
 /** `keys` are what `load` depends on; another value asks anew and forgets the last answer. */
 export function useAnswer<Value>(
   load: (signal: AbortSignal) => Promise<Value>,
@@ -31,25 +42,14 @@ export function useAnswer<Value>(
   const key = JSON.stringify(keys);
   const loadNow = useRef(load);
   loadNow.current = load;
-
-  useEffect(() => {
-    const leaving = new AbortController();
-    loadNow.current(leaving.signal).then(
-      (value) => {
-        if (leaving.signal.aborted) return;
-        setShown({ key, state: { state: 'ready', value, stale: false } });
-      },
-      (error: unknown) => {
-        if (leaving.signal.aborted || isAbort(error)) return;
-        setShown({ key, state: { state: 'failed', failure: asFailure(error) } });
-      },
-    );
-    return () => {
-      leaving.abort();
-    };
-  }, [key, asked]);
+  const flight = useRef<Flight | undefined>(undefined);
 
   const reload = useCallback(() => {
+    const now = flight.current;
+    if (now !== undefined && performance.now() - now.sinceMs < PATIENCE_MS) {
+      now.isAskedAnew = true;
+      return;
+    }
     setShown((last) =>
       last?.state.state === 'ready'
         ? { ...last, state: { ...last.state, stale: true } }
@@ -57,6 +57,31 @@ export function useAnswer<Value>(
     );
     setAsked((count) => count + 1);
   }, []);
+
+  useEffect(() => {
+    const leaving = new AbortController();
+    const own: Flight = { sinceMs: performance.now(), isAskedAnew: false };
+    flight.current = own;
+    const settle = (state: AnswerState<Value>): void => {
+      flight.current = undefined;
+      setShown({ key, state });
+      if (own.isAskedAnew) reload();
+    };
+    loadNow.current(leaving.signal).then(
+      (value) => {
+        if (leaving.signal.aborted) return;
+        settle({ state: 'ready', value, stale: false });
+      },
+      (error: unknown) => {
+        if (leaving.signal.aborted || isAbort(error)) return;
+        settle({ state: 'failed', failure: asFailure(error) });
+      },
+    );
+    return () => {
+      leaving.abort();
+      flight.current = undefined;
+    };
+  }, [key, asked]);
 
   useEffect(() => {
     if (everyMs === undefined) return undefined;

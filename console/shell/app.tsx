@@ -14,7 +14,9 @@ import { href, matchPath, type Params, place } from './router.js';
 export function App(): VNode {
   const session = sessionState.value;
   if (session.state === 'unknown') return <Loading />;
-  if (session.state === 'out') return <SignInPage why={session.why} />;
+  if (session.state === 'out') {
+    return <SignInPage why={session.why} unasked={session.unasked} />;
+  }
   return (
     <Frame session={session.session}>
       <Outlet />

@@ -7,13 +7,15 @@ import { TextField } from '../parts/field.js';
 import { Icon } from '../parts/icon.js';
 import { FailureBox } from '../parts/states.js';
 import { texts } from '../texts.js';
-import { signIn } from './sign-in.js';
+import { findSession, signIn } from './sign-in.js';
 
 export interface SignInPageProps {
   readonly why: 'never' | 'ended' | 'left';
+  /** Why it is not known whether there is a session. */
+  readonly unasked: ApiFailure | undefined;
 }
 
-export function SignInPage({ why }: SignInPageProps): VNode {
+export function SignInPage({ why, unasked }: SignInPageProps): VNode {
   const [token, setToken] = useState('');
   const [asking, setAsking] = useState<'no' | 'yes'>('no');
   const [failure, setFailure] = useState<ApiFailure>();
@@ -34,6 +36,17 @@ export function SignInPage({ why }: SignInPageProps): VNode {
           <span>{texts.shell.product}</span>
         </h1>
         {why !== 'never' && <p class="muted">{texts.signIn.why[why]}</p>}
+        {unasked !== undefined && failure === undefined && (
+          <>
+            <p>{texts.signIn.unasked}</p>
+            <FailureBox
+              failure={unasked}
+              onRetry={() => {
+                void findSession();
+              }}
+            />
+          </>
+        )}
         <TextField
           label={texts.signIn.token}
           hint={texts.signIn.tokenHint}

@@ -9,8 +9,10 @@ import { type Session, sessionState } from '../api/session.js';
 export async function findSession(): Promise<void> {
   try {
     enter(await getJson<MeAnswer>('/v1/me'), null);
-  } catch {
-    sessionState.value = { state: 'out', why: 'never' };
+  } catch (error) {
+    const failure = asFailure(error);
+    const unasked = failure.status === 401 || failure.status === 404 ? undefined : failure;
+    sessionState.value = { state: 'out', why: 'never', unasked };
   }
 }
 

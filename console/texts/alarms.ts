@@ -4,6 +4,9 @@ import { formatNumbered as many } from '../parts/format.js';
 export const alarms = {
   title: 'Alarms',
   none: 'No alarm is open.',
+  notKnown: 'Whether there are alarms is not known.',
+  ofSet: (set: string) => `Alarms of ${set}`,
+  allSets: 'Of all sets',
   noneEver: 'There was never an alarm.',
   showAll: 'Also those that ended',
   kinds: {

@@ -51,6 +51,15 @@ export const jobs = {
   attempt: 'Attempt',
   request: 'What was asked for',
   problems: (count: number) => many(count, 'problem', 'problems'),
+  doneWith: (count: number) => `done, ${many(count, 'problem', 'problems')}`,
+  /** What problems of a job mean, by its kind. */
+  notAll: {
+    restore: 'What is listed here was not restored. Another point often has it whole.',
+    verify: 'What is stored is damaged.',
+    scrub: 'What is stored is damaged, or was.',
+    sync: 'These files could not be read: the point has their state before, or lacks them.',
+  } as Readonly<Record<string, string>>,
+  notAllElse: 'Not everything was done.',
   problemsShown: (shown: number, all: number) => `The first ${shown} of ${all}.`,
   path: 'Path',
   problem: 'Problem',

@@ -24,6 +24,7 @@ export const point = {
     countSoFar: (count: string) => `${count} entries, more to come`,
     partial: 'Sorted among the entries that are loaded.',
     loadAll: 'Load all',
+    moreFailed: (why: string) => `The rest could not be read: ${why}`,
     tooMany: (count: string) =>
       `Only the first ${count} entries are shown. Use search for the rest.`,
     empty: 'This folder is empty',

@@ -36,6 +36,7 @@ export const signIn = {
   token: 'Token',
   tokenHint: 'In the file “token” in the replica’s data folder, or given to you by an admin.',
   submit: 'Sign in',
+  unasked: 'Whether you are signed in could not be asked.',
   why: { ended: 'The session has ended. Sign in again.', left: 'Signed out.' },
 } as const;
 

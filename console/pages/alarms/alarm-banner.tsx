@@ -4,6 +4,7 @@ import type { AlarmsAnswer } from '../../../shared/api/alarms.js';
 import { getJson } from '../../api/client.js';
 import { useEvents } from '../../api/events.js';
 import { useAnswer } from '../../api/use-answer.js';
+import { Button } from '../../parts/button.js';
 import { Icon } from '../../parts/icon.js';
 import { href } from '../../shell/router.js';
 import { texts } from '../../texts.js';
@@ -20,6 +21,20 @@ export function AlarmBanner(): VNode | null {
   useEvents((event) => {
     if (event.name === 'alarm') answer.reload();
   });
+  if (answer.state === 'failed') {
+    // Silence would say that all is well.
+    if (answer.failure.status === 403 || answer.failure.status === 404) return null;
+    return (
+      <aside class="alarm-banner warning" aria-label={texts.alarms.title}>
+        <Icon name="alarm" />
+        <span>
+          <strong>{texts.alarms.notKnown}</strong>
+          <span class="alarm-banner-text"> {answer.failure.message}</span>
+        </span>
+        <Button onClick={answer.reload}>{texts.words.retry}</Button>
+      </aside>
+    );
+  }
   if (answer.state !== 'ready' || answer.value.waiting === 0) return null;
   const { alarms, waiting } = answer.value;
   const waits = alarms.filter(({ acknowledged }) => acknowledged === null);

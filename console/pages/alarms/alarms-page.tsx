@@ -23,10 +23,21 @@ const PAGE_ALARMS = 50;
 
 export function AlarmsPage({ query }: PageProps): VNode {
   const state = query.get('state') === 'all' ? 'all' : 'open';
+  const set = query.get('set') ?? undefined;
+  // Pages that were loaded belong to what was asked for.
+  return <Alarms key={`${state} ${set ?? ''}`} state={state} set={set} />;
+}
+
+interface AlarmsProps {
+  readonly state: 'open' | 'all';
+  readonly set: string | undefined;
+}
+
+function Alarms({ state, set }: AlarmsProps): VNode {
+  const asked = { state, set, limit: PAGE_ALARMS };
   const answer = useAnswer(
-    (signal) =>
-      getJson<AlarmsAnswer>('/v1/alarms', { query: { state, limit: PAGE_ALARMS }, signal }),
-    ['alarms', state],
+    (signal) => getJson<AlarmsAnswer>('/v1/alarms', { query: asked, signal }),
+    ['alarms', state, set],
     { everyMs: EVERY_MS },
   );
   const [older, setOlder] = useState<AlarmsAnswer>();
@@ -40,14 +51,17 @@ export function AlarmsPage({ query }: PageProps): VNode {
   const next = older?.next ?? (answer.state === 'ready' ? answer.value.next : null);
   const more = async (before: string): Promise<void> => {
     const page = await getJson<AlarmsAnswer>('/v1/alarms', {
-      query: { state, limit: PAGE_ALARMS, before },
+      query: { ...asked, before },
     });
     setOlder((now) => ({ ...page, alarms: [...(now?.alarms ?? []), ...page.alarms] }));
   };
   return (
     <div class="stack">
       <header class="page-head">
-        <h1>{texts.alarms.title}</h1>
+        <div class="row">
+          <h1>{set === undefined ? texts.alarms.title : texts.alarms.ofSet(set)}</h1>
+          {set !== undefined && <a href={hrefHere({ set: undefined })}>{texts.alarms.allSets}</a>}
+        </div>
         <CheckField
           label={texts.alarms.showAll}
           checked={state === 'all'}

@@ -3,6 +3,7 @@ import type { VNode } from 'preact';
 import type { JobJson } from '../../../shared/api/jobs.js';
 import { ApiFailure } from '../../api/failure.js';
 import { formatClock, formatDuration, formatTime } from '../../parts/format.js';
+import { Icon } from '../../parts/icon.js';
 import { Answered, FailureBox } from '../../parts/states.js';
 import type { PageProps } from '../../shell/page-entry.js';
 import { setLink } from '../../shell/links.js';
@@ -38,7 +39,7 @@ function Job({ job, onJob }: JobProps): VNode {
       <header class="page-head">
         <div class="row">
           <h1>{jobName(job)}</h1>
-          <JobStateMark state={job.state} />
+          <JobStateMark job={job} />
         </div>
         <JobActions job={job} onJob={onJob} />
       </header>
@@ -64,6 +65,15 @@ export function JobNow({ job }: { readonly job: JobJson }): VNode {
         {isOpen(job) && message !== null && <p class="job-said">{message}</p>}
         {problem !== null && <FailureBox failure={new ApiFailure(problem)} />}
       </div>
+      {result !== null && result.troubleCount > 0 && (
+        <div class={`warning ${job.kind === 'sync' ? '' : 'bad'}`} role="alert">
+          <Icon name="alarm" />
+          <div>
+            <strong>{texts.jobs.problems(result.troubleCount)}</strong>
+            <span>{texts.jobs.notAll[job.kind] ?? texts.jobs.notAllElse}</span>
+          </div>
+        </div>
+      )}
       {result !== null && <JobResultView result={result} />}
       {!isOpen(job) && result === null && problem === null && <p>{texts.jobs.states[job.state]}</p>}
     </div>

@@ -18,8 +18,17 @@ const tones: Readonly<Record<JobState, Tone>> = {
   interrupted: 'warn',
 };
 
-export function JobStateMark({ state }: { readonly state: JobState }): VNode {
-  return <Mark tone={tones[state]}>{texts.jobs.states[state]}</Mark>;
+/** A job that ended with troubles has not done what it was asked for, although it is done. */
+export function JobStateMark({
+  job: { kind, state, result },
+}: {
+  readonly job: Pick<JobJson, 'kind' | 'state' | 'result'>;
+}): VNode {
+  const troubles = result?.troubleCount ?? 0;
+  if (state !== 'done' || troubles === 0) {
+    return <Mark tone={tones[state]}>{texts.jobs.states[state]}</Mark>;
+  }
+  return <Mark tone={kind === 'sync' ? 'warn' : 'bad'}>{texts.jobs.doneWith(troubles)}</Mark>;
 }
 
 /** `Restore of shop`. */

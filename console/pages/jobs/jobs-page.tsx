@@ -79,7 +79,7 @@ function columnsOf(change: (job: JobJson) => void): Column<JobJson>[] {
         </div>
       ),
     },
-    { key: 'state', title: texts.jobs.state, cell: ({ state }) => <JobStateMark state={state} /> },
+    { key: 'state', title: texts.jobs.state, cell: (job) => <JobStateMark job={job} /> },
     {
       key: 'progress',
       title: texts.jobs.progress,

@@ -242,6 +242,15 @@ function ListState({
           : words.count(folder.entries.length)}
       {folder.state === 'full' && ` ${words.tooMany(formatCount(ENTRIES_MAX))}`}
       {partial && order.key !== 'name' && ` ${words.partial}`}
+      {folder.failure !== undefined && (
+        <span class="fact-failed" role="alert">
+          {' '}
+          {words.moreFailed(folder.failure.message)}{' '}
+          <Button kind="quiet" onClick={folder.more}>
+            {texts.words.retry}
+          </Button>
+        </span>
+      )}
       {folder.state === 'partial' && (
         <>
           {' '}
