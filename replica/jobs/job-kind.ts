@@ -37,7 +37,7 @@ export interface JobContext<Request> {
   readonly say: (text: string, level?: JobLogLevel) => void;
   /** A line of its log only. A job keeps a bounded number of them, the newest. */
   readonly log: (text: string, level?: JobLogLevel) => void;
-  /** Keeps a small JSON value for the attempt after an interruption; durable when it returns. */
+  /** Keeps a small JSON value for the attempt after an interruption; a kill leaves it, a power cut may not. */
   readonly save: (state: unknown) => void;
 }
 

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { JobResult } from '../../shared/api/jobs.js';
 import { type RestoreJobRequest, restoreJobSchema } from '../../shared/api/restore-job.js';
-import { AfterimageError, asAfterimageError } from '../../shared/errors.js';
+import { AfterimageError, asAfterimageError, messageOf } from '../../shared/errors.js';
 import { errorCodeOf } from '../../shared/protocol/hello.js';
 import {
   ORDER_BYTES_MAX,
@@ -16,9 +16,10 @@ import {
 } from '../../shared/protocol/restore-question.js';
 import { type AnyJobKind, type JobContext, jobKind } from '../jobs/job-kind.js';
 import type { Receiver } from '../receive/receiver.js';
-import { askedPoint } from '../serve/asked-point.js';
+import { askedPoint, askWhenThere } from '../serve/asked-point.js';
 import { findPoint, findSet } from '../serve/requests.js';
-import type { ServedSet } from '../serve/served-set.js';
+import { checkPaths } from '../serve/check-paths.js';
+import type { ServedSet, SetActivity } from '../serve/served-set.js';
 import type { AgentOrders, OpenOrder } from './agent-orders.js';
 import { restoreResult } from './restore-result.js';
 import type { UndoHolds } from './undo-holds.js';
@@ -26,6 +27,8 @@ import type { UndoHolds } from './undo-holds.js';
 const LOOK_MS = 500;
 /** An agent tells every second how far it is; silent for longer, it is told of the order again. */
 const SILENT_MS_MAX = 5_000;
+/** A point usually comes within this time; later somebody wonders why none does. */
+const WHY_MS = 10_000;
 /** What an agent has to hear that nobody wants the restore any more. */
 const CALL_OFF_MS = 15_000;
 /** What was restored is in a point by then, or in one that comes later. */
@@ -39,13 +42,17 @@ export interface RestoreByAgentDeps {
   readonly undo: UndoHolds;
   /** Ms since the epoch. */
   readonly now: () => number;
+  /** How long a job waits for its undo point before it says why none comes. */
+  readonly whyMs?: number;
 }
 
 /** What an attempt after an interruption goes on with. */
 interface Saved {
-  readonly order?: string;
+  readonly order?: string | undefined;
   readonly undoPoint?: number;
   readonly ended?: Ended;
+  /** It ended, by a failure or an operator: who resumes it does so some time later. */
+  readonly stopped?: boolean;
 }
 
 type Final = Exclude<RestoreReportMessage, { state: 'running' }>;
@@ -78,7 +85,9 @@ function settle(
   if (JSON.stringify(request.paths).length > ORDER_BYTES_MAX / 2) {
     throw new AfterimageError('argument-invalid', 'paths: too long together; ask for fewer');
   }
-  const { point } = findPoint(findSet(sets(), set), request.point);
+  const served = findSet(sets(), set);
+  const { point } = findPoint(served, request.point);
+  checkPaths(served, point, request.paths);
   const session = receiver.sessions().find((each) => each.set === set);
   if (session?.live !== true) {
     throw new AfterimageError('agent-away', `the agent of set ${set} is not connected`);
@@ -105,10 +114,24 @@ class AgentRestore {
   }
 
   async run(): Promise<JobResult> {
+    const { id, request, isInterrupted } = this.#context;
+    const undo = this.#deps.undo.keepFor(id);
+    try {
+      return await this.#restore();
+    } catch (error) {
+      // An order that failed is told again as it ended: who resumes the job wants another.
+      if (!isInterrupted()) this.#save({ order: undefined, stopped: true });
+      throw error;
+    } finally {
+      if (!isInterrupted()) undo.done(this.#deps.now() + request.undoDays * DAY_MS);
+    }
+  }
+
+  async #restore(): Promise<JobResult> {
     const { request, set } = this.#context;
     const point = Number(request.point);
     const inPlace = request.target === 'in-place' && !request.dryRun;
-    if (inPlace && request.undoPoint && this.#saved.undoPoint === undefined) await this.#cutUndo();
+    if (inPlace && request.undoPoint && this.#saved.ended === undefined) await this.#secureUndo();
     const ended = this.#saved.ended ?? (await this.#carryOut(point));
     this.#save({ ended });
     for (const { action, path } of ended.planned) this.#context.log(`${action} ${path}`);
@@ -135,17 +158,59 @@ class AgentRestore {
     this.#context.save(this.#saved);
   }
 
-  async #cutUndo(): Promise<void> {
-    const { id, set, request, signal } = this.#context;
+  /**
+   * Nothing is written before a point of what stands there now is held. One from before an interruption
+   * counts, as nobody but this job knows of it; after a stop others may have written, so it is cut anew,
+   * and what was there at first stays the point that takes the restore back.
+   */
+  async #secureUndo(): Promise<void> {
+    const { id, set } = this.#context;
+    const held = this.#deps.undo.of(id);
+    if (held === undefined || this.#saved.stopped === true) {
+      const point = await this.#cutUndo();
+      const { request } = this.#context;
+      const untilMs = this.#deps.now() + request.undoDays * DAY_MS;
+      const date = new Date(untilMs).toISOString().slice(0, 10);
+      const reason = `undo point of ${id}, which restores point ${request.point}; held until ${date}`;
+      const hold = this.#deps.undo.hold({ set, point, job: id, reason, untilMs });
+      this.#context.say(
+        held === undefined
+          ? `point ${point} takes the restore back; it is kept by ${hold}`
+          : `point ${point} is what stood there when this was resumed, point ${held.point} what stood there at first; both are kept`,
+      );
+    }
+    const undoPoint = this.#deps.undo.of(id)?.point;
+    this.#save({ stopped: false, ...(undoPoint === undefined ? {} : { undoPoint }) });
+  }
+
+  async #cutUndo(): Promise<number> {
+    const { id, signal, attempt } = this.#context;
     this.#context.progress({ step: 'undo point' });
     this.#context.say('a point of what stands there now is cut first');
-    const undo = await this.#askedPoint(`${id}-undo-${this.#context.attempt}`, signal);
-    if (undo === null) throw new AfterimageError('cancelled', 'no undo point was cut yet');
-    const untilMs = this.#deps.now() + request.undoDays * DAY_MS;
-    const reason = `undo point of ${id}, which restores point ${request.point}; held until ${new Date(untilMs).toISOString().slice(0, 10)}`;
-    const hold = this.#deps.undo.hold({ set, point: undo, reason, untilMs });
-    this.#save({ undoPoint: undo });
-    this.#context.say(`point ${undo} takes the restore back; it is kept by ${hold}`);
+    const watching = new AbortController();
+    const told = this.#tellWhyNone(watching.signal).catch((error: unknown) => {
+      this.#context.log(`why no point comes is not known: ${messageOf(error)}`, 'warn');
+    });
+    try {
+      const undo = await this.#askedPoint(`${id}-undo-${attempt}`, signal);
+      if (undo === null) throw new AfterimageError('cancelled', 'no undo point was cut yet');
+      return undo;
+    } finally {
+      watching.abort();
+      await told;
+    }
+  }
+
+  /** Says why no point comes, whenever that is something else. */
+  async #tellWhyNone(ended: AbortSignal): Promise<void> {
+    let said: string | undefined;
+    await pause(this.#deps.whyMs ?? WHY_MS, ended);
+    while (!ended.aborted) {
+      const why = whyNoPoint(this.#served.activity());
+      if (why !== said) this.#context.say(`no undo point yet: ${why}`, 'warn');
+      said = why;
+      await pause(LOOK_MS, ended);
+    }
   }
 
   /** Null when waiting was given up. */
@@ -153,7 +218,10 @@ class AgentRestore {
     const served = this.#served;
     const asked = askedPoint(served, { request, signal });
     try {
-      await served.askSync(request);
+      const onAway = (): void => {
+        this.#sayAway();
+      };
+      await askWhenThere(served, { request, signal, onAway });
     } catch (error) {
       asked.drop();
       throw error;
@@ -260,7 +328,7 @@ class AgentRestore {
         if (performance.now() - calledOffMs > CALL_OFF_MS) return;
       } else if (!isTold || open.silentMs > SILENT_MS_MAX) {
         const heard = await this.#tell(order);
-        if (!heard && !isAway) this.#context.say('the agent is away; this goes on when it is back');
+        if (!heard && !isAway) this.#sayAway();
         if (heard && isAway) this.#context.say('the agent is back');
         isTold ||= heard;
         isAway = !heard;
@@ -283,12 +351,25 @@ class AgentRestore {
     }
   }
 
+  #sayAway(): void {
+    this.#context.say('the agent is away; this goes on when it is back');
+  }
+
   #stopIfAsked(): void {
     if (!this.#context.signal.aborted) return;
     throw new AfterimageError('cancelled', 'the restore was called off; what it wrote stays', {
       cause: this.#context.signal.reason,
     });
   }
+}
+
+/** The agent tells how well it knows the set, not why: a gap in what it knows is as far as that goes. */
+function whyNoPoint({ agentConnected, error, continuityMs }: SetActivity): string {
+  if (!agentConnected) return 'the agent is away';
+  if (error !== null) return error.message;
+  return continuityMs === 0
+    ? 'the agent does not see all of the set: is a root missing, or not mounted? Bring it back, or cancel this and ask for undoPoint: false, which cannot be taken back'
+    : 'the agent has not finished one';
 }
 
 async function pause(ms: number, ended: AbortSignal): Promise<void> {

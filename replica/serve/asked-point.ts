@@ -1,4 +1,6 @@
-/** Waits for the point that a request for a sync became. */
+/** Asks for a sync, and waits for the point that the request became. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { AfterimageError } from '../../shared/errors.js';
 import type { PointSummary } from '../history/set-reader.js';
 import type { ServedSet } from './served-set.js';
 
@@ -30,4 +32,30 @@ export function askedPoint(
     signal.addEventListener('abort', drop, { once: true });
   });
   return { point, drop };
+}
+
+const AWAY_LOOK_MS = 500;
+
+/**
+ * Asks for a sync as soon as the agent is there: after a start of the replica none is for a moment.
+ * Resolves once it was asked, or `signal` is aborted. `onAway` is called once, when it has to wait.
+ */
+export async function askWhenThere(
+  served: ServedSet,
+  {
+    request,
+    signal,
+    onAway,
+  }: { readonly request: string; readonly signal: AbortSignal; readonly onAway: () => void },
+): Promise<void> {
+  for (let isAway = false; !signal.aborted; isAway = true) {
+    try {
+      await served.askSync(request);
+      return;
+    } catch (error) {
+      if (!(error instanceof AfterimageError) || error.code !== 'agent-away') throw error;
+      if (!isAway) onAway();
+    }
+    await delay(AWAY_LOOK_MS, undefined, { signal }).catch(() => undefined);
+  }
 }

@@ -19,6 +19,7 @@ import type {
 import { restorePoint } from '../../../shared/restore/restore.js';
 import { openRestoreFolder, placeBelow } from '../../../shared/restore/target-folder.js';
 import { ViewSource } from '../../restore/view-source.js';
+import { checkPaths } from '../../serve/check-paths.js';
 import { findPoint, findSet, pathOf } from '../../serve/requests.js';
 import { type AnyJobKind, type JobContext, jobKind } from '../job-kind.js';
 import type { KindDeps } from './kind-deps.js';
@@ -40,14 +41,7 @@ export function restoreHereKind(deps: KindDeps): AnyJobKind {
       const served = findSet(deps.sets(), set);
       const { point } = findPoint(served, request.point);
       placeBelow(deps.restoreRoots, folderOf(request));
-      const view = served.reader.open(point);
-      try {
-        for (const path of request.paths) {
-          if (view.resolve(pathOf(path)) === undefined) throw missing(path, point);
-        }
-      } finally {
-        view.close();
-      }
+      checkPaths(served, point, request.paths);
       return { ...request, point: String(point) };
     },
     target: (_set, request) => folderOf(request),
@@ -120,12 +114,6 @@ function folderOf({ target }: RestoreJobRequest): string {
     'target-refused',
     'the replica restores into a folder that is named; where the set came from, its agent restores',
   );
-}
-
-function missing(path: string, point: number): AfterimageError {
-  return new AfterimageError('not-found', `${path} is not in point ${point}`, {
-    facts: { point, path },
-  });
 }
 
 function actionText({ action, path, bytes }: RestoreAction): string {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { syncJobSchema } from '../../../shared/api/jobs.js';
 import { AfterimageError } from '../../../shared/errors.js';
-import { askedPoint } from '../../serve/asked-point.js';
+import { askedPoint, askWhenThere } from '../../serve/asked-point.js';
 import { findSet } from '../../serve/requests.js';
 import { type AnyJobKind, jobKind } from '../job-kind.js';
 import type { KindDeps } from './kind-deps.js';
@@ -25,12 +25,18 @@ export function syncKind({ sets }: Pick<KindDeps, 'sets'>): AnyJobKind {
       const request = randomUUID();
       const asked = askedPoint(served, { request, signal });
       try {
-        await served.askSync(request);
+        await askWhenThere(served, {
+          request,
+          signal,
+          onAway: () => {
+            say('the agent is away; it is asked when it is back');
+          },
+        });
       } catch (error) {
         asked.drop();
         throw error;
       }
-      say('the agent was asked for a sync');
+      if (!signal.aborted) say('the agent was asked for a sync');
       const point = await asked.point;
       if (point === null) {
         throw new AfterimageError(
