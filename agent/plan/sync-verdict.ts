@@ -83,8 +83,11 @@ function verdictOf(
     case 'hello': {
       if (!about.ended) return undefined;
       const { outcome } = event;
-      if (outcome.type === 'roll-forward') return { ...outcome, type: 'committed' };
+      // Whatever stands on another history cannot be committed, also when it was begun since.
       if (outcome.type === 'diverged') return outcome;
+      // Begun while that HELLO travelled, the sync is on its way: taken back, it would be committed.
+      if (event.about !== about.sync) return undefined;
+      if (outcome.type === 'roll-forward') return { ...outcome, type: 'committed' };
       return outcome.resumed ? undefined : { type: 'lost' };
     }
     default:

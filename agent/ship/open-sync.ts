@@ -14,3 +14,7 @@ export interface SaidAtHello {
   readonly open: OpenSync | null;
   readonly endedSync: number | undefined;
 }
+
+export function syncSaid({ open, endedSync }: SaidAtHello): number | null {
+  return open?.sync ?? endedSync ?? null;
+}

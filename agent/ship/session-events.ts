@@ -1,9 +1,19 @@
 /** What the wire says, in the words of the session's contract: bytes for hex, errors for codes. */
 import { AfterimageError } from '../../shared/errors.js';
 import type { WireEvent } from '../../shared/protocol/events.js';
-import { errorCodeOf, type WireOutcome } from '../../shared/protocol/hello.js';
-import type { HelloOutcome, SessionEvent } from './session.js';
-import type { ToldEvent } from './set-link.js';
+import { errorCodeOf, type Hello, type WireOutcome } from '../../shared/protocol/hello.js';
+import type { ToldEvent } from './link-owner.js';
+import type { AgentPosition, HelloOutcome, SessionEvent } from './session.js';
+
+export function wirePositionOf(position: AgentPosition): Hello['position'] {
+  const { point, chain, incarnation, ended } = position;
+  return {
+    point,
+    chain: chain.toString('hex'),
+    incarnation: incarnation.toString('hex'),
+    ended: ended === null ? null : { sync: ended.sync, manifest: ended.manifest.toString('hex') },
+  };
+}
 
 export function outcomeOf(outcome: WireOutcome): HelloOutcome {
   if (outcome.type === 'go-on') return outcome;

@@ -17,6 +17,10 @@ export function tokenShown(): AfterimageError {
   return new AfterimageError('session-stale', 'another machine shows the token of this set');
 }
 
+export function positionLeft(): AfterimageError {
+  return new AfterimageError('session-stale', 'the set went on while hello travelled');
+}
+
 export function brokerAway(): AfterimageError {
   return new AfterimageError('broker-unreachable', 'the broker is away');
 }

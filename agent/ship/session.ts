@@ -40,7 +40,8 @@ export type HelloOutcome =
     };
 
 export type SessionEvent =
-  | { readonly type: 'hello'; readonly outcome: HelloOutcome }
+  /** `about` is the sync that was open or ended when HELLO was said; it tells of no later one. */
+  | { readonly type: 'hello'; readonly outcome: HelloOutcome; readonly about: number | null }
   /** No session at present; it is tried again for ever. */
   | { readonly type: 'away'; readonly error: AfterimageError }
   | { readonly type: 'sealed'; readonly sync: number }

@@ -6,7 +6,7 @@ import { type Clock, systemClock } from '../../shared/clock.js';
 import { AfterimageError, asAfterimageError, messageOf } from '../../shared/errors.js';
 import { type Log, silentLog } from '../../shared/log.js';
 import { type Ack, decodeAck, encodeNote, type Watch } from '../../shared/protocol/ack.js';
-import { decodeEvents, type WireEvent } from '../../shared/protocol/events.js';
+import { decodeEvents } from '../../shared/protocol/events.js';
 import { decodeMessage, isSealedType } from '../../shared/protocol/frame.js';
 import type { Hello } from '../../shared/protocol/hello.js';
 import { type Lane, subjectOf } from '../../shared/protocol/subject.js';
@@ -18,8 +18,9 @@ import type {
   TransportMessage,
 } from '../../shared/transport/transport.js';
 import type { AgentIdentity } from './identity.js';
+import type { LinkOwner } from './link-owner.js';
 import { type LiveSession, sayHello } from './say-hello.js';
-import { brokerAway, keysChange, tokenShown } from './session-refusals.js';
+import { brokerAway, keysChange, positionLeft, tokenShown } from './session-refusals.js';
 import { type LaneStatus, SetLane } from './set-lane.js';
 
 /** Milliseconds; tests shorten them. */
@@ -53,36 +54,6 @@ export interface SetLinkOptions {
   readonly clock?: Clock;
   readonly timing?: Partial<SessionTiming>;
   readonly directTiming?: Partial<DirectTiming>;
-}
-
-/** What a HELLO says, and what to do with the welcome that answers exactly it. */
-export interface HelloAttempt {
-  readonly state: Pick<Hello, 'position' | 'frames' | 'watch'>;
-  readonly welcomed: (session: LiveSession) => void;
-}
-
-export type ToldEvent = Exclude<WireEvent, { type: 'say-hello' }>;
-
-/** What the link asks and tells its session. None of these may throw but where it says so. */
-export interface LinkOwner {
-  attempt(): HelloAttempt;
-  /** What a note tells of the set. May throw: the note then tells nothing. */
-  watch(): Watch | undefined;
-  /** Throws `frame-malformed` for an acknowledgement of what was never sent. */
-  acked(ack: Ack): void;
-  told(event: ToldEvent): void;
-  /** There is no session; said once for each reason. */
-  away(error: AfterimageError): void;
-  /** The session that lived does so no more. */
-  broke(error: AfterimageError): void;
-  /** Something was sent whose fate the replica has to tell. */
-  readonly outstanding: boolean;
-  /** Frames were sent whose arrival is not known. */
-  readonly behind: boolean;
-  /** A session that lives is not given up for a better way: its sync is at a delicate place. */
-  readonly delicate: boolean;
-  /** Grows when the arrival of frames becomes known. */
-  readonly arrivedNext: number;
 }
 
 export class SetLink {
@@ -244,6 +215,7 @@ export class SetLink {
     });
     if (this.#isClosed()) return;
     this.#requireBroker();
+    if (!this.#owner.standsAt(attempt.state.position)) throw positionLeft();
     if (session.welcome.epoch !== this.#epoch) {
       this.#epoch = session.welcome.epoch;
       this.#seen = 0;

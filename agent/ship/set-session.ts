@@ -8,17 +8,19 @@ import { AfterimageError, asAfterimageError, invariant } from '../../shared/erro
 import { FRAME_TARGET_BYTES } from '../../shared/limits.js';
 import type { Ack, Watch } from '../../shared/protocol/ack.js';
 import type { EndRecord, SyncRecord } from '../../shared/protocol/records.js';
+import type { Hello } from '../../shared/protocol/hello.js';
 import { checkWireName } from '../../shared/protocol/subject.js';
 import { FrameBuilder } from './frame-builder.js';
 import { type CompressionState, FrameCompressor } from './frame-compressor.js';
 import { type CutFrame, KeptFrames } from './kept-frames.js';
-import type { OpenSync, SaidAtHello } from './open-sync.js';
+import { type OpenSync, type SaidAtHello, syncSaid } from './open-sync.js';
 import { OutStream } from './out-stream.js';
+import type { HelloAttempt, LinkOwner } from './link-owner.js';
 import type { LiveSession } from './say-hello.js';
 import type { AgentPosition, HelloOutcome, SessionEvent, SetSession } from './session.js';
-import { type HelloAttempt, type LinkOwner, SetLink, type SetLinkOptions } from './set-link.js';
+import { SetLink, type SetLinkOptions } from './set-link.js';
 import type { LaneStatus } from './set-lane.js';
-import { doubtOf, outcomeOf, sessionEventOf } from './session-events.js';
+import { doubtOf, outcomeOf, sessionEventOf, wirePositionOf } from './session-events.js';
 import { SetQuestions } from './set-questions.js';
 import { applicationHeld, sessionClosed } from './session-refusals.js';
 import { Spool } from './spool.js';
@@ -230,13 +232,7 @@ class Session implements SetSession, LinkOwner {
     const { ended, watch } = position;
     return {
       state: {
-        position: {
-          point: position.point,
-          chain: position.chain.toString('hex'),
-          incarnation: position.incarnation.toString('hex'),
-          ended:
-            ended === null ? null : { sync: ended.sync, manifest: ended.manifest.toString('hex') },
-        },
+        position: wirePositionOf(position),
         frames: {
           stream: this.#stream,
           first: kept.first,
@@ -251,6 +247,11 @@ class Session implements SetSession, LinkOwner {
         this.#begin(session, { open, endedSync: ended?.sync });
       },
     };
+  }
+
+  standsAt({ point, chain }: Hello['position']): boolean {
+    const now = this.#position?.();
+    return now?.point === point && now.chain.toString('hex') === chain;
   }
 
   watch(): Watch | undefined {
@@ -301,7 +302,7 @@ class Session implements SetSession, LinkOwner {
     );
     this.#questions.resume(session);
     const outcome = outcomeOf(welcome.outcome);
-    this.#emit({ type: 'hello', outcome });
+    this.#emit({ type: 'hello', outcome, about: syncSaid(said) });
     this.#firstOutcome?.(outcome);
     this.#firstOutcome = undefined;
     this.#wake();

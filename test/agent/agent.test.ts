@@ -112,7 +112,7 @@ test('agent: while the replica is away it journals, and syncs when it is back', 
   });
   expect(status()?.error?.code).toBe('broker-unreachable');
   session.live = true;
-  session.emit({ type: 'hello', outcome: { type: 'go-on', resumed: false } });
+  session.emit({ type: 'hello', outcome: { type: 'go-on', resumed: false }, about: null });
   await until('the change is in a point', isTree);
   expect(status()?.error).toBeNull();
 });

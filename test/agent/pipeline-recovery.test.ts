@@ -207,7 +207,8 @@ test('recovery: a refusal that comes before the end is obeyed at once', async ()
 
 test('recovery: a sync that the replica lost is taken back and planned anew', async () => {
   writeFileSync(at('file'), 'x');
-  bench.session.atEnd = () => ({ type: 'hello', outcome: { type: 'go-on', resumed: false } });
+  const outcome = { type: 'go-on', resumed: false } as const;
+  bench.session.atEnd = (sync) => ({ type: 'hello', outcome, about: sync });
   await expect(bench.sync()).rejects.toMatchObject({ code: 'session-stale' });
   bench.session.drop();
   await bench.sync();

@@ -224,7 +224,7 @@ async function spoilSync(bench: AgentBench, random: Seeded): Promise<string> {
   }
   session.atEnd = (number) =>
     way === 'lost'
-      ? { type: 'hello', outcome: { type: 'go-on', resumed: false } }
+      ? { type: 'hello', outcome: { type: 'go-on', resumed: false }, about: number }
       : { type: 'refused', sync: number, error: new AfterimageError('record-refused', way), wants };
   const before = session.atEnd;
   await bench.sync({ always: true }).catch(() => undefined);

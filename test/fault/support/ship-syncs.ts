@@ -81,7 +81,7 @@ function learn(
       }
       if (event.outcome.type === 'roll-forward')
         return at(event.outcome.point, event.outcome.chain);
-      return ended !== null && !event.outcome.resumed ? 'again' : undefined;
+      return ended?.sync === event.about && !event.outcome.resumed ? 'again' : undefined;
     default:
       return undefined;
   }
