@@ -26,5 +26,5 @@ export const compare = {
   columns: { change: 'Change', path: 'Path', before: 'Before', after: 'After' },
   movedFrom: (path: string) => `from ${path}`,
   filter: 'Path has',
-  bytes: (added: string, removed: string) => `${added} added, ${removed} removed`,
+  bytes: (added: string, removed: string) => `${added} in added files, ${removed} in removed ones.`,
 } as const;

@@ -33,6 +33,8 @@ export const jobs = {
   },
   cancel: 'Cancel job',
   cancelOne: (id: string) => `Cancel ${id}`,
+  interruptedHint:
+    'The replica ended while it ran. Resuming goes on where it stopped, or begins again where it cannot.',
   resume: 'Resume',
   resumeOne: (id: string) => `Resume ${id}`,
   start: 'Start a job',

@@ -138,7 +138,7 @@ export const set = {
     previous: 'Certificate before',
     key: 'Signed with the key',
     entries: (count: number) => (count === 1 ? '1 signed entry' : `${count} signed entries`),
-    text: 'What the replica signed when it cut the point, and every check since. Verify an export with “afterimage certificates verify”.',
+    text: 'What the replica signed when it cut the point, and every check since. Verify an export with “afterimage certificate verify”.',
     raw: 'As it is signed',
     save: 'Save as a file',
   },

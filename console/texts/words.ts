@@ -11,6 +11,8 @@ export const words = {
   crumbs: 'Way here',
   none: 'none',
   unknown: 'not known',
+  yes: 'yes',
+  no: 'no',
   never: 'never',
   now: 'now',
   ago: (duration: string) => `${duration} ago`,

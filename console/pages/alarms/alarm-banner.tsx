@@ -43,7 +43,10 @@ export function AlarmBanner(): VNode | null {
     <aside class={`alarm-banner ${worst?.severity ?? 'warning'}`} aria-label={texts.alarms.title}>
       <Icon name="alarm" />
       <span>
-        <strong>{texts.alarms.banner(waiting)}</strong>
+        <strong>
+          {texts.alarms.banner(waiting)}
+          {worst === undefined ? '.' : ':'}
+        </strong>
         {worst !== undefined && <span class="alarm-banner-text"> {worst.text}</span>}
       </span>
       <a class="button" href={href('/alarms')}>

@@ -6,14 +6,14 @@ import { getJson } from '../../api/client.js';
 import { useEvents } from '../../api/events.js';
 import { useAnswer } from '../../api/use-answer.js';
 import { ActButton } from '../../parts/act-button.js';
-import { Button } from '../../parts/button.js';
+import { Button, LinkButton } from '../../parts/button.js';
 import { CheckField } from '../../parts/field.js';
 import { formatTime } from '../../parts/format.js';
 import { Ago, Mark } from '../../parts/marks.js';
 import { Answered, Empty } from '../../parts/states.js';
 import { notifyFailure } from '../../shell/notices.js';
 import type { PageProps } from '../../shell/page-entry.js';
-import { pointLink, restoreLink, setLink } from '../../shell/links.js';
+import { compareLink, pointLink, restoreLink, setLink } from '../../shell/links.js';
 import { go, hrefHere } from '../../shell/router.js';
 import { texts } from '../../texts.js';
 import { AcknowledgeDialog } from './acknowledge-dialog.js';
@@ -191,12 +191,17 @@ function AlarmFacts({ alarm }: { readonly alarm: AlarmJson }): VNode | null {
       {hold != null && <p>{texts.alarms.held(hold)}</p>}
       {set !== null && calmPoint != null && (
         <div class="row">
-          <a class="button" href={pointLink(set, calmPoint)}>
-            {texts.alarms.calmPoint(calmPoint)}
-          </a>
-          <a class="button" href={restoreLink(set, calmPoint)}>
+          <LinkButton kind="primary" href={restoreLink(set, calmPoint)}>
             {texts.alarms.restoreCalm(calmPoint)}
-          </a>
+          </LinkButton>
+          <LinkButton href={pointLink(set, calmPoint)}>
+            {texts.alarms.calmPoint(calmPoint)}
+          </LinkButton>
+          {firstPoint != null && (
+            <LinkButton href={compareLink(set, { from: calmPoint, to: firstPoint })}>
+              {texts.set.burst.compare}
+            </LinkButton>
+          )}
         </div>
       )}
     </>

@@ -98,7 +98,8 @@ function Differences({ set, from, to, path }: ComparedProps): VNode {
         <p class="muted small" role="status">
           {summary.leftOut > 0
             ? words.shownOf(formatCount(lines.length), formatCount(total))
-            : words.shown(formatCount(total))}{' '}
+            : words.shown(formatCount(total))}
+          {'. '}
           {words.bytes(formatBytes(summary.bytesAdded), formatBytes(summary.bytesRemoved))}{' '}
           {summary.leftOut > 0 && step < LIMITS.length - 1 && (
             <Button

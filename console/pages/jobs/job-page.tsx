@@ -11,7 +11,7 @@ import { href } from '../../shell/router.js';
 import { texts } from '../../texts.js';
 import { isOpen } from './job-list.js';
 import { JobActions, jobName, JobProgressView, JobStateMark } from './job-parts.js';
-import { JobResultView } from './job-result.js';
+import { JobResultView, wordsOf } from './job-result.js';
 import { useJob, useJobLog } from './use-jobs.js';
 
 export function JobPage({ params }: PageProps): VNode {
@@ -75,7 +75,12 @@ export function JobNow({ job }: { readonly job: JobJson }): VNode {
         </div>
       )}
       {result !== null && <JobResultView result={result} />}
-      {!isOpen(job) && result === null && problem === null && <p>{texts.jobs.states[job.state]}</p>}
+      {!isOpen(job) && result === null && problem === null && (
+        <p>{message ?? texts.jobs.states[job.state]}</p>
+      )}
+      {job.state === 'interrupted' && job.canResume && (
+        <p class="muted">{texts.jobs.interruptedHint}</p>
+      )}
     </div>
   );
 }
@@ -93,7 +98,9 @@ function JobFacts({ job }: { readonly job: JobJson }): VNode {
     facts.push([texts.jobs.took, formatDuration(endedMs - startedMs)]);
   }
   if (attempt > 1) facts.push([texts.jobs.attempt, String(attempt)]);
-  for (const [name, value] of Object.entries(request)) facts.push([name, requestText(value)]);
+  for (const [name, value] of Object.entries(request)) {
+    facts.push([wordsOf(name), requestText(value)]);
+  }
   return (
     <dl class="facts">
       {facts.map(([name, value]) => (
@@ -110,6 +117,12 @@ function requestText(value: unknown): string {
   if (typeof value === 'string') return value;
   if (Array.isArray(value)) {
     return value.length === 0 ? texts.acting.all : value.map((one) => requestText(one)).join(', ');
+  }
+  if (typeof value === 'boolean') return value ? texts.words.yes : texts.words.no;
+  if (typeof value === 'object' && value !== null) {
+    return Object.entries(value)
+      .map(([name, one]) => `${wordsOf(name)}: ${requestText(one)}`)
+      .join(', ');
   }
   return JSON.stringify(value);
 }

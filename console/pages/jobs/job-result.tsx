@@ -69,8 +69,12 @@ function countText(name: string, count: number): string {
   return /bytes/i.test(name) ? formatBytes(count) : formatCount(count);
 }
 
-/** `bytesWritten` as `bytes written`. */
 function countName(name: string): string {
   const known: Readonly<Record<string, string>> = texts.jobs.counts;
-  return known[name] ?? name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return known[name] ?? wordsOf(name);
+}
+
+/** `bytesWritten` as `bytes written`. */
+export function wordsOf(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }

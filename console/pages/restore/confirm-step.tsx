@@ -12,10 +12,12 @@ import { canUndo, type RestoreDraft } from './restore-draft.js';
 export interface ConfirmStepProps {
   readonly draft: RestoreDraft;
   readonly planned: Planned;
+  /** Of the point, where it is known. */
+  readonly timeMs: number | undefined;
   readonly onConfirm: () => void;
 }
 
-export function ConfirmStep({ draft, planned, onConfirm }: ConfirmStepProps): VNode {
+export function ConfirmStep({ draft, planned, timeMs, onConfirm }: ConfirmStepProps): VNode {
   const [typed, setTyped] = useState('');
   const destructive = isDestructive(planned);
   const ready = !destructive || typed.trim() === draft.set;
@@ -27,6 +29,7 @@ export function ConfirmStep({ draft, planned, onConfirm }: ConfirmStepProps): VN
         <dt>{texts.restore.confirmFrom}</dt>
         <dd>
           {draft.set}, {texts.words.point(draft.point ?? 0)}
+          {timeMs !== undefined && ` · ${formatTime(timeMs)}`}
         </dd>
         <dt>{texts.restore.confirmWhat}</dt>
         <dd>

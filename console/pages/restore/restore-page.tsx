@@ -103,6 +103,7 @@ function Wizard({ facts, given }: WizardProps): VNode {
           <ConfirmStep
             draft={draft}
             planned={planned}
+            timeMs={facts.points.find(({ point }) => point === draft.point)?.timeMs}
             onConfirm={() => {
               setStep('run');
             }}

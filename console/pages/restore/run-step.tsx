@@ -14,6 +14,7 @@ import { isOpen } from '../jobs/job-list.js';
 import { JobNow } from '../jobs/job-page.js';
 import { JobActions, JobStateMark } from '../jobs/job-parts.js';
 import { useJob } from '../jobs/use-jobs.js';
+import { placeText } from './confirm-step.js';
 import { downloadUrl, type RestoreDraft, toRequest } from './restore-draft.js';
 import type { PlannedDraft } from './use-plan.js';
 
@@ -80,10 +81,10 @@ function Begin({ draft }: { readonly draft: PlannedDraft }): VNode {
       </>
     );
   }
-  return job === undefined ? <Loading /> : <Running id={job.id} />;
+  return job === undefined ? <Loading /> : <Running id={job.id} to={placeText(draft)} />;
 }
 
-function Running({ id }: { readonly id: string }): VNode {
+function Running({ id, to }: { readonly id: string; readonly to: string }): VNode {
   const { answer, change } = useJob(id);
   return (
     <Answered answer={answer}>
@@ -93,6 +94,9 @@ function Running({ id }: { readonly id: string }): VNode {
             <h2>{titleOf(job)}</h2>
             <JobStateMark job={job} />
           </header>
+          <p class="path-text">
+            {texts.restore.confirmTo}: {to}
+          </p>
           {isOpen(job) && <p class="muted">{texts.restore.started}</p>}
           <JobNow job={job} />
           <div class="row">

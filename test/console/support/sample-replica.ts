@@ -24,10 +24,16 @@ export interface SampleReplica {
 export interface SampleOptions {
   /** Fills the sets instead of the usual sample. */
   readonly fill?: (open: (set: string) => Promise<SampleSet>) => Promise<void>;
+  /** What happened to the filled data folder before the replica starts. */
+  readonly before?: (folders: {
+    readonly dataFolder: string;
+    readonly restoreRoot: string;
+  }) => void;
 }
 
 export async function startSampleReplica({
   fill = usual,
+  before = () => undefined,
 }: SampleOptions = {}): Promise<SampleReplica> {
   execFileSync(process.execPath, [
     fileURLToPath(new URL('../../../console/build.js', import.meta.url)),
@@ -37,6 +43,7 @@ export async function startSampleReplica({
   const restoreRoot = path.join(folder, 'restored');
   fs.mkdirSync(restoreRoot);
   await fillSets(dataFolder, fill);
+  before({ dataFolder, restoreRoot });
   const config = parseReplicaConfig({
     path: path.join(folder, 'replica.yaml'),
     text: JSON.stringify({
