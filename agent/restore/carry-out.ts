@@ -4,7 +4,6 @@ import { AfterimageError } from '../../shared/errors.js';
 import type { HashCore } from '../../shared/hash/hash-core.js';
 import { parsePathText, toPathText } from '../../shared/path-text.js';
 import {
-  PLANNED_MAX,
   type PlannedLine,
   REPORT_TEXT_MAX,
   REPORTED_PROBLEMS_MAX,
@@ -13,11 +12,9 @@ import {
 } from '../../shared/protocol/restore-question.js';
 import { isEntryName } from '../../shared/protocol/records.js';
 import type { FolderPart, PointSource } from '../../shared/restore/point-source.js';
+import { PlannedActions } from '../../shared/restore/planned-actions.js';
 import { conflictPolicy, orphanPolicy } from '../../shared/restore/policies.js';
 import {
-  type ActionWord,
-  actionWords,
-  type RestoreAction,
   type RestoreProgress,
   type RestoreReport,
   type RestoreRequest,
@@ -37,9 +34,6 @@ export interface CarryOut {
   readonly onProgress: (progress: RestoreProgress) => void;
 }
 
-/** Told one by one of each kind of action; the counts tell all. */
-const PLANNED_EACH = Math.floor(PLANNED_MAX / (actionWords.length - 1));
-const PLANNED_BYTES_MAX = 192 * 1024;
 const NOTE_LENGTH_MAX = 500;
 const PROBLEMS_BYTES_MAX = 64 * 1024;
 
@@ -122,28 +116,6 @@ class RootsOnly implements PointSource {
       });
       yield { ...part, entries };
     }
-  }
-}
-
-/** The first actions of each kind that a plan has. */
-class PlannedActions {
-  readonly lines: PlannedLine[] = [];
-  readonly #effect: RestoreOrder['effect'];
-  readonly #counts = new Map<ActionWord, number>();
-  #bytes = 0;
-
-  constructor(effect: RestoreOrder['effect']) {
-    this.#effect = effect;
-  }
-
-  add({ action, path, kind, bytes }: RestoreAction): void {
-    if (this.#effect === 'write' || action === 'keep') return;
-    const count = (this.#counts.get(action) ?? 0) + 1;
-    this.#counts.set(action, count);
-    const text = toPathText(path);
-    this.#bytes += count > PLANNED_EACH ? 0 : Buffer.byteLength(text);
-    if (count > PLANNED_EACH || this.#bytes > PLANNED_BYTES_MAX) return;
-    this.lines.push({ action, path: text, bytes, ...(kind === undefined ? {} : { kind }) });
   }
 }
 

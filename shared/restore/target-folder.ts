@@ -28,6 +28,24 @@ export function openRestoreFolder(roots: readonly string[], to: string): number 
   return fd;
 }
 
+/** The same, but nothing is made: undefined when it is not there. */
+export function openRestoreFolderIfThere(roots: readonly string[], to: string): number | undefined {
+  const { root, names } = placeBelow(roots, to);
+  let fd = openRoot(root);
+  for (const name of names) {
+    const parent = fd;
+    try {
+      fd = openFolder(below(parent, name));
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined;
+      throw error;
+    } finally {
+      closeSync(parent);
+    }
+  }
+  return fd;
+}
+
 /** The root that holds a path, and the names below it. Throws `target-refused`. */
 export function placeBelow(
   roots: readonly string[],

@@ -9,6 +9,8 @@ import { type RestoreJobRequest, restoreJobSchema } from '../../../shared/api/re
 import { AfterimageError } from '../../../shared/errors.js';
 import { parsePathText, toPathText } from '../../../shared/path-text.js';
 import { loadPosix } from '../../../shared/posix/load-posix.js';
+import { PlannedActions } from '../../../shared/restore/planned-actions.js';
+import { isEntryName } from '../../../shared/protocol/records.js';
 import { conflictPolicy, orphanPolicy } from '../../../shared/restore/policies.js';
 import type {
   RestoreAction,
@@ -17,7 +19,12 @@ import type {
   RestoreTarget,
 } from '../../../shared/restore/request.js';
 import { restorePoint } from '../../../shared/restore/restore.js';
-import { openRestoreFolder, placeBelow } from '../../../shared/restore/target-folder.js';
+import { cleanPath } from '../../../shared/restore/set-path.js';
+import {
+  openRestoreFolder,
+  openRestoreFolderIfThere,
+  placeBelow,
+} from '../../../shared/restore/target-folder.js';
 import { ViewSource } from '../../restore/view-source.js';
 import { checkPaths } from '../../serve/check-paths.js';
 import { findPoint, findSet, pathOf } from '../../serve/requests.js';
@@ -41,10 +48,12 @@ export function restoreHereKind(deps: KindDeps): AnyJobKind {
       const served = findSet(deps.sets(), set);
       const { point } = findPoint(served, request.point);
       placeBelow(deps.restoreRoots, folderOf(request));
+      if (request.aside !== undefined) asideName(request.aside);
       checkPaths(served, point, request.paths);
       return { ...request, point: String(point) };
     },
-    target: (_set, request) => folderOf(request),
+    // However it is written, it is one folder.
+    target: (_set, request) => cleanPath(parsePathText(folderOf(request))).toString('latin1'),
     run: (context) => restoreHere(deps, context),
   });
 }
@@ -69,11 +78,12 @@ async function restoreHere(
       target,
       mode: 'in-place',
       conflict: conflictPolicy(request.conflict, { ms: summary.outcome.imageMs }),
-      orphans: orphanPolicy(request.orphans, Buffer.from(`afterimage-aside-${id}`)),
+      orphans: orphanPolicy(request.orphans, asideName(request.aside ?? `afterimage-aside-${id}`)),
       label: id,
       effect: request.dryRun ? 'plan' : 'write',
       paths: request.paths.map(pathOf),
     };
+    const planned = new PlannedActions(asked.effect);
     let told = 0;
     try {
       const report = await restorePoint(new ViewSource(view, deps.hash), asked, {
@@ -85,13 +95,14 @@ async function restoreHere(
             progress({ files: entries, bytes });
           },
           onAction: (action) => {
+            planned.add(action);
             if (!request.dryRun || action.action === 'keep') return;
             told += 1;
             if (told <= TOLD_MAX) context.log(actionText(action));
           },
         },
       });
-      return resultOf(report, request);
+      return resultOf(report, request, planned);
     } finally {
       if (target.type === 'opened') closeSync(target.fd);
     }
@@ -102,10 +113,17 @@ async function restoreHere(
 
 function targetOf({ restoreRoots }: KindDeps, request: RestoreJobRequest): RestoreTarget {
   const folder = folderOf(request);
-  placeBelow(restoreRoots, folder);
-  return request.dryRun
+  if (!request.dryRun) return { type: 'opened', fd: openRestoreFolder(restoreRoots, folder) };
+  const fd = openRestoreFolderIfThere(restoreRoots, folder);
+  return fd === undefined
     ? { type: 'folder', folder: parsePathText(folder) }
-    : { type: 'opened', fd: openRestoreFolder(restoreRoots, folder) };
+    : { type: 'opened', fd };
+}
+
+function asideName(text: string): Buffer {
+  const name = parsePathText(text);
+  if (isEntryName(name)) return name;
+  throw new AfterimageError('argument-invalid', `aside: ${text} is no name that a folder may have`);
 }
 
 function folderOf({ target }: RestoreJobRequest): string {
@@ -120,7 +138,11 @@ function actionText({ action, path, bytes }: RestoreAction): string {
   return `${action} ${toPathText(path)}${bytes > 0 ? ` (${bytes} bytes)` : ''}`;
 }
 
-function resultOf(report: RestoreReport, request: RestoreJobRequest): JobResult {
+function resultOf(
+  report: RestoreReport,
+  request: RestoreJobRequest,
+  planned: PlannedActions,
+): JobResult {
   const { actions, bytesWritten, bytesCompared, problems, problemCount, notes } = report;
   const done = Object.entries(actions).filter(([, count]) => count > 0);
   const counted = done.map(([action, count]) => `${action} ${count}`).join(', ') || 'nothing';
@@ -135,5 +157,6 @@ function resultOf(report: RestoreReport, request: RestoreJobRequest): JobResult 
     })),
     troubleCount: problemCount,
     notes: [...notes],
+    ...(request.dryRun ? { planned: planned.lines } : {}),
   };
 }

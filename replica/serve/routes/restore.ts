@@ -9,7 +9,11 @@ import type { RestoreTarget } from '../../../shared/restore/request.js';
 import { ViewSource } from '../../restore/view-source.js';
 import { goneSignal } from '../gone-signal.js';
 import { checked, openPoint, pathOf, type PointParams } from '../requests.js';
-import { openRestoreFolder, placeBelow } from '../../../shared/restore/target-folder.js';
+import {
+  openRestoreFolder,
+  openRestoreFolderIfThere,
+  placeBelow,
+} from '../../../shared/restore/target-folder.js';
 import { restoreLines } from '../restore-lines.js';
 import type { RouteContext } from '../route-context.js';
 import { closeWith, lineStream } from '../streams.js';
@@ -36,10 +40,7 @@ export function registerRestore(app: FastifyInstance, context: RouteContext): vo
       placeBelow(restoreRoots, to);
       const view = openPoint(sets(), request.params);
       const stream = closeWith({ view, log }, () => {
-        const target: RestoreTarget =
-          effect === 'plan'
-            ? { type: 'folder', folder: parsePathText(to) }
-            : { type: 'opened', fd: openRestoreFolder(restoreRoots, to) };
+        const target = targetOf(effect, { roots: restoreRoots, to });
         const lines = restoreLines(
           new ViewSource(view, hash),
           { target, paths: paths.map(pathOf), mode, orphans: { type: extra }, effect },
@@ -57,4 +58,14 @@ export function registerRestore(app: FastifyInstance, context: RouteContext): vo
       return await reply.type(NDJSON_TYPE).header('x-afterimage-point', view.point).send(stream);
     },
   );
+}
+
+/** A folder that only is planned for is not made; if it is there, no link leads out of its root. */
+function targetOf(
+  effect: 'plan' | 'write',
+  { roots, to }: { readonly roots: readonly string[]; readonly to: string },
+): RestoreTarget {
+  if (effect === 'write') return { type: 'opened', fd: openRestoreFolder(roots, to) };
+  const fd = openRestoreFolderIfThere(roots, to);
+  return fd === undefined ? { type: 'folder', folder: parsePathText(to) } : { type: 'opened', fd };
 }

@@ -13,6 +13,7 @@ import { JobDesk } from '../../../replica/jobs/job-desk.js';
 import { JobStore } from '../../../replica/jobs/job-store.js';
 import { syncKind } from '../../../replica/jobs/kinds/sync-kind.js';
 import type { PointSummary } from '../../../replica/history/set-reader.js';
+import type { SessionStatus } from '../../../replica/receive/session-status.js';
 import { AgentOrders } from '../../../replica/restore/agent-orders.js';
 import { restoreByAgent } from '../../../replica/restore/restore-by-agent.js';
 import { UndoHolds } from '../../../replica/restore/undo-holds.js';
@@ -139,10 +140,10 @@ afterEach(async () => {
 });
 
 function openDesk(): JobDesk {
-  const session = {
+  const session: Omit<SessionStatus, 'live'> = {
     ...{ agent: 'web', set: 'shop', silentMs: 0, host: 'web', lane: 'broker' },
     ...{ watch: null, refused: null, restores: 'in-place' },
-  } as const;
+  };
   const receiver = {
     sessions: () => [{ ...session, live: host.isThere }],
     askRestore: ({ order }: { readonly order: string }) => host.askRestore(order, orders),

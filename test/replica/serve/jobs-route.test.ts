@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { jobLogSchema, jobSchema, jobsSchema } from '../../../shared/api/jobs.js';
@@ -124,10 +124,45 @@ describe('what jobs write on the replica (R22)', () => {
     const folder = join(replica.root, 'new');
     const asked = { ...where, target: { folder }, dryRun: true, paths: ['app/b'] };
     const { id } = await replica.begin(asked);
-    await replica.ended(id);
+    const { result } = await replica.ended(id);
     const { lines } = replica.desk.log(id, { after: 0, limit: 100 });
     expect(lines.map(({ text }) => text)).toContain('create app/b (4 bytes)');
+    const planned = { action: 'create', path: 'app/b', kind: 'file', bytes: 4 };
+    expect(result?.planned).toContainEqual(planned);
     expect(readdirSync(replica.root)).toEqual([]);
+  });
+
+  it('a restore that is only tried, behind a link below the root: tells nothing of what is there', async () => {
+    mkdirSync(join(replica.folder, 'elsewhere/app'), { recursive: true });
+    writeFileSync(join(replica.folder, 'elsewhere/app/secret-name'), '');
+    symlinkSync(join(replica.folder, 'elsewhere'), join(replica.root, 'link'));
+    const target = { folder: join(replica.root, 'link') };
+    const { id } = await replica.begin({ ...where, target, dryRun: true });
+    const job = await replica.ended(id);
+    expect(job.state).toBe('failed');
+    const told = [job, replica.desk.log(id, { after: 0, limit: 100 })];
+    expect(JSON.stringify(told)).not.toContain('secret-name');
+  });
+
+  it('what the point lacks is moved aside: to the folder that was asked for', async () => {
+    mkdirSync(join(replica.root, 'app'));
+    writeFileSync(join(replica.root, 'app/extra'), 'extra');
+    const asked = { ...where, target: { folder: replica.root }, orphans: 'move-aside' };
+    const { id } = await replica.begin({ ...asked, aside: 'before' });
+    expect((await replica.ended(id)).state).toBe('done');
+    expect(readFileSync(join(replica.root, 'app/before/extra'), 'utf8')).toBe('extra');
+    const bad = await replica.post('/v1/jobs', { ...asked, aside: 'a\\x2fb' });
+    expect([bad.status, await codeOf(bad)]).toEqual([400, 'argument-invalid']);
+  });
+
+  it('two restores to one folder, written in two ways: run one after the other', () => {
+    const folder = join(replica.root, 'new');
+    const kind = replica.desk.kindOf('restore', where);
+    const request = (to: string) => kind.schema.parse({ ...where, target: { folder: to } });
+    const [one, other] = [folder, `${replica.root}//new/`].map((to) =>
+      kind.target?.('shop', request(to)),
+    );
+    expect(one).toBe(other);
   });
 
   it('an archive: appears whole, and replaces nothing', async () => {
