@@ -1,14 +1,25 @@
 /**
  * Builds the optional native parts with node-gyp; run by npm's install script. It never fails an
  * install: without a compiler it prints one line that says what is lost and exits 0. The tracker is a
- * build of its own: it needs libbpf, and where that is missing nothing else is.
+ * build of its own: it needs libbpf, and where that is missing nothing else is. Where libipsec-mb is
+ * installed, its AES-256-GCM is linked into the addon, whole: who runs it needs no library.
  *
  *   node native/build.js            build when the sources changed since the last build
  *   node native/build.js --strict   show the compiler's output, and exit 1 when the build fails
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -21,6 +32,7 @@ const parts = [
     lost:
       'extended attributes, ACLs, device nodes, sparse holes, file handles and times finer than a ' +
       'microsecond are not carried, and scans are slower',
+    libraries: { AFTERIMAGE_IPSEC_MB: ipsecMb() },
   },
   {
     directory: join(native, 'tracker'),
@@ -36,7 +48,35 @@ function built(part) {
   return join(part.directory, 'build', 'Release', `${part.name}.node`);
 }
 
-/** Names the sources, the headers' version and the machine the build is for. */
+/** Path of a static libipsec-mb that has what src/ipsec-mb.h names; empty when there is none. */
+function ipsecMb() {
+  if (process.platform !== 'linux' || process.arch !== 'x64') return '';
+  const compiler = process.env['CXX'] ?? 'c++';
+  const asked = spawnSync(compiler, ['-print-file-name=libIPSec_MB.a'], { encoding: 'utf8' });
+  const path = asked.stdout?.trim() ?? '';
+  if (!path.startsWith('/')) return '';
+  const folder = mkdtempSync(join(tmpdir(), 'afterimage-build-'));
+  try {
+    // parts of the library may be called otherwise in another version
+    const program = `#include "${join(native, 'src', 'ipsec-mb.h')}"
+      int main() {
+        static gcm_key_data key;
+        static gcm_context_data context;
+        static uint8_t bytes[64];
+        aes_keyexp_256_enc_avx512(bytes, key.expanded_keys);
+        aes_gcm_precomp_256_vaes_avx512(&key);
+        aes_gcm_enc_256_vaes_avx512(&key, &context, bytes, bytes, 1, bytes, bytes, 1, bytes, 16);
+        aes_gcm_dec_256_vaes_avx512(&key, &context, bytes, bytes, 1, bytes, bytes, 1, bytes, 16);
+      }`;
+    const options = ['-std=c++17', '-o', join(folder, 'program'), '-x', 'c++', '-'];
+    const linked = spawnSync(compiler, [...options, '-x', 'none', path], { input: program });
+    return linked.status === 0 ? path : '';
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Names the sources, the headers' version, libraries and the machine the build is for. */
 function fingerprint(part) {
   const hash = createHash('sha256');
   hash.update(`${process.platform} ${process.arch}\n`);
@@ -52,6 +92,9 @@ function fingerprint(part) {
   for (const file of [...files.map((name) => join(native, name)), headers]) {
     hash.update(existsSync(file) ? readFileSync(file) : '');
     hash.update('\n');
+  }
+  for (const path of Object.values(part.libraries ?? {})) {
+    hash.update(path === '' ? '\n' : `${path} ${statSync(path).size} ${statSync(path).mtimeMs}\n`);
   }
   return hash.digest('hex');
 }
@@ -97,6 +140,7 @@ function build(part, strict) {
   const result = spawnSync(command, [...first, 'configure', 'build', ...options], {
     stdio: strict ? 'inherit' : 'pipe',
     encoding: 'utf8',
+    env: { ...process.env, ...part.libraries },
     maxBuffer: 64 * 1024 * 1024,
   });
   if (result.error !== undefined) return `node-gyp did not start (${result.error.message})`;

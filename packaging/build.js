@@ -19,6 +19,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { createRequire } from 'node:module';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -28,6 +29,7 @@ const project = dirname(here);
 const out = join(project, 'dist', 'package');
 const root = join(out, 'root');
 const home = join(root, 'usr', 'lib', 'afterimage');
+const addonFile = 'native/build/Release/afterimage_native.node';
 const { version } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8'));
 /** For tests: what is packed faster is larger. */
 const isQuick = process.argv.includes('--quick');
@@ -56,7 +58,7 @@ function copyProduct() {
   }
   copyFileSync(join(project, 'package.json'), join(home, 'package.json'));
   const native = [
-    'native/build/Release/afterimage_native.node',
+    addonFile,
     'native/tracker/build/Release/afterimage_tracker.node',
     'native/tracker/ranges.bpf.o',
   ];
@@ -138,6 +140,13 @@ function placeTexts() {
   mkdirSync(join(root, 'etc', 'afterimage'), { recursive: true });
 }
 
+/** What is linked into the addon has a licence that wants to be told. */
+function linkedCopyright() {
+  const addon = join(project, addonFile);
+  const linked = existsSync(addon) ? createRequire(import.meta.url)(addon).linked : '';
+  return linked === '' ? '' : readFileSync(join(here, 'libipsec-mb.copyright'), 'utf8');
+}
+
 function copyright() {
   return `Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 Upstream-Name: afterimage
@@ -147,7 +156,7 @@ Copyright: the Afterimage authors
 License: Apache-2.0
  See /usr/share/common-licenses/Apache-2.0. Packages below /usr/lib/afterimage/node_modules and Node.js
  itself have licences of their own; each package's folder holds its own.
-`;
+${linkedCopyright()}`;
 }
 
 /** Shared libraries that the package's binaries are linked to, in Debian's words. */

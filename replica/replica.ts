@@ -12,6 +12,7 @@ import { createHashCore } from '../shared/hash/create-hash-core.js';
 import type { Log } from '../shared/log.js';
 import { ErrorCounts } from '../shared/observe/error-counts.js';
 import { loadPosix } from '../shared/posix/load-posix.js';
+import { missingSealing } from '../shared/seal/load-gcm.js';
 import { replicaInboxPrefix } from '../shared/protocol/subject.js';
 import { readTextFile } from './broker/read-seed.js';
 import { createNatsTransport } from '../shared/transport/nats.js';
@@ -164,7 +165,7 @@ export async function runReplica(
     const sets = (): ServedSet[] => servedSets(house, receiver);
     const door = serveAccess(config, {
       ...{ catalog, identity, receiver, clock, log },
-      missing: posix.missing,
+      missing: [...posix.missing, ...missingSealing()],
     });
     stack.add(() => {
       door.access.close();

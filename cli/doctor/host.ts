@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { formatBytes, formatDuration } from '../format.js';
 import { createHashCore } from '../../shared/hash/create-hash-core.js';
 import { loadPosix } from '../../shared/posix/load-posix.js';
+import { sealing } from '../../shared/seal/load-gcm.js';
 import { attempt, type Check, fail, ok, warn } from './check.js';
 
 const NODE_MIN = [20, 19] as const;
@@ -20,6 +21,7 @@ export async function checkHost(): Promise<readonly Check[]> {
     attempt('Node', nodeVersion),
     attempt('system', () => ok('system', `${os.type()} ${os.release()}, ${os.arch()}`)),
     attempt('native part', nativePart),
+    attempt('sealing', sealedBy),
     attempt('hash core', () => {
       createHashCore();
       return ok('hash core', 'agrees with its known answers');
@@ -46,6 +48,16 @@ function nativePart(): Check {
     'native part',
     missing.join('; '),
     'Install a C++ compiler, make and Python, then run npm rebuild (the Debian package has it built).',
+  );
+}
+
+function sealedBy(): Check {
+  const { by, lost } = sealing();
+  if (lost === undefined) return ok('sealing', `by ${by}`);
+  return warn(
+    'sealing',
+    `by ${by}, not by the vector AES of this processor: ${lost}`,
+    'Frames cost more processor time; libipsec-mb-dev at npm ci makes it unnecessary.',
   );
 }
 

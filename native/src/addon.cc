@@ -14,6 +14,7 @@
 #include "small-files.h"
 #include "status.h"
 #include "tree-scan.h"
+#include "vector-seal.h"
 #include "writers.h"
 
 namespace afterimage {
@@ -58,6 +59,12 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   if (HasSeal()) {
     add("sealGcm", SealGcm);
     add("openGcm", OpenGcm);
+  }
+  exports.Set("linked", Napi::String::New(env, LinkedLibrary()));
+  exports.Set("vectorSeal", Napi::String::New(env, NameOf(VectorSealState())));
+  if (VectorSealState() == VectorSeal::kThere) {
+    add("sealVector", SealVector);
+    add("openVector", OpenVector);
   }
   return exports;
 }

@@ -2,16 +2,11 @@
 
 #include <dlfcn.h>
 
-#include <climits>
-
-#include "arguments.h"
+#include "seal-arguments.h"
 
 namespace afterimage {
 namespace {
 
-constexpr size_t kKeyBytes = 32;
-constexpr size_t kNonceBytes = 12;
-constexpr size_t kTagBytes = 16;
 constexpr int kGetTag = 0x10;  // EVP_CTRL_AEAD_GET_TAG
 constexpr int kSetTag = 0x11;  // EVP_CTRL_AEAD_SET_TAG
 
@@ -73,15 +68,6 @@ OpenSsl::Context* ContextOf(Napi::Env env, bool seals) {
   return context = fresh;
 }
 
-Bytes Sized(const Napi::CallbackInfo& info, size_t index, size_t size) {
-  const Bytes bytes = BytesAt(info, index);
-  if (bytes.size != size) {
-    throw Napi::TypeError::New(info.Env(), "argument " + std::to_string(index) + " must have " +
-                                               std::to_string(size) + " bytes");
-  }
-  return bytes;
-}
-
 void Must(const Napi::CallbackInfo& info, int result) {
   if (result != 1) throw Napi::Error::New(info.Env(), "AES-256-GCM failed");
 }
@@ -91,52 +77,41 @@ void Must(const Napi::CallbackInfo& info, int result) {
 bool HasSeal() { return Ssl().complete; }
 
 Napi::Value SealGcm(const Napi::CallbackInfo& info) {
-  const Bytes key = Sized(info, 0, kKeyBytes);
-  const Bytes nonce = Sized(info, 1, kNonceBytes);
-  const Bytes body = BytesAt(info, 2);
-  const size_t header = Uint32At(info, 4);
-  if (body.size > INT_MAX || header > INT_MAX) Must(info, 0);
-  const Bytes message = Sized(info, 3, header + body.size + kTagBytes);
-  uint8_t* out = message.data + header;
+  const Sealing it = SealingOf(info);
   const OpenSsl& ssl = Ssl();
   OpenSsl::Context* context = ContextOf(info.Env(), true);
   int done = 0;
-  Must(info, ssl.encrypt_init(context, nullptr, nullptr, key.data, nonce.data));
-  if (header > 0) {
-    Must(info,
-         ssl.encrypt_update(context, nullptr, &done, message.data, static_cast<int>(header)));
+  Must(info, ssl.encrypt_init(context, nullptr, nullptr, it.key, it.nonce));
+  if (it.header.size > 0) {
+    const int size = static_cast<int>(it.header.size);
+    Must(info, ssl.encrypt_update(context, nullptr, &done, it.header.data, size));
   }
   // no bytes at all would mean the end to older versions
-  if (body.size > 0) {
-    Must(info, ssl.encrypt_update(context, out, &done, body.data, static_cast<int>(body.size)));
+  if (it.body.size > 0) {
+    const int size = static_cast<int>(it.body.size);
+    Must(info, ssl.encrypt_update(context, it.sealed, &done, it.body.data, size));
   }
-  Must(info, ssl.encrypt_final(context, out + body.size, &done));
-  Must(info, ssl.control(context, kGetTag, kTagBytes, out + body.size));
+  Must(info, ssl.encrypt_final(context, it.tag, &done));
+  Must(info, ssl.control(context, kGetTag, kTagBytes, it.tag));
   return info.Env().Undefined();
 }
 
 Napi::Value OpenGcm(const Napi::CallbackInfo& info) {
-  const Bytes key = Sized(info, 0, kKeyBytes);
-  const Bytes nonce = Sized(info, 1, kNonceBytes);
-  const Bytes header = BytesAt(info, 2);
-  const Bytes sealed = BytesAt(info, 3);
-  const Bytes tag = Sized(info, 4, kTagBytes);
-  const Bytes out = Sized(info, 5, sealed.size);
-  if (sealed.size > INT_MAX || header.size > INT_MAX) Must(info, 0);
+  const Opening it = OpeningOf(info);
   const OpenSsl& ssl = Ssl();
   OpenSsl::Context* context = ContextOf(info.Env(), false);
   int done = 0;
-  Must(info, ssl.decrypt_init(context, nullptr, nullptr, key.data, nonce.data));
-  Must(info, ssl.control(context, kSetTag, kTagBytes, tag.data));
-  if (header.size > 0) {
-    Must(info, ssl.decrypt_update(context, nullptr, &done, header.data,
-                                  static_cast<int>(header.size)));
+  Must(info, ssl.decrypt_init(context, nullptr, nullptr, it.key, it.nonce));
+  Must(info, ssl.control(context, kSetTag, kTagBytes, const_cast<uint8_t*>(it.tag)));
+  if (it.header.size > 0) {
+    const int size = static_cast<int>(it.header.size);
+    Must(info, ssl.decrypt_update(context, nullptr, &done, it.header.data, size));
   }
-  if (sealed.size > 0) {
-    Must(info, ssl.decrypt_update(context, out.data, &done, sealed.data,
-                                  static_cast<int>(sealed.size)));
+  if (it.sealed.size > 0) {
+    const int size = static_cast<int>(it.sealed.size);
+    Must(info, ssl.decrypt_update(context, it.out, &done, it.sealed.data, size));
   }
-  uint8_t* end = out.data + out.size;
+  uint8_t* end = it.out + it.sealed.size;
   return Napi::Boolean::New(info.Env(), ssl.decrypt_final(context, end, &done) == 1);
 }
 

@@ -1,10 +1,9 @@
 /**
- * AES-256-GCM over whole messages: through the addon from buffer to buffer, else through node:crypto,
- * which makes a new Buffer for each piece and costs three times as much a byte. Same bytes either way.
+ * AES-256-GCM over whole messages, and the version of it that needs nothing but node:crypto, which makes
+ * a new Buffer for each piece. load-gcm.ts chooses; the bytes are the same whoever makes them.
  */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { TAG_BYTES } from '../protocol/frame.js';
-import { loadAddon } from '../posix/load-addon.js';
 
 /** node:crypto's results are copied while they are in the cache: a tenth less CPU a byte. */
 const PIECE_BYTES = 64 * 1024;
@@ -33,53 +32,6 @@ export interface Gcm {
     readonly tag: Uint8Array;
     readonly reuse: boolean;
   }): Buffer | undefined;
-}
-
-interface SealBinding {
-  sealGcm(
-    key: Uint8Array,
-    nonce: Uint8Array,
-    body: Uint8Array,
-    message: Uint8Array,
-    headerBytes: number,
-  ): void;
-  openGcm(
-    key: Uint8Array,
-    nonce: Uint8Array,
-    header: Uint8Array,
-    sealed: Uint8Array,
-    tag: Uint8Array,
-    out: Uint8Array,
-  ): boolean;
-}
-
-let loaded: Gcm | undefined;
-
-/** One instance a thread. */
-export function loadGcm(): Gcm {
-  loaded ??= load();
-  return loaded;
-}
-
-function load(): Gcm {
-  const addon = loadAddon();
-  return 'exports' in addon && 'sealGcm' in addon.exports
-    ? nativeGcm(addon.exports as SealBinding)
-    : portableGcm;
-}
-
-function nativeGcm(binding: SealBinding): Gcm {
-  return {
-    seal({ key, nonce, body, message, headerBytes }) {
-      binding.sealGcm(key, nonce, body, message, headerBytes);
-    },
-    open({ key, nonce, header, sealed, tag, reuse }) {
-      const out = reuse
-        ? Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength)
-        : Buffer.allocUnsafe(sealed.length);
-      return binding.openGcm(key, nonce, header, sealed, tag, out) ? out : undefined;
-    },
-  };
 }
 
 export const portableGcm: Gcm = {

@@ -16,7 +16,7 @@ import {
 import { decompressBody } from '../protocol/compress.js';
 import { countStage, Stage } from '../stages.js';
 import { roomyBuffer } from '../transport/roomy-buffer.js';
-import { loadGcm } from './gcm.js';
+import { loadGcm } from './load-gcm.js';
 
 const gcm = loadGcm();
 

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Check } from '../../cli/doctor/check.js';
 import { checkSkew } from '../../cli/doctor/host.js';
 import { runCommandLine } from '../../cli/program.js';
+import { sealing } from '../../shared/seal/load-gcm.js';
 
 let folder: string;
 
@@ -57,6 +58,14 @@ test('host: a machine that runs these tests is fit to run the product', async ()
   expect(checks.filter(({ state }) => state === 'fail')).toEqual([]);
   expect(code).toBe(0);
   expect(stateOf(checks, 'hash core')).toBe('ok');
+});
+
+test('host: who seals is said, and where the vector AES of the processor could, what to do', async () => {
+  const { checks } = await doctor();
+  const { by, lost } = sealing();
+  const check = checks.find(({ subject }) => subject === 'sealing');
+  expect(check?.state).toBe(lost === undefined ? 'ok' : 'warn');
+  expect(check?.found).toContain(`by ${by}`);
 });
 
 test('agent: what is not there is named, with what to do', async () => {
