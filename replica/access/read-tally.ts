@@ -77,7 +77,7 @@ export class ReadTally {
   }
 }
 
-/** Actions named `….read`, and tries that were refused. */
-function isRepeatable({ action, status, who }: NewAuditEntry): boolean {
-  return action.endsWith('.read') || action === 'refused' || (status === 401 && who === 'nobody');
+/** Actions named `….read`, tries that were refused, and whatever somebody without a token does. */
+function isRepeatable({ action, role }: NewAuditEntry): boolean {
+  return action.endsWith('.read') || action === 'refused' || role === null;
 }
