@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import { AfterimageError, asAfterimageError, ExitCode, messageOf } from '../shared/errors.js';
 import type { Io } from './io.js';
+import { plainIo } from './plain-io.js';
 import { type Invoke, VerbContext } from './verb.js';
 import { ownVersion } from './version.js';
 
@@ -46,7 +47,8 @@ const verbs: Readonly<Record<string, () => Promise<AddVerb>>> = {
 };
 
 /** Runs one command line, without the program's name. Resolves with the exit code; never rejects. */
-export async function runCommandLine(argv: readonly string[], io: Io): Promise<number> {
+export async function runCommandLine(argv: readonly string[], world: Io): Promise<number> {
+  const io = argv.includes('--json') ? world : plainIo(world);
   let code: number = ExitCode.ok;
   const program = await createProgram(io, namedVerbs(argv), async (command, body) => {
     const context = new VerbContext(io, command.optsWithGlobals());
@@ -63,6 +65,19 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<n
     return report(error, argv, io);
   }
 }
+
+/**
+ * Verbs whose work is not their output: when nobody reads that any more the work is cut off, and must
+ * not pass for done. Of the others, whoever stopped reading had enough.
+ */
+const acting: ReadonlySet<string> = new Set([
+  'restore',
+  'sync',
+  'verify',
+  'scrub',
+  'prune',
+  'bench',
+]);
 
 /** They speak of all verbs. */
 const speakOfAll = ['completion', 'man'];
@@ -108,7 +123,8 @@ export async function createProgram(
 
 /** Errors print message, then hint, on standard error; with --json one object. */
 function report(cause: unknown, argv: readonly string[], io: Io): number {
-  if (io.outClosed || (cause instanceof CommanderError && cause.exitCode === 0)) return ExitCode.ok;
+  if (cause instanceof CommanderError && cause.exitCode === 0) return ExitCode.ok;
+  if (io.outClosed && !namedVerbs(argv).some((name) => acting.has(name))) return ExitCode.ok;
   const error =
     cause instanceof CommanderError
       ? new AfterimageError('argument-invalid', cause.message.replace(/^error: /, ''))

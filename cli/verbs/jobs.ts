@@ -172,8 +172,9 @@ async function pause(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** As the job ended: its error's code, or 1 when it has found or left something. */
-function exitOf({ problem, result }: JobJson): number {
+/** As the job ended: its error’s code, 4 when it was cut off, or 1 when it has found or left something. */
+function exitOf({ state, problem, result }: JobJson): number {
+  if (state === 'interrupted') return ExitCode.unavailable;
   if (problem !== null) return fromProblem(problem).exit;
   if (result === null || result.troubleCount === 0) return ExitCode.ok;
   return result.troubles.some(({ code }) => code === 'damaged')
@@ -204,13 +205,21 @@ const columns = [
   { title: 'JOB', value: ({ id }: JobJson) => id },
   { title: 'KIND', value: ({ kind }: JobJson) => kind },
   { title: 'SET', value: ({ set }: JobJson) => set ?? '-' },
-  { title: 'STATE', value: ({ state }: JobJson) => state },
+  { title: 'STATE', value: stateText },
   { title: 'CREATED', value: ({ createdMs }: JobJson) => formatTime(createdMs) },
   { title: 'TOOK', align: 'right' as const, value: tookText },
   { title: 'PROGRESS', align: 'right' as const, value: progressText },
   { title: 'BY', value: ({ by }: JobJson) => by },
   { title: 'MESSAGE', value: ({ message }: JobJson) => message ?? '' },
 ];
+
+/** A job that ended with problems has not done all that it was asked for. */
+function stateText({ state, result }: JobJson): string {
+  const count = result?.troubleCount ?? 0;
+  return count === 0
+    ? state
+    : `${state}, ${formatCount(count)} ${count === 1 ? 'problem' : 'problems'}`;
+}
 
 function tookText({ startedMs, endedMs }: JobJson): string {
   return startedMs === null || endedMs === null ? '' : formatDuration(endedMs - startedMs);
@@ -225,9 +234,9 @@ function progressText({ state, progress }: JobJson): string {
 }
 
 function formatJob(job: JobJson): string {
-  const { id, kind, set, state, by, createdMs, progress, message, result, problem } = job;
+  const { id, kind, set, by, createdMs, progress, message, result, problem } = job;
   const { step, bytes, bytesTotal, files, bytesPerSecond, leftMs } = progress;
-  const lines = [`${id}: ${kind}${set === null ? '' : ` of ${set}`}, ${state}`];
+  const lines = [`${id}: ${kind}${set === null ? '' : ` of ${set}`}, ${stateText(job)}`];
   lines.push(`  asked for by ${by} at ${formatTime(createdMs)}`);
   if (job.startedMs !== null) {
     const took = tookText(job);
