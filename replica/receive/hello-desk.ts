@@ -143,6 +143,8 @@ export class HelloDesk {
     const takesOver = await this.#admitOne({ address, hello, inbox });
     const decision = decide(hello, inbox);
     const { token, confirmed } = catalog.offerToken({ agent, set, tokens, host, takesOver });
+    // what it is told of the sync it ended must stay true: nothing more of an older process may come
+    if (hello.position.ended !== null) inbox.fenceOthers(hello.frames.stream);
     this.#refusals.delete(keyOf(address));
     const id = newSessionId();
     const { direct, lane } = this.#options.lanes?.answer(address, hello) ?? {};

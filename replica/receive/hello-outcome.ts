@@ -11,6 +11,10 @@ export interface ArrivedFrames {
   readonly stream: string;
   /** Next wire sequence that is taken. */
   readonly next: number;
+  /** Newest frame that the set has taken; those between wait for it. */
+  readonly received: number;
+  /** No frame waits, of whatever stream. */
+  readonly idle: boolean;
   /** Sync that was refused, when the agent may not know it yet. */
   readonly refusedSync: number | null;
 }
@@ -21,8 +25,9 @@ export interface HelloDecision {
 }
 
 /**
- * `'wait'`: a sync that this agent process did not send itself is being sealed or applied; where it
- * leads to is known when it is done, so the agent shall ask again.
+ * `'wait'`: a sync that this agent process did not send itself is being sealed or applied, or its
+ * `end` may be among frames that wait; where it leads to is known when it is done, so the agent
+ * shall ask again.
  */
 export function decideHello(
   hello: Pick<Hello, 'position' | 'frames'>,
@@ -39,6 +44,7 @@ export function decideHello(
       return { outcome: { type: 'go-on', resumed: true }, frames };
     }
   }
+  if (hello.position.ended !== null && othersWait(hello.frames, arrived)) return 'wait';
   const frames = planFrames(hello.frames, position, arrived, null);
   const chain = position.chain.toString('hex');
   switch (history) {
@@ -55,6 +61,11 @@ export function decideHello(
       return { outcome: { type: 'diverged', point: position.point, chain, reason }, frames };
     }
   }
+}
+
+/** Frames of an earlier process of the agent are here that the set has not taken. */
+function othersWait(frames: Hello['frames'], arrived: ArrivedFrames | null): boolean {
+  return arrived !== null && !arrived.idle && arrived.stream !== frames.stream;
 }
 
 /** Which side lost what it knew, as far as their points tell (R13). */
@@ -98,9 +109,10 @@ function planFrames(
     if (frames.firstRestarts && frames.first >= arrived.next) {
       return { type: 'from', sequence: frames.first };
     }
+    // a sync that waits to be staged is none that the set dropped
     const gone =
       open !== null &&
-      open.begin < arrived.next &&
+      open.begin <= arrived.received &&
       staged?.sync !== open.sync &&
       arrived.refusedSync !== open.sync;
     if (!gone && frames.first <= arrived.next && arrived.next <= frames.next) {

@@ -2,10 +2,10 @@
  * The replica's side of the wire for one set: its sessions, of which one at a time may send; what
  * is acknowledged to the agent; and the events it has not handled yet.
  */
-import { AfterimageError, asAfterimageError } from '../../shared/errors.js';
+import { asAfterimageError } from '../../shared/errors.js';
 import type { Log } from '../../shared/log.js';
 import { decodeNote, encodeAck } from '../../shared/protocol/ack.js';
-import { encodeEvents, WANTS_MAX, type WireEvent } from '../../shared/protocol/events.js';
+import { encodeEvents, type WireEvent } from '../../shared/protocol/events.js';
 import type { Message, MessageType } from '../../shared/protocol/frame.js';
 import { type SetAddress, subjectOf } from '../../shared/protocol/subject.js';
 import { plainBody } from '../../shared/seal/sealing-key.js';
@@ -17,6 +17,7 @@ import { FrameIntake } from './frame-intake.js';
 import type { ArrivedFrames } from './hello-outcome.js';
 import type { SessionCatalog } from './session-catalog.js';
 import type { SetEvent, SetPort } from './set-port.js';
+import { wireEventOf } from './wire-event.js';
 
 /** Sessions that were offered and have not sealed anything yet. */
 const PENDING_MAX = 4;
@@ -83,8 +84,9 @@ export class SetInbox {
   }
 
   get arrived(): ArrivedFrames | null {
-    const { stream, next } = this.#intake;
-    return stream === undefined ? null : { stream, next, refusedSync: this.events.refusedSync };
+    const { stream, next, received, idle } = this.#intake;
+    const { refusedSync } = this.events;
+    return stream === undefined ? null : { stream, next, received, idle, refusedSync };
   }
 
   /** The session of this name that may send, or may soon. */
@@ -108,6 +110,13 @@ export class SetInbox {
     if (this.#current === undefined || this.#isGood(this.#current)) return false;
     this.#current = undefined;
     return true;
+  }
+
+  /** Ends the sessions and offers of the agent's processes other than the one with this stream. */
+  fenceOthers(stream: string): void {
+    const isIts = ({ hello }: AgentSession): boolean => hello.frames.stream === stream;
+    this.#pending = this.#pending.filter(isIts);
+    if (this.#current !== undefined && !isIts(this.#current)) this.#current = undefined;
   }
 
   /**
@@ -361,39 +370,4 @@ export interface OpenedBody {
 export interface SealedContent {
   readonly sequence: number;
   readonly body: Uint8Array;
-}
-
-function wireEventOf(event: Exclude<SetEvent, { type: 'durable' | 'begun' }>): WireEvent {
-  switch (event.type) {
-    case 'sealed':
-      return { type: 'sealed', sync: event.sync };
-    case 'committed':
-      return {
-        type: 'committed',
-        sync: event.sync,
-        point: event.point,
-        chain: event.chain.toString('hex'),
-        timeMs: event.timeMs,
-      };
-    case 'refused':
-      return {
-        type: 'refused',
-        sync: event.sync,
-        ...failureOf(event.error),
-        wants: event.wants.slice(0, WANTS_MAX).map(({ node, block }) => [node, block]),
-      };
-    case 'wanted':
-      return {
-        type: 'wanted',
-        blocks: event.blocks.slice(0, WANTS_MAX).map(({ node, block }) => [node, block]),
-      };
-    case 'stalled':
-      return { type: 'stalled', ...failureOf(event.error) };
-    case 'resumed':
-      return { type: 'resumed' };
-  }
-}
-
-function failureOf(error: AfterimageError): { code: string; message: string } {
-  return { code: error.code, message: error.message.slice(0, 2000) };
 }

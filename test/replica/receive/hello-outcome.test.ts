@@ -57,6 +57,8 @@ const shipping: Hello['frames'] = {
 const arrived = (next: number, refusedSync: number | null = null): ArrivedFrames => ({
   stream,
   next,
+  received: next - 1,
+  idle: true,
   refusedSync,
 });
 
@@ -161,6 +163,18 @@ test.each([
   expect(decision).toMatchObject({ outcome: { type: 'diverged', reason } });
 });
 
+test('history: frames of an older process that wait may end its sync', () => {
+  const ended = position(5, { sync: 51, manifest: chainOf(7) });
+  const waiting = { ...arrived(115), stream: 'a1'.repeat(16), received: 110, idle: false };
+  for (const at of [replica, staged()]) {
+    expect(decide(ended, fresh, at, waiting)).toBe('wait');
+    // its end was never sent, or all that was sent has been taken
+    expect(decide(position(5), fresh, at, waiting)).toMatchObject({ outcome: { type: 'go-on' } });
+    const taken = { ...waiting, received: 114, idle: true };
+    expect(decide(ended, fresh, at, taken)).toMatchObject({ outcome: { type: 'go-on' } });
+  }
+});
+
 describe('hello outcome: which frames are good', () => {
   const here = position(5);
   const cases: [string, Hello['frames'], SetPosition, ArrivedFrames | null, object, boolean][] = [
@@ -220,6 +234,14 @@ describe('hello outcome: which frames are good', () => {
       replica,
       arrived(115),
       { type: 'restart' },
+      true,
+    ],
+    [
+      'the same stream, and the sync waits to be staged',
+      { ...shipping, first: 101 },
+      replica,
+      { ...arrived(115), received: 100, idle: false },
+      { type: 'from', sequence: 115 },
       true,
     ],
     [
