@@ -30,6 +30,24 @@ exec chroot "$scratch/root" /bin/sh -eu -c '
   PATH=/usr/bin:/bin:/usr/sbin:/sbin
   /usr/lib/afterimage/node /usr/lib/afterimage/dist/cli/start.js --once > job.log 2>&1 && echo "job done" || cat job.log
   cd /tmp
+  # What an administrator makes, as the guide says; then the same version again, as an upgrade does it.
+  examples=/usr/share/doc/afterimage/examples
+  install -m 0640 -g afterimage $examples/replica.yaml $examples/agent.yaml /etc/afterimage/
+  install -m 0600 /dev/null /etc/afterimage/enrolment.json
+  mkdir -p /var/lib/afterimage-agent /var/lib/afterimage-replica
+  echo point > /var/lib/afterimage-replica/point
+  echo "# mine" >> /etc/afterimage/replica.yaml
+  chmod 0700 /etc/afterimage
+  systemctl enable --quiet afterimage-agent 2> /dev/null
+  for file in $(sed -n "s|^# Every key: ||p" $examples/*.yaml | sort -u); do
+    [ -e "$file" ] && echo "keys told" || echo "keys not told: $file"
+  done
+  dpkg --install --force-depends afterimage.deb > dpkg.log 2>&1 || { cat dpkg.log; exit 1; }
+  echo "kept $(stat -c %a /etc/afterimage) $(tail -n 1 /etc/afterimage/replica.yaml)"
+  dpkg --remove afterimage > dpkg.log 2>&1 || { cat dpkg.log; exit 1; }
+  echo "removed $(ls /etc/afterimage | wc -l) configured $(find /etc/systemd -name "afterimage*" | wc -l) enabled"
   dpkg --purge afterimage > dpkg.log 2>&1 || { cat dpkg.log; exit 1; }
-  echo "left $(ls -d /usr/lib/afterimage /usr/bin/afterimage /usr/lib/systemd/system/afterimage* 2> /dev/null | wc -l)"
+  echo "left $(ls -d /usr/lib/afterimage /usr/bin/afterimage /usr/lib/systemd/system/afterimage* /etc/afterimage \
+    /var/lib/afterimage-agent /usr/share/doc/afterimage 2> /dev/null | wc -l)"
+  echo "copies $(cat /var/lib/afterimage-replica/point)"
 '

@@ -8,7 +8,7 @@ import { expect, test } from 'vitest';
 
 const project = fileURLToPath(new URL('../../', import.meta.url));
 
-test('package: installs, does the main job with what it carries, and leaves nothing when purged', (context) => {
+test('package: installs, does the main job with what it carries, keeps what was configured when upgraded, and leaves nothing but the copies when purged', (context) => {
   const missing = whatIsMissing();
   if (missing !== undefined) context.skip(missing);
   const said = execFileSync(process.execPath, ['packaging/build.js', '--quick'], {
@@ -41,7 +41,11 @@ test('package: installs, does the main job with what it carries, and leaves noth
       'manual good',
       'completion good',
       'job done',
+      'keys told',
+      'kept 700 # mine',
+      'removed 3 configured 0 enabled',
       'left 0',
+      'copies point',
     ]);
   } finally {
     fs.rmdirSync(scratch);
