@@ -70,3 +70,14 @@ export function requireSet(request: FastifyRequest, set: string): void {
     facts: { who, set },
   });
 }
+
+/** For what is of the whole replica. Throws `forbidden` for who sees some sets only. */
+export function requireEverySet(request: FastifyRequest): void {
+  const { who, sets } = accessOf(request);
+  if (sets === null) return;
+  throw new AfterimageError(
+    'forbidden',
+    `${who} sees some sets only; this is of the whole replica`,
+    { facts: { who } },
+  );
+}

@@ -73,6 +73,9 @@ interface StoredRow {
   readonly dropped_lines: number;
 }
 
+const listColumns = `id, kind, set_name, asked_by, request, state, created_ms, started_ms, ended_ms,
+  attempt, progress, message, json_remove(result, '$.planned') AS result, problem, NULL AS saved, dropped_lines`;
+
 export interface ListRequest extends Pick<JobsQuery, 'set' | 'state' | 'kind' | 'limit'> {
   /** Only ids below this. */
   readonly before?: number | undefined;
@@ -120,7 +123,7 @@ export class JobStore {
     return row === undefined ? undefined : toJob(row);
   }
 
-  /** Newest first. */
+  /** Newest first. What was planned one by one is told of a job alone: it may be 200 KiB of each. */
   list({ set, state, kind, before, sets, limit }: ListRequest): JobRow[] {
     const where = ['id < ?'];
     const values: (string | number)[] = [before ?? Number.MAX_SAFE_INTEGER];
@@ -135,7 +138,7 @@ export class JobStore {
     among('kind', kind);
     return this.#db
       .prepare<(string | number)[], StoredRow>(
-        `SELECT * FROM job WHERE ${where.join(' AND ')} ORDER BY id DESC LIMIT ?`,
+        `SELECT ${listColumns} FROM job WHERE ${where.join(' AND ')} ORDER BY id DESC LIMIT ?`,
       )
       .all(...values, limit)
       .map(toJob);

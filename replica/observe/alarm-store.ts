@@ -59,6 +59,8 @@ interface AlarmRow {
 
 export interface AlarmFilter {
   readonly set?: string | undefined;
+  /** Of these sets, and of the whole replica; all when null or left out. */
+  readonly sets?: readonly string[] | null;
   readonly kind?: AlarmKind | undefined;
   readonly isOpen?: boolean;
   /** Only numbers below. */
@@ -138,10 +140,11 @@ export class AlarmStore {
   }
 
   /** Newest first. */
-  list({ set, kind, isOpen, before, limit }: AlarmFilter): AlarmJson[] {
+  list({ set, sets, kind, isOpen, before, limit }: AlarmFilter): AlarmJson[] {
     const rows = this.#db
       .prepare<unknown[], AlarmRow>(
         `SELECT * FROM alarm WHERE id < ? AND (? IS NULL OR set_name = ?) AND (? IS NULL OR kind = ?)
+         AND (? IS NULL OR set_name IS NULL OR set_name IN (SELECT value FROM json_each(?)))
          AND (? = 0 OR until_ms IS NULL) ORDER BY id DESC LIMIT ?`,
       )
       .all(
@@ -150,6 +153,9 @@ export class AlarmStore {
         set ?? null,
         kind ?? null,
         kind ?? null,
+        ...(sets === undefined || sets === null
+          ? [null, null]
+          : [JSON.stringify(sets), JSON.stringify(sets)]),
         isOpen === true ? 1 : 0,
         limit,
       );

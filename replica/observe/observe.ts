@@ -118,7 +118,8 @@ export class Observe {
   /** For the certifier: a look at points was finished. */
   readonly checked = (set: string, check: NewCheck, by: CheckedBy): void => {
     const { timeMs, findings } = check;
-    this.#store.noteCheck(set, { by, point: Math.max(...check.points), timeMs, findings });
+    const point = check.points.reduce((newest, each) => Math.max(newest, each), 0);
+    this.#store.noteCheck(set, { by, point, timeMs, findings });
   };
 
   /** For the house: counts what becomes of the syncs of a set. */

@@ -9,15 +9,12 @@ import {
   alarmsSchema,
 } from '../../../shared/api/alarms.js';
 import { AfterimageError } from '../../../shared/errors.js';
-import { accessOf, requireSet } from '../../access/access.js';
+import { accessOf, requireEverySet, requireSet } from '../../access/access.js';
 import { noteAudit } from '../../access/audit-note.js';
 import type { Observe } from '../../observe/observe.js';
 import { numberOf } from '../../observe/alarm-store.js';
 import { checked } from '../requests.js';
 import type { RouteContext } from '../route-context.js';
-
-/** So many alarms of sets that the caller may not see are passed over in one page. */
-const PASSED_OVER_MAX = 10_000;
 
 export function registerAlarms(app: FastifyInstance, { options }: RouteContext): void {
   const observe = (): Observe => {
@@ -41,25 +38,24 @@ export function registerAlarms(app: FastifyInstance, { options }: RouteContext):
     (request): AlarmsAnswer => {
       const { set, kind, state, before, limit } = checked(alarmsQuerySchema, request.query);
       if (set !== undefined) requireSet(request, set);
-      const { canSee } = accessOf(request);
+      const { sets, canSee } = accessOf(request);
       const { desk } = observe();
-      const isSeen = (alarm: Pick<AlarmJson, 'set'>): boolean =>
-        alarm.set === null || canSee(alarm.set);
+      const isSeen = (of: string | null): boolean => of === null || canSee(of);
       const listed = desk.list({
         set,
         kind,
         isOpen: state === 'open',
         before: before === undefined ? undefined : numberOf(before),
-        limit: PASSED_OVER_MAX,
+        sets,
+        limit: limit + 1,
       });
-      const seen = listed.filter(isSeen);
-      const alarms = seen.slice(0, limit);
+      const alarms = listed.slice(0, limit);
       const waiting = [...desk.waiting()].reduce(
-        (sum, [of, count]) => sum + (isSeen({ set: of }) ? count : 0),
+        (sum, [of, count]) => sum + (isSeen(of) ? count : 0),
         0,
       );
       const last = alarms.at(-1);
-      return { alarms, waiting, next: seen.length > limit ? (last?.id ?? null) : null };
+      return { alarms, waiting, next: listed.length > limit ? (last?.id ?? null) : null };
     },
   );
 
@@ -81,7 +77,8 @@ export function registerAlarms(app: FastifyInstance, { options }: RouteContext):
       const { desk } = observe();
       const { id } = request.params;
       const { set } = desk.get(id);
-      if (set !== null) requireSet(request, set);
+      if (set === null) requireEverySet(request);
+      else requireSet(request, set);
       const wanted = checked(acknowledgeRequestSchema, request.body ?? {});
       noteAudit(request, { ...(set === null ? {} : { set }), detail: `${id} ${wanted.action}` });
       return desk.acknowledge(id, { ...wanted, by: accessOf(request).who });

@@ -9,6 +9,7 @@ import { Observe } from '../../../replica/observe/observe.js';
 import { newCounters } from '../../../replica/receive/counters.js';
 import type { ServedSet } from '../../../replica/serve/served-set.js';
 import { createServer, type ApiServer } from '../../../replica/serve/server.js';
+import { newTokenSchema } from '../../../shared/api/access.js';
 import { alarmSchema, alarmsSchema, type AlarmsAnswer } from '../../../shared/api/alarms.js';
 import { statusSchema } from '../../../shared/api/status.js';
 import { parseReplicaConfig } from '../../../shared/config/replica-config.js';
@@ -161,6 +162,41 @@ test('alarms: one that is acknowledged waits for nobody any more, and stays unti
   expect(
     (await ask('/v1/alarms/alarm-99/acknowledge', { method: 'POST', body: '{}' })).status,
   ).toBe(404);
+});
+
+test('alarms: who sees other sets alone is told of the replica and of those, by the page, and acknowledges no alarm of the replica', async () => {
+  const raise = (of: string | null) =>
+    observe.desk.raise({ set: of, kind: 'gap', severity: 'warning', text: `of ${String(of)}` });
+  const { id } = raise(null);
+  raise('mail');
+  for (let n = 0; n < 20; n += 1) raise(`other-${n}`);
+  const { token } = newTokenSchema.parse(
+    await (
+      await ask('/v1/tokens', {
+        method: 'POST',
+        body: JSON.stringify({ name: 'm', role: 'operator', sets: ['mail'] }),
+      })
+    ).json(),
+  );
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+  const page = async (query: string): Promise<AlarmsAnswer> =>
+    alarmsSchema.parse(await (await ask(`/v1/alarms${query}`, { headers })).json());
+  const first = await page('?limit=1');
+  expect(first.alarms.map((alarm) => alarm.set)).toEqual(['mail']);
+  const second = await page(`?limit=1&before=${String(first.next)}`);
+  expect([second.alarms[0]?.set, second.next, second.waiting]).toEqual([null, null, 2]);
+  const refused = await ask(`/v1/alarms/${id}/acknowledge`, {
+    method: 'POST',
+    body: '{}',
+    headers,
+  });
+  expect(refused.status).toBe(403);
+});
+
+test('alarms: a check of more points than a call takes arguments is noted', () => {
+  const points = Array.from({ length: 200_000 }, (_, at) => at + 1);
+  observe.checked('test', { points, check: 'data', timeMs: 1000, findings: 0 }, 'verify');
+  expect(observe.statusOf(served()).lastVerified).toMatchObject({ point: 200_000 });
 });
 
 test('alarms: findings of a check are one until a later check finds nothing', async () => {

@@ -129,6 +129,9 @@ describe('what jobs write on the replica (R22)', () => {
     expect(lines.map(({ text }) => text)).toContain('create app/b (4 bytes)');
     const planned = { action: 'create', path: 'app/b', kind: 'file', bytes: 4 };
     expect(result?.planned).toContainEqual(planned);
+    const [listed] = jobsSchema.parse(await (await replica.fetch('/v1/jobs')).json()).jobs;
+    expect(listed?.result).toMatchObject({ counts: { create: 2 } });
+    expect(listed?.result).not.toHaveProperty('planned');
     expect(readdirSync(replica.root)).toEqual([]);
   });
 
