@@ -91,6 +91,15 @@ export class OutStream {
     this.#pace.interrupt();
   }
 
+  /** Frames up to `sequence` are needed no more; what was not sent of them is jumped over. */
+  letGo(sequence: number): void {
+    const isSent = sequence < this.#sendNext;
+    this.kept.releaseTo(sequence);
+    if (isSent) return;
+    this.kept.restart();
+    this.resend();
+  }
+
   /** What is kept has changed altogether: sends it from its first frame. */
   resend(): void {
     this.#resetTo(this.kept.first);

@@ -266,7 +266,7 @@ class Session implements SetSession, LinkOwner {
   told(event: Parameters<LinkOwner['told']>[0]): void {
     const open = 'sync' in event && this.#open?.sync === event.sync ? this.#open : null;
     if (open !== null && event.type !== 'refused' && open.end !== null) {
-      this.#out.kept.releaseTo(open.end);
+      this.#out.letGo(open.end);
       open.sealed = true;
     }
     if (open !== null && event.type !== 'sealed') this.#open = null;
