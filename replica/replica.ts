@@ -193,6 +193,7 @@ export async function runReplica(
       log,
     });
     stack.add(() => jobs.close());
+    retention.keepWanted((set) => jobs.desk.pointsWanted(set));
     observe.start({
       sets,
       opened: () => house.opened,

@@ -222,6 +222,15 @@ export class JobDesk {
       .map(({ live }) => live);
   }
 
+  /** Points of a set that open jobs are about: retention leaves them alone, though none is read yet. */
+  pointsWanted(set: string): ReadonlySet<number> {
+    const points = [...this.#open.values()]
+      .filter((open) => open.set === set)
+      .map(({ live }) => Number(live.row().request.point))
+      .filter(Number.isInteger);
+    return new Set(points);
+  }
+
   /** Stops what runs; it is `interrupted`, and so is found by the next process. */
   async close(): Promise<void> {
     this.#closing = true;

@@ -27,7 +27,7 @@ export interface RetentionInput {
   }[];
   /** Replica's clock, ms since the epoch. */
   readonly nowMs: number;
-  /** Points that somebody reads now. */
+  /** Points that somebody reads now, or that a job is to read. */
   readonly inUse?: (point: number) => boolean;
 }
 
@@ -82,7 +82,7 @@ function protections({ points, policy, holds, nowMs, inUse }: RetentionInput): J
     else if (policy.minAgeMs > 0 && nowMs - timeMs < policy.minAgeMs) {
       keep('minimum-age', `it is younger than ${duration(policy.minAgeMs)}`);
     }
-    if (inUse?.(point) === true) keep('in-use', 'somebody reads it, or did a minute ago');
+    if (inUse?.(point) === true) keep('in-use', 'somebody reads it, did a minute ago, or waits to');
     return verdicts;
   };
 }

@@ -55,10 +55,16 @@ export class Retention {
   /** When packs of each set were looked at last by this process. */
   readonly #lastRunMs = new Map<string, number>();
   readonly #startedMs: number;
+  #wanted: (set: string) => ReadonlySet<number> = () => new Set();
 
   constructor(deps: RetentionDeps) {
     this.#deps = deps;
     this.#startedMs = deps.clock.now();
+  }
+
+  /** Points of a set that somebody is to read, such as a job that waits: they stay as if it read them. */
+  keepWanted(wanted: (set: string) => ReadonlySet<number>): void {
+    this.#wanted = wanted;
   }
 
   /** Throws `not-found`, as everything here does for a set that is not open. */
@@ -140,12 +146,13 @@ export class Retention {
   /** What the set's policy says of each point now. */
   plan(set: string): Decision[] {
     const { store, reader } = this.#find(set);
+    const wanted = this.#wanted(set);
     return planRetention({
       points: reader.dated(),
       policy: this.#deps.store.policy(set)?.policy ?? null,
       holds: this.#deps.store.holds(set),
       nowMs: this.#deps.clock.now(),
-      inUse: (point) => store.uses.isUsed(point),
+      inUse: (point) => wanted.has(point) || store.uses.isUsed(point),
     });
   }
 
@@ -226,9 +233,12 @@ export class Retention {
       const now = this.#deps.store.policy(name)?.policy;
       return now !== undefined && policyText(now) === reason.policy;
     };
-    const mayGo = (gap: readonly number[]): boolean =>
-      isStillAsked() &&
-      !gap.some((point) => this.#deps.store.isHeld(name, point) || store.uses.isUsed(point));
+    const mayGo = (gap: readonly number[]): boolean => {
+      const wanted = this.#wanted(name);
+      const stays = (point: number): boolean =>
+        wanted.has(point) || this.#deps.store.isHeld(name, point) || store.uses.isUsed(point);
+      return isStillAsked() && !gap.some(stays);
+    };
     for (let at = 0; at < points.length; at += BATCH_POINTS) {
       const batch = points.slice(at, at + BATCH_POINTS);
       const { signal } = options;

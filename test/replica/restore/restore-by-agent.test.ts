@@ -189,6 +189,20 @@ describe('restores by an agent', () => {
     expect(holds.held).toEqual([]);
   });
 
+  it('as long as it waits or works: retention leaves its point alone', async () => {
+    host.cutsPoints = false;
+    const { id } = begin();
+    await reaches(id, 'running');
+    expect([...desk.pointsWanted('shop')]).toEqual([1]);
+    expect([...desk.pointsWanted('mail')]).toEqual([]);
+    await desk.close();
+    desk = openDesk();
+    expect([...desk.pointsWanted('shop')]).toEqual([1]);
+    desk.cancel(id, 'test');
+    await reaches(id, 'cancelled');
+    expect([...desk.pointsWanted('shop')]).toEqual([]);
+  });
+
   it('failed, and the cause is gone: resumed it is ordered anew, and ends', async () => {
     host.next = rootMissing;
     const { id } = begin({ undoPoint: false });

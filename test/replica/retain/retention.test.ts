@@ -95,6 +95,20 @@ describe('retention of a set', () => {
     view.close();
   });
 
+  test('a point that a job waits to read: stays as long as it waits, also when it begins meanwhile', async () => {
+    set.retention.setPolicy('model', policySchema.parse({ hourly: 1 }));
+    let wanted = new Set([3]);
+    set.retention.keepWanted(() => wanted);
+    const lines = set.retention.prune('model', { effect: 'remove', by: 'test', signal });
+    for await (const line of lines) {
+      if (line.type === 'decision' && line.point === 8) wanted = new Set([3, 5]);
+    }
+    expect(set.points).toEqual(expect.arrayContaining([3, 5, 8]));
+    wanted = new Set();
+    await prune('remove');
+    expect(set.points).toEqual([8]);
+  });
+
   test('a policy that is taken away, or a hold, while it is applied: is heeded from then on', async () => {
     set.retention.setPolicy('model', policySchema.parse({ hourly: 1 }));
     for await (const line of set.retention.prune('model', {
