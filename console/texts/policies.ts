@@ -76,6 +76,7 @@ export const policies = {
   last: (time: string, removed: number, bytes: string) =>
     `Last run: ${time}, ${many(removed, 'point', 'points')} removed, ${bytes} freed.`,
   runNow: 'Run now',
+  runUnsaved: 'What is tried here is not in force: save it, or undo the changes, before a run.',
   runSure: 'What the policy in force does not keep goes for ever.',
   holds: 'Holds',
   holdsNone: 'No point of this set is held.',

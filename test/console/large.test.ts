@@ -95,6 +95,7 @@ describe.skipIf(missing !== undefined)('large sets', () => {
     await view.go('/sets/archive');
     await page.getByText('100,000 of 100,000 points in sight').waitFor();
     await page.getByRole('heading', { name: `Point ${BURST} changed far more` }).waitFor();
+    await page.getByRole('button', { name: `Pick point ${BURST - 1}` }).waitFor();
     await view.picture('timeline-large');
     await expectDrawn(view);
     expect(await view.number("document.querySelectorAll('*').length")).toBeLessThan(ELEMENTS_MAX);
@@ -164,6 +165,15 @@ async function serveTimeline(page: Page): Promise<void> {
   }
   const columns = builder.snapshot();
   const lastMs = firstMs + POINTS * everyMs;
+  // What comes before the burst, among which the last calm one is looked for.
+  await page.route(/\/v1\/sets\/archive\/points\?before=/, (route) => {
+    const points = [BURST - 2, BURST - 1].map((point) => ({
+      point,
+      timeMs: firstMs + point * everyMs,
+      changedBytes: 4000,
+    }));
+    return route.fulfill({ json: { set: 'archive', points, leftOut: BURST - 3 } });
+  });
   await page.route(/\/v1\/sets\/archive\/timeline/, async (route) => {
     const given = Object.fromEntries(new URL(route.request().url()).searchParams);
     const query = timelineQuerySchema.parse(given);

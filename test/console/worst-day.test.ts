@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AlarmsAnswer } from '../../shared/api/alarms.js';
 import type { JobJson, JobsAnswer } from '../../shared/api/jobs.js';
 import type { RetentionAnswer } from '../../shared/api/retention.js';
+import type { ListAnswer } from '../../shared/api/tree.js';
 import { JobStore } from '../../replica/jobs/job-store.js';
 import { AlarmStore } from '../../replica/observe/alarm-store.js';
 import { chromiumMissing, TestBrowser } from './support/browser.js';
@@ -146,6 +147,48 @@ describe.skipIf(missing !== undefined)('worst day', () => {
     await page.unroute('**/v1/alarms?**');
     await page.getByRole('button', { name: 'Try again' }).click();
     await expect.poll(() => page.getByText('Whether there are alarms').count(), patience).toBe(0);
+    await view.close();
+  });
+
+  test('signing in: a replica that does not answer is said, and asked again without a token', async () => {
+    const view = await browser.open('/jobs');
+    const { page } = view;
+    await page.route('**/v1/me', (route) => route.abort());
+    await page.reload();
+    await page.getByText('Whether you are signed in could not be asked.').waitFor();
+    await page.unroute('**/v1/me');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByRole('heading', { name: 'Jobs', exact: true }).waitFor();
+    await view.close();
+  });
+
+  test('folder: when the rest of it cannot be read, it says so beside what is there', async () => {
+    const view = await browser.open('/jobs');
+    const { page } = view;
+    await page.route(/\/ls\?.*after=/, (route) => route.abort());
+    await page.route(/\/ls\?(?!.*after=)/, async (route) => {
+      const answer = await route.fetch();
+      const list = (await answer.json()) as ListAnswer;
+      await route.fulfill({ response: answer, json: { ...list, next: 'more' } });
+    });
+    await view.go(`/sets/shop/points/${CALM_POINT}?path=app/etc`);
+    await page.getByText('The rest could not be read: The replica does not answer.').waitFor();
+    await page.getByRole('link', { name: 'shop.conf', exact: true }).waitFor();
+    await view.close();
+  });
+
+  test('restore: another address in the same tab is another restore, from its first step on', async () => {
+    const view = await browser.open(`/sets/shop/restore?point=${LAST_GOOD_POINT}`);
+    const { page } = view;
+    const point = page.getByLabel('Point', { exact: true });
+    await expect.poll(() => point.inputValue(), patience).toBe(String(LAST_GOOD_POINT));
+    await page.getByRole('button', { name: 'Next' }).click();
+    const folder = page.getByLabel('Folder', { exact: true });
+    expect(await folder.inputValue()).toMatch(new RegExp(`/shop-${LAST_GOOD_POINT}$`));
+    await view.go(`/sets/shop/restore?point=${CALM_POINT}`);
+    await expect.poll(() => point.inputValue(), patience).toBe(String(CALM_POINT));
+    await page.getByRole('button', { name: 'Next' }).click();
+    expect(await folder.inputValue()).toMatch(new RegExp(`/shop-${CALM_POINT}$`));
     await view.close();
   });
 

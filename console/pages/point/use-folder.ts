@@ -56,6 +56,8 @@ export function useFolder(place: {
       const page = await getJson<ListAnswer>(url, { query, signal: now.signal });
       now.entries = [...now.entries, ...page.entries];
       now.next = page.next;
+      // Whoever is shown its end asks for more at once: that must not meet a reading that is over.
+      if (limit === PAGE_ENTRIES || !hasMore(now)) now.state = 'idle';
       setShown({ of, entries: now.entries, next: now.next, failure: undefined });
     },
     [of],

@@ -79,6 +79,7 @@ export function PolicyEditor({ set, retention, onSaved }: PolicyEditorProps): VN
             <ActButton
               role="admin"
               reason="title"
+              blocked={changed ? texts.policies.runUnsaved : undefined}
               onAct={() => {
                 setAsking('run');
               }}
