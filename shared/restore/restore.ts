@@ -7,6 +7,7 @@
 import { invariant } from '../errors.js';
 import type { HashCore } from '../hash/hash-core.js';
 import type { Posix } from '../posix/posix.js';
+import { EarlyFlush } from './early-flush.js';
 import { FolderRestore } from './folder-restore.js';
 import type { LocateRoot } from './folder-cursor.js';
 import { LocalState } from './local-state.js';
@@ -89,7 +90,11 @@ async function write(work: Work, places: Places): Promise<void> {
     inherits: request.mode === 'in-place',
   };
   const runner = new StepRunner({ setter, outcome, locateRoot, keeping: keepingRules(work) });
-  const queue = new StepQueue({ source, hash, runner, outcome, signal });
+  const early = new EarlyFlush(posix, () => places.descriptors());
+  const onBatch = (): void => {
+    early.wrote(outcome.bytesWritten);
+  };
+  const queue = new StepQueue({ source, hash, runner, outcome, signal, onBatch });
   const folders = folderRestore(work, (step) => queue.push(step));
   try {
     for await (const part of source.walk(request.paths, signal, wantedDigests(request))) {
@@ -98,9 +103,11 @@ async function write(work: Work, places: Places): Promise<void> {
     }
     await folders.finish();
     await queue.drain();
+    await early.done();
     await local.flush();
   } finally {
     await queue.settle();
+    await early.settle();
     runner.close();
   }
 }

@@ -17,8 +17,9 @@ import type { Frames, StepRunner } from './step-runner.js';
 import { throwIfCancelled } from './cancelled.js';
 
 const BATCH_STEPS_MAX = Math.min(4096, ITEMS_MAX);
-/** Contents of a batch, unless one file alone is larger. */
+/** Contents of a batch, unless one file alone is larger. The first ones are smaller: nothing is written before. */
 const BATCH_BYTES_MAX = 64 * 1024 * 1024;
+const FIRST_BATCH_BYTES = 4 * 1024 * 1024;
 const BATCH_RANGES_MAX = RANGES_MAX / 2;
 
 export class StepQueue {
@@ -27,8 +28,10 @@ export class StepQueue {
   readonly #runner: StepRunner;
   readonly #outcome: Outcome;
   readonly #signal: AbortSignal;
+  readonly #onBatch: () => void;
   #steps: Step[] = [];
   #bytes = 0;
+  #bytesMax = FIRST_BATCH_BYTES;
   #ranges = 0;
   #running: Promise<void> = Promise.resolve();
   /** The last path that failed: what is at or below it is skipped. */
@@ -40,7 +43,10 @@ export class StepQueue {
     readonly runner: StepRunner;
     readonly outcome: Outcome;
     readonly signal: AbortSignal;
+    /** A batch was written. */
+    readonly onBatch: () => void;
   }) {
+    this.#onBatch = context.onBatch;
     this.#source = context.source;
     this.#hash = context.hash;
     this.#runner = context.runner;
@@ -58,7 +64,7 @@ export class StepQueue {
     }
     const full =
       this.#steps.length >= BATCH_STEPS_MAX ||
-      this.#bytes >= BATCH_BYTES_MAX ||
+      this.#bytes >= this.#bytesMax ||
       this.#ranges >= BATCH_RANGES_MAX;
     if (full) await this.#next();
   }
@@ -78,6 +84,7 @@ export class StepQueue {
     const steps = this.#steps;
     this.#steps = [];
     this.#bytes = 0;
+    this.#bytesMax = Math.min(BATCH_BYTES_MAX, 2 * this.#bytesMax);
     this.#ranges = 0;
     const items = steps.flatMap((step) => readItem(step) ?? []);
     const reader = new ItemReader(items.length === 0 ? noFrames() : this.#read(items));
@@ -104,6 +111,7 @@ export class StepQueue {
         if (reader.failure !== undefined) throw reader.failure;
       }
       this.#runner.flush();
+      this.#onBatch();
     } finally {
       await reader.close();
     }
