@@ -8,6 +8,7 @@ import {
   type TextDiffAnswer,
   type TextDiffLine,
 } from '../../shared/api/text-diff.js';
+import { TimeSlice } from '../../shared/time-slice.js';
 
 export type LineDiff = Pick<TextDiffAnswer, 'result' | 'added' | 'removed' | 'hunks' | 'truncated'>;
 type Hunk = LineDiff['hunks'][number];
@@ -64,10 +65,18 @@ async function compare(
     numbers.set(line, known);
     return known;
   };
-  const [a, b] = [from.map(numberOf), to.map(numberOf)];
+  const slice = new TimeSlice();
+  const a = await mapped(from, numberOf, slice);
+  const b = await mapped(to, numberOf, slice);
   // A line that one side lacks is no part of what both have: leaving it out changes nothing but the time.
-  const [sharedA, sharedB] = [placesOf(a, new Set(b)), placesOf(b, new Set(a))];
-  const values = [sharedA.map((at) => a[at] ?? 0), sharedB.map((at) => b[at] ?? 0)] as const;
+  const sharedA = await placesOf(a, new Set(b), slice);
+  const sharedB = await placesOf(b, new Set(a), slice);
+  const numberAt = (lines: readonly number[]) => (at: number) => lines[at] ?? 0;
+  const values = [
+    await mapped(sharedA, numberAt(a), slice),
+    await mapped(sharedB, numberAt(b), slice),
+  ] as const;
+  await slice.breathe();
   const soon = diffArrays(...values, { timeout: sliceMs }) as Compared | undefined;
   const found =
     soon ??
@@ -77,8 +86,33 @@ async function compare(
   return found === undefined ? undefined : runsOf(found, { sharedA, sharedB, a, b });
 }
 
-function placesOf(lines: readonly number[], others: ReadonlySet<number>): number[] {
-  return lines.flatMap((line, at) => (others.has(line) ? [at] : []));
+/** Lines between two looks at the clock. */
+const STEP = 2048;
+
+async function mapped<From>(
+  values: readonly From[],
+  map: (value: From) => number,
+  slice: TimeSlice,
+): Promise<number[]> {
+  const found: number[] = [];
+  for (const [at, value] of values.entries()) {
+    found.push(map(value));
+    if (at % STEP === 0) await slice.breathe();
+  }
+  return found;
+}
+
+async function placesOf(
+  lines: readonly number[],
+  others: ReadonlySet<number>,
+  slice: TimeSlice,
+): Promise<number[]> {
+  const places: number[] = [];
+  for (const [at, line] of lines.entries()) {
+    if (others.has(line)) places.push(at);
+    if (at % STEP === 0) await slice.breathe();
+  }
+  return places;
 }
 
 /** The whole texts' runs, from those of the lines that both have. */

@@ -20,6 +20,7 @@ import { NDJSON_TYPE } from '../../../shared/api/stream.js';
 import { toNodeJson } from '../../../shared/api/tree.js';
 import { AfterimageError } from '../../../shared/errors.js';
 import { NAME_BYTES_MAX } from '../../../shared/limits.js';
+import { isEntryName } from '../../../shared/protocol/records.js';
 import { parsePathText, toPathText } from '../../../shared/path-text.js';
 import { TimeSlice } from '../../../shared/time-slice.js';
 import type { NodeVersion, PointView, TreeEntry } from '../../history/set-reader.js';
@@ -190,7 +191,7 @@ function folderOf(view: PointView, node: string): NodeVersion {
 }
 
 function entryNamed(view: PointView, folder: number, name: Buffer): TreeEntry | undefined {
-  if (name.length > NAME_BYTES_MAX) return undefined;
+  if (!isEntryName(name)) return undefined;
   const [first] = view.list(folder, { after: before(name), limit: 1 });
   return first?.name.equals(name) === true ? first : undefined;
 }

@@ -41,6 +41,9 @@ export function parsePropfind(body: string): PropfindAsked {
   return { type: 'some', properties };
 }
 
+/** Each level may keep its own namespaces; clients have three levels. */
+const DEPTH_MAX = 16;
+
 interface Element extends PropertyName {
   readonly depth: number;
   /** Directly below `prop`. */
@@ -75,6 +78,7 @@ function elementsOf(body: string): Element[] {
       if (open.pop()?.tag !== tag) throw malformed(`${tag} ends what does not begin`);
       continue;
     }
+    if (open.length >= DEPTH_MAX) throw malformed('it is too deep');
     const above = open.at(-1);
     const names = namespacesOf(attributes, above?.names ?? new Map<string, string>());
     const element = { ...nameOf(tag, names), depth: open.length, isInProp: above?.isProp === true };

@@ -1,6 +1,6 @@
 /** A comparison of texts turns the one into the other, and no pair of texts holds the thread. */
 import { expect, test } from 'vitest';
-import { diffLines, splitLines } from '../../../replica/history/text-diff.js';
+import { diffLines, LINES_MAX, splitLines } from '../../../replica/history/text-diff.js';
 import type { TextDiffAnswer } from '../../../shared/api/text-diff.js';
 import { Seeded } from '../../support/seeded.js';
 
@@ -89,4 +89,17 @@ test('texts that have few lines in common: are compared at once, however long', 
   const found = await diffLines(made('a'), made('b'), { context: 0, timeoutMs: 1 });
   expect(found).toMatchObject({ result: 'differs', added: 19_980, removed: 19_980 });
   expect(found.hunks).toHaveLength(20);
+});
+
+test('texts of as many lines as are compared: others go on meanwhile', async () => {
+  const lines = Array.from({ length: LINES_MAX }, (_, at) => `${at} ${'text '.repeat(4)}\n`);
+  let turns = 0;
+  const count = (): void => {
+    turns += 1;
+    turn = setImmediate(count);
+  };
+  let turn = setImmediate(count);
+  await diffLines(lines, lines.slice(1), { context: 3 });
+  clearImmediate(turn);
+  expect(turns).toBeGreaterThanOrEqual(3);
 });

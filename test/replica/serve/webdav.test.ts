@@ -231,3 +231,20 @@ test('webdav: curl, a client that is not ours, lists and reads', async (context)
   const { stdout } = await curl('-r', '0-2', `${replica.url}/dav/shop/latest/app/a.txt`);
   expect(stdout).toBe('sec');
 });
+
+test('a body of PROPFIND as deep as it may be long: is refused at once', () => {
+  const levels = 3000;
+  const open = Array.from({ length: levels }, (_, at) => `<a xmlns:p${at}="n">`).join('');
+  const startMs = performance.now();
+  expect(() => parsePropfind(`${open}${'</a>'.repeat(levels)}`)).toThrow(/too deep/);
+  expect(performance.now() - startMs).toBeLessThan(200);
+});
+
+test.each(['%00', 'a%00', '%5Cx00'])(
+  'a name of a mount that no file can have, %s: is not there',
+  async (name) => {
+    const node = replica.set.tree(1).node('app');
+    const answer = await replica.fetch(`/v1/sets/shop/points/1/nodes/${node}/entry?name=${name}`);
+    expect(answer.status).toBe(404);
+  },
+);
