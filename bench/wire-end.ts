@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { connect, type NatsConnection, nkeyAuthenticator } from 'nats';
 import type { AgentIdentity, SetTokens } from '../agent/ship/identity.js';
 import { createSetSession } from '../agent/ship/set-session.js';
 import { openCatalog } from '../replica/catalog/catalog.js';
@@ -16,7 +17,10 @@ import { newToken } from '../shared/seal/token.js';
 import { createNatsTransport } from '../shared/transport/nats.js';
 import type { Transport } from '../shared/transport/transport.js';
 
-/** `framed` and `direct`: the product's session, through the broker and past it. */
+/**
+ * `framed` and `direct`: the product's session, through the broker and past it; `core`: the client library
+ * alone, on a connection of its own.
+ */
 export type Lane = 'framed' | 'core' | 'direct';
 
 export interface WireSetup {
@@ -40,6 +44,11 @@ const CORE_ACK = 'afterimage.bench.wire.core.ack';
 const enrolmentToken = 'bench';
 
 type Work = (task: WireTask) => Promise<void>;
+
+interface Wires {
+  readonly transport: Transport;
+  readonly plain: NatsConnection;
+}
 
 /** Takes frames and lets go of them; a sync is committed when its last frame came. */
 class Sink implements SetPort {
@@ -94,12 +103,12 @@ class Sink implements SetPort {
   }
 }
 
-function receiverOf(transport: Transport, setup: WireSetup): Work {
+function receiverOf({ transport, plain }: Wires, setup: WireSetup): Work {
   let stop = (): void => undefined;
   return async ({ lane, bytes }) => {
     stop();
     if (lane === 'core') {
-      stop = acknowledgeCore(transport);
+      stop = acknowledgeCore(plain);
     } else {
       const catalog = openCatalog({ path: ':memory:' });
       catalog.addAgent({
@@ -127,29 +136,31 @@ function receiverOf(transport: Transport, setup: WireSetup): Work {
         catalog.close();
       };
     }
-    await transport.flush();
+    await Promise.all([transport.flush(), plain.flush()]);
   };
 }
 
 /** Says how many messages came, once for those that came together. */
-function acknowledgeCore(transport: Transport): () => void {
+function acknowledgeCore(plain: NatsConnection): () => void {
   let count = 0;
   let scheduled = false;
-  const subscription = transport.subscribe(CORE_UP, () => {
-    count += 1;
-    if (scheduled) return;
-    scheduled = true;
-    setImmediate(() => {
-      scheduled = false;
-      transport.publish(CORE_ACK, Buffer.from(String(count)));
-    });
+  const subscription = plain.subscribe(CORE_UP, {
+    callback: () => {
+      count += 1;
+      if (scheduled) return;
+      scheduled = true;
+      setImmediate(() => {
+        scheduled = false;
+        plain.publish(CORE_ACK, Buffer.from(String(count)));
+      });
+    },
   });
   return () => {
     subscription.unsubscribe();
   };
 }
 
-function senderOf(transport: Transport, setup: WireSetup): Work {
+function senderOf({ transport, plain }: Wires, setup: WireSetup): Work {
   const blocks = Array.from(
     { length: FRAME_TARGET_BYTES / BLOCK_BYTES },
     (_, block): BlockRecord => ({
@@ -163,28 +174,31 @@ function senderOf(transport: Transport, setup: WireSetup): Work {
   const payload = Buffer.concat(blocks.map(({ bytes }) => bytes));
   return ({ lane, bytes }) =>
     lane === 'core'
-      ? sendCore(transport, payload, bytes)
+      ? sendCore(plain, payload, bytes)
       : sendFramed(transport, { setup, lane, blocks, bytes });
 }
 
-function sendCore(transport: Transport, payload: Buffer, bytes: number): Promise<void> {
+function sendCore(plain: NatsConnection, payload: Buffer, bytes: number): Promise<void> {
   return new Promise((resolve) => {
     const total = Math.ceil(bytes / payload.length);
     let sent = 0;
     const pump = (arrived: number): void => {
       while (sent < total && (sent - arrived + 1) * payload.length <= WINDOW_BYTES) {
-        transport.publish(CORE_UP, payload);
+        plain.publish(CORE_UP, payload);
         sent += 1;
       }
     };
-    const subscription = transport.subscribe(CORE_ACK, (message) => {
-      const arrived = Number(Buffer.from(message.data).toString());
-      if (arrived >= total) {
-        subscription.unsubscribe();
-        resolve();
-      } else {
-        pump(arrived);
-      }
+    const subscription = plain.subscribe(CORE_ACK, {
+      callback: (error, message) => {
+        if (error !== null) throw error;
+        const arrived = Number(message.string());
+        if (arrived >= total) {
+          subscription.unsubscribe();
+          resolve();
+        } else {
+          pump(arrived);
+        }
+      },
     });
     pump(0);
   });
@@ -258,26 +272,34 @@ function identityOf(setup: WireSetup): AgentIdentity {
   };
 }
 
-function main(): void {
-  const setup = JSON.parse(process.argv[2] ?? '{}') as WireSetup;
-  const sends = setup.role === 'sender';
+async function open(setup: WireSetup): Promise<Wires> {
+  const { url, brokerSeed: seed, role } = setup;
   const transport = createNatsTransport({
-    url: setup.url,
-    seed: setup.brokerSeed,
-    name: setup.role,
-    inboxPrefix: sends ? agentInboxPrefix('wire') : replicaInboxPrefix,
+    url,
+    seed,
+    name: role,
+    inboxPrefix: role === 'sender' ? agentInboxPrefix('wire') : replicaInboxPrefix,
   });
-  const connected = new Promise<void>((resolve) => {
+  await new Promise<void>((resolve) => {
     transport.onStatus(({ type }) => {
       if (type === 'connected') resolve();
     });
   });
-  const work = sends ? senderOf(transport, setup) : receiverOf(transport, setup);
+  const authenticator = nkeyAuthenticator(new TextEncoder().encode(seed));
+  const plain = await connect({ servers: url, name: `${role}-plain`, noEcho: true, authenticator });
+  return { transport, plain };
+}
+
+function main(): void {
+  const setup = JSON.parse(process.argv[2] ?? '{}') as WireSetup;
+  const working = open(setup).then((wires) =>
+    setup.role === 'sender' ? senderOf(wires, setup) : receiverOf(wires, setup),
+  );
   process.once('disconnect', () => {
     process.exit();
   });
   process.on('message', (task: WireTask) => {
-    void connected.then(async () => {
+    void working.then(async (work) => {
       const startMs = performance.now();
       await work(task);
       process.send?.((performance.now() - startMs) / 1000);

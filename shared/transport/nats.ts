@@ -1,6 +1,6 @@
 /**
  * The transport over core NATS. It connects by itself, for as long as it takes, at first as after
- * every break; subscriptions survive. The only file that knows the client library.
+ * every break; subscriptions survive. Beside nats-memory.ts the only file that knows the client library.
  */
 import {
   connect,
@@ -20,7 +20,7 @@ import { type Log, silentLog } from '../log.js';
 import { FRAME_BYTES_MAX } from '../limits.js';
 import { countStage, Stage } from '../stages.js';
 import { keepBufferHeadroom } from './buffer-headroom.js';
-import { inOnePiece } from './roomy-buffer.js';
+import { gatherLarge, publishInOnePiece, releaseOf } from './nats-memory.js';
 import type { Subscription, Transport, TransportMessage, TransportStatus } from './transport.js';
 
 export interface NatsTransportOptions {
@@ -42,7 +42,6 @@ const CONNECT_MS = 5000;
 /** Two unanswered pings end a connection that only looks alive. */
 const PING_MS = 5000;
 const BACKOFF_MS = [50, 2000] as const;
-const LINE_END = Buffer.from('\r\n');
 
 interface Wish {
   readonly subject: string;
@@ -219,6 +218,7 @@ class NatsTransport implements Transport {
 
   #up(): void {
     if (this.connected || this.#closed) return;
+    if (this.#connection !== undefined) gatherLarge(this.#connection);
     this.connected = true;
     this.#attempts = 0;
     const first = !this.#everConnected;
@@ -243,10 +243,13 @@ class NatsTransport implements Transport {
       callback: (error: Error | null, message: Msg) => {
         // a refused subscription is reported by the status stream
         if (error !== null) return;
+        const { subject, data, reply } = message;
+        const release = releaseOf(data);
         wish.handler({
-          subject: message.subject,
-          data: message.data,
-          ...(message.reply === undefined || message.reply === '' ? {} : { reply: message.reply }),
+          subject,
+          data,
+          ...(reply === undefined || reply === '' ? {} : { reply }),
+          ...(release === undefined ? {} : { release }),
         });
       },
     });
@@ -279,25 +282,6 @@ class NatsTransport implements Transport {
   #tell(status: TransportStatus): void {
     for (const listener of [...this.#statusListeners]) listener(status);
   }
-}
-
-/** What the client library does not declare: queues bytes of its protocol, and sends what is queued. */
-interface Protocol {
-  sendCommand(command: Uint8Array): void;
-  flushPending(): void;
-}
-
-/** False when nothing was sent: without room around the data, or with another client library. */
-function publishInOnePiece(connection: NatsConnection, subject: string, data: Uint8Array): boolean {
-  const { protocol } = connection as { protocol?: Partial<Protocol> };
-  if (protocol?.sendCommand === undefined || protocol.flushPending === undefined) return false;
-  if (data.length > (connection.info?.max_payload ?? 0)) return false;
-  const line = Buffer.from(`PUB ${subject} ${data.length}\r\n`);
-  const piece = inOnePiece(line, data, LINE_END);
-  if (piece === undefined) return false;
-  protocol.flushPending();
-  protocol.sendCommand(piece);
-  return true;
 }
 
 function seedOf(seed: string | (() => string)): string {

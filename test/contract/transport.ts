@@ -2,6 +2,7 @@
  * What every transport promises, as tests: at most once, in order for one publisher and subject
  * while connected, subscriptions that survive a break, and trouble that is told.
  */
+import { createHash, randomFillSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SubjectPermissions } from '../../replica/broker/broker-config.js';
 import { AfterimageError } from '../../shared/errors.js';
@@ -21,6 +22,7 @@ export interface TransportFixture {
 export type MakeFixture = () => Promise<TransportFixture | string>;
 
 const bytes = (text: string) => Buffer.from(text);
+const hashOf = (data: Uint8Array) => createHash('sha256').update(data).digest('hex');
 
 export function transportContract(name: string, make: MakeFixture): void {
   describe(`transport contract: ${name}`, () => {
@@ -79,6 +81,31 @@ export function transportContract(name: string, make: MakeFixture): void {
         expect(
           seen.map((data) => [data.length, data.every((byte) => byte === data[0]), data[0]]),
         ).toEqual(sent.map((_, index) => [1 + index * 4000, true, index]));
+      },
+    );
+
+    promise(
+      'large messages arrive as sent, while sender and receiver use their memory again',
+      async (from) => {
+        const [sender, receiver] = [await connect(from), await connect(from)];
+        const seen: string[] = [];
+        receiver.subscribe('afterimage.large.a', ({ data, release }) => {
+          seen.push(`${data.length} ${hashOf(data)}`);
+          data.fill(0xff); // it belongs to the handler
+          release?.();
+        });
+        await receiver.flush();
+        const sent: string[] = [];
+        for (let round = 0; round < 12; round += 1) {
+          for (const length of [1, 300_000, 70_000, 300_000, 1_000_000, 65_536, 300_000]) {
+            const data = randomFillSync(roomyBuffer(length));
+            sent.push(`${length} ${hashOf(data)}`);
+            sender.publish('afterimage.large.a', data);
+          }
+          await sender.flush();
+        }
+        await until(() => seen.length >= sent.length);
+        expect(seen).toEqual(sent);
       },
     );
 
