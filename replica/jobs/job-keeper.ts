@@ -74,8 +74,12 @@ export class JobKeeper {
     const jobs = [...this.#unwritten];
     try {
       store.update(jobs.map((live) => live.row()));
-      this.#unwritten.clear();
-      for (const live of jobs) store.addLines(live.id, live.takeLines());
+      for (const live of jobs) {
+        live.writeLines((lines) => {
+          store.addLines(live.id, lines);
+        });
+        this.#unwritten.delete(live);
+      }
     } catch (error) {
       log.error('what jobs do could not be noted; it is tried again', error);
       this.#tickLater();

@@ -116,11 +116,10 @@ export class LiveJob {
     this.#deps.onSave(this);
   }
 
-  /** Lines that are not written yet; whoever takes them writes them. */
-  takeLines(): JobLogLine[] {
-    const lines = this.#lines;
+  /** Lines that are not written yet; `write` gets them, and they stay when it throws. */
+  writeLines(write: (lines: readonly JobLogLine[]) => void): void {
+    write(this.#lines);
     this.#lines = [];
-    return lines;
   }
 
   /** What its work is given. Plain functions: they may be taken apart. */

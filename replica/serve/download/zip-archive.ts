@@ -30,7 +30,7 @@ const level = { level: 1 };
 /** What is saved on the first piece of a large file decides for all of it. */
 const WORTH = 0.95;
 
-/** As `tarArchive`. Pipes, devices and sockets are left out; the file's comment says how many. */
+/** As `tarArchive`. Pipes, devices, sockets and paths of 64 KiB are left out; the file's comment says how many. */
 export function zipArchive(request: ArchiveRequest): AsyncGenerator<Buffer> {
   return gathered(zipPieces(request));
 }
@@ -41,7 +41,7 @@ async function* zipPieces({ view, paths, onEntry }: ArchiveRequest): AsyncGenera
   let leftOut = 0;
   try {
     for (const found of archiveEntries(view, paths)) {
-      if (!fitsZip(found.version)) {
+      if (!fitsZip(found.path, found.version)) {
         leftOut += 1;
         continue;
       }
@@ -57,7 +57,9 @@ async function* zipPieces({ view, paths, onEntry }: ArchiveRequest): AsyncGenera
     const { bytes, entries } = directory;
     yield* directory.read();
     const comment =
-      leftOut === 0 ? '' : `${leftOut} pipes, devices and sockets are not in this file.`;
+      leftOut === 0
+        ? ''
+        : `${leftOut} pipes, devices, sockets and paths of 64 KiB are not in this file.`;
     yield zipEnd({ entries, offset, bytes, comment });
   } finally {
     directory.close();

@@ -37,9 +37,9 @@ export interface ZipContent {
   readonly packedBytes: number;
 }
 
-/** Whether zip has a kind of entry for it. */
-export function fitsZip({ kind }: NodeVersion): boolean {
-  return kindBits[kind] !== undefined;
+/** Whether zip has a kind of entry for it, and room for its name. */
+export function fitsZip(path: Buffer, { kind }: NodeVersion): boolean {
+  return kindBits[kind] !== undefined && path.length < MAX_16;
 }
 
 /** Without `content` a descriptor follows what is packed. */

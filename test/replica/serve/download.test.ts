@@ -160,6 +160,23 @@ describe('a folder as a zip file', () => {
     expect(String(zip.comment as unknown)).toMatch(/^2 pipes/);
   });
 
+  it('with a path that zip has no room for: has all others, and says that it lacks some', async () => {
+    replica.set.cut((tree) => {
+      tree.folder('deep').file('deep/z', 'after it');
+      let path = 'deep';
+      for (let level = 0; level < 270; level += 1) {
+        path += `/${'d'.repeat(250)}`;
+        tree.folder(path);
+      }
+    });
+    const response = await replica.fetch(
+      '/v1/sets/shop/points/latest/download?path=deep&format=zip',
+    );
+    const bytes = Buffer.from(await response.arrayBuffer());
+    expect(bytes.includes('after it')).toBe(true);
+    expect(bytes.toString('latin1')).toMatch(/\d+ pipes, devices, sockets and paths of 64 KiB are/);
+  });
+
   it('unpacked by unzip: is whole, and smaller where that is possible', async () => {
     const file = await saved('path=app/text&path=app/big&path=app/a.txt&format=zip');
     expect(lstatSync(file).size).toBeLessThan(big.length + text.length / 4);
