@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { loadAddon } from '../../shared/posix/load-addon.js';
 
 const project = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -16,21 +17,17 @@ test('package: installs, does the main job with what it carries, keeps what was 
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const file = path.join(project, said.trim());
+  expect(textOf(file, 'copyright').includes('libipsec-mb')).toBe(linkedLibrary() !== '');
+  expect(execFileSync('dpkg-deb', ['-f', file, 'Depends'], { encoding: 'utf8' })).not.toMatch(
+    /ipsec/i,
+  );
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'afterimage-package-'));
   try {
     const script = path.join(project, 'test', 'packaging', 'installed.sh');
     const run = spawnSync(
       'unshare',
-      [
-        '--mount',
-        '--pid',
-        '--fork',
-        '--kill-child',
-        'sh',
-        script,
-        path.join(project, said.trim()),
-        scratch,
-      ],
+      ['--mount', '--pid', '--fork', '--kill-child', 'sh', script, file, scratch],
       { encoding: 'utf8' },
     );
     expect(`${run.stdout}${run.stderr}`.trim().split('\n')).toEqual([
@@ -51,6 +48,22 @@ test('package: installs, does the main job with what it carries, keeps what was 
     fs.rmdirSync(scratch);
   }
 }, 180_000);
+
+/** A text of the package's documentation. */
+function textOf(file: string, name: string): string {
+  const tar = execFileSync('dpkg-deb', ['--fsys-tarfile', file], { maxBuffer: 2 ** 30 });
+  return execFileSync('tar', ['-xO', `./usr/share/doc/afterimage/${name}`], {
+    input: tar,
+    encoding: 'utf8',
+  });
+}
+
+/** What is linked into the addon, whose licence is told; empty for nothing. */
+function linkedLibrary(): string {
+  const addon = loadAddon();
+  const linked = 'exports' in addon && 'linked' in addon.exports ? addon.exports.linked : '';
+  return typeof linked === 'string' ? linked : '';
+}
 
 function whatIsMissing(): string | undefined {
   if (process.getuid?.() !== 0) return 'only root can install a package';
