@@ -82,8 +82,12 @@ const acting: ReadonlySet<string> = new Set([
 /** They speak of all verbs. */
 const speakOfAll = ['completion', 'man'];
 
-/** The verbs that a command line can mean; all of them when it names none, for help and suggestions. */
+/**
+ * The verbs that a command line can mean: none of them for the version alone, all when it names none,
+ * for help and suggestions.
+ */
 function namedVerbs(argv: readonly string[]): readonly string[] {
+  if (argv.length === 1 && argv[0] === '--version') return [];
   if (speakOfAll.some((name) => argv.includes(name))) return verbNames;
   const named = verbNames.filter((name) => argv.includes(name));
   return named.length > 0 ? named : verbNames;

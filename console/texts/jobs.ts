@@ -1,5 +1,5 @@
 /** Texts of the list of jobs, and of one job. */
-import { formatNumbered as many } from '../parts/format.js';
+import { formatCount, formatNumbered as many } from '../parts/format.js';
 
 export const jobs = {
   title: 'Jobs',
@@ -84,8 +84,10 @@ export const jobs = {
   log: 'Log',
   logEmpty: 'It has said nothing yet.',
   logDropped: (count: number) => `${many(count, 'older line is', 'older lines are')} gone.`,
-  files: (done: string, total: string | undefined) =>
-    total === undefined ? `${done} files` : `${done} of ${total} files`,
+  files: (done: number, total: number | undefined) =>
+    total === undefined
+      ? many(done, 'file', 'files')
+      : `${formatCount(done)} of ${many(total, 'file', 'files')}`,
   bytes: (done: string, total: string | undefined) =>
     total === undefined ? done : `${done} of ${total}`,
   rate: (rate: string) => `${rate}/s`,

@@ -2,7 +2,7 @@
 import type { VNode } from 'preact';
 import type { JobJson, JobState } from '../../../shared/api/jobs.js';
 import { ActButton } from '../../parts/act-button.js';
-import { formatBytes, formatCount, formatDuration } from '../../parts/format.js';
+import { formatBytes, formatDuration } from '../../parts/format.js';
 import { Mark, type Tone } from '../../parts/marks.js';
 import { Progress } from '../../parts/progress.js';
 import { texts } from '../../texts.js';
@@ -60,8 +60,8 @@ function progressWords({ progress, state }: JobJson): string {
   const parts: string[] = [];
   const running = state === 'running';
   if (files > 0 || filesTotal !== null) {
-    const total = filesTotal === null || !running ? undefined : formatCount(filesTotal);
-    parts.push(texts.jobs.files(formatCount(files), total));
+    const total = filesTotal === null || !running ? undefined : filesTotal;
+    parts.push(texts.jobs.files(files, total));
   }
   if (bytes > 0 || bytesTotal !== null) {
     const total = bytesTotal === null || !running ? undefined : formatBytes(bytesTotal);
