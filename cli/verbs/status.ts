@@ -1,20 +1,42 @@
 /** `status`: what the replica and its sets are doing. */
 import type { Command } from 'commander';
+import { type AlarmJson, alarmsSchema } from '../../shared/api/alarms.js';
 import { statusSchema, type SetStatusJson, type StatusAnswer } from '../../shared/api/status.js';
-import { ExitCode } from '../../shared/errors.js';
+import { AfterimageError, ExitCode } from '../../shared/errors.js';
+import type { ApiClient } from '../api-client.js';
 import { formatBytes, formatCount, formatDuration, formatTime } from '../format.js';
 import { formatTable } from '../table.js';
 import { addVerb, type Invoke } from '../verb.js';
+
+/** The newest of them; more say nothing more. */
+const ALARMS_SHOWN = 20;
 
 export function addStatus(program: Command, invoke: Invoke): void {
   addVerb(program, 'status', 'Show what the replica and its sets are doing').action(
     (_options: unknown, command: Command) =>
       invoke(command, async (context) => {
         const status = await context.api.json(statusSchema, { path: '/v1/status' });
-        await context.print(status, () => formatStatus(status));
+        const openAlarms = await listOpenAlarms(context.api);
+        await context.print({ ...status, openAlarms }, () => {
+          return formatStatus(status) + openAlarms.map((alarm) => alarmOf(alarm)).join('');
+        });
         return ExitCode.ok;
       }),
   );
+}
+
+/** Those whose cause lasts, newest first; none from a replica that raises none. */
+async function listOpenAlarms(api: ApiClient): Promise<readonly AlarmJson[]> {
+  try {
+    const { alarms } = await api.json(alarmsSchema, {
+      path: '/v1/alarms',
+      query: { state: 'open', limit: ALARMS_SHOWN },
+    });
+    return alarms;
+  } catch (error) {
+    if (error instanceof AfterimageError && error.code === 'not-found') return [];
+    throw error;
+  }
 }
 
 function formatStatus(status: StatusAnswer): string {
@@ -95,6 +117,15 @@ function damageOf(set: string, scrub: SetStatusJson['scrub']): string[] {
   const index = findings === 0 ? '' : `, the index contradicts itself in ${findings} places`;
   const counts = `${damaged} damaged (${found} found, ${repaired} repaired so far)${index}`;
   return [`\n${set}: ${counts}\n  See afterimage scrub ${set} --status.\n`];
+}
+
+function alarmOf({ set, kind, severity, sinceMs, text, facts, acknowledged }: AlarmJson): string {
+  const seen = acknowledged === null ? '' : `, seen by ${acknowledged.by}`;
+  const head = `\n${set ?? 'replica'}: ${severity}, ${kind} since ${formatTime(sinceMs)}${seen}: ${text}\n`;
+  if (set === null || facts.calmPoint == null) return head;
+  const { calmPoint, hold } = facts;
+  const held = hold == null ? '' : `, kept by ${hold}`;
+  return `${head}  The last point before it is ${set}@${calmPoint}${held}.\n`;
 }
 
 function historyBytes(space: SetStatusJson['space']): number {

@@ -73,4 +73,9 @@ test('mass change: a continuous set is an alarm within 30 s of an encryptor, wit
   const { bytes } = await product.ok(['cat', `office@${facts?.calmPoint ?? 0}`, name]);
   expect(bytes.equals(before)).toBe(true);
   expect(facts?.hold).toMatch(/^hold-\d+$/);
+  const status = (await product.ok(['status'])).bytes.toString();
+  expect(status).toContain('office: critical, mass-change since ');
+  expect(status).toContain(
+    `The last point before it is office@${facts?.calmPoint ?? 0}, kept by ${facts?.hold ?? ''}.`,
+  );
 });
