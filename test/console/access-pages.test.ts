@@ -107,7 +107,10 @@ describe.skipIf(missing !== undefined)('access', () => {
     try {
       const view = await own.open('/retention?set=shop');
       const { page } = view;
-      await page.getByText(/^\d+ points stay/).first().waitFor();
+      await page
+        .getByText(/^\d+ points stay/)
+        .first()
+        .waitFor();
       await page.getByText('This needs a token with the role admin.').first().waitFor();
       expect(await page.getByRole('button', { name: 'Save policy' }).isDisabled()).toBe(true);
       expect(await page.getByRole('link', { name: 'Audit' }).count()).toBe(0);
